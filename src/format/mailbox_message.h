@@ -1,0 +1,122 @@
+// What the host asks the agent through the mailbox, and what the agent answers. On the wire: JSON, at most
+// kRequestBytes and kReplyBytes, the reply with raw bytes behind it for bulk reads. docs/format/mailbox.md has examples.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace ivtrace::format {
+
+inline constexpr int kMailboxProtocol = 1;
+
+enum class Op {
+  kHello,     ///< who are you: version, kernel, CPUs, what works
+  kDoctor,    ///< checks of what this guest lacks for tracing
+  kStart,     ///< begin a recording; an earlier one is ended first
+  kStop,      ///< end it: everything still held is delivered before the reply; reply carries final counters
+  kEvents,    ///< change the enabled events and filters of the running recording
+  kBuffer,    ///< change the kernel buffer's size of the running recording
+  kStats,     ///< counters per CPU
+  kClock,     ///< answer handshake pings on a CPU until `clock_limit_us` has passed or ping_seq becomes ~0
+  kRead,      ///< bulk text (Bulk), from an offset on
+};
+
+enum class Bulk {
+  kFormats,        ///< header_page and the enabled events' formats (framing: docs/format/run.md)
+  kKallsyms,
+  kCmdlines,       ///< "pid comm\n" of every task, threads included, now
+  kPrintkFormats,
+  kEventNames,     ///< available_events
+};
+
+/// One request. Only the fields that an op uses are sent.
+struct Request {
+  Op op = Op::kHello;
+  // kStart, kEvents
+  std::vector<std::string> events;             ///< "system:name", already expanded by the asker or a glob
+  std::map<std::string, std::string> filters;  ///< "system:name" → kernel filter expression
+  // kStart, kBuffer
+  std::uint64_t buffer_kb = 0;   ///< per CPU; 0: the agent's default
+  std::string feed;              ///< kStart: "", "map" or "read": how trace_pipe_raw is drained; "" is the best there is
+  // kClock
+  std::uint32_t clock_cpu = 0;
+  std::uint64_t clock_limit_us = 0;
+  // kRead
+  Bulk bulk = Bulk::kFormats;
+  std::uint64_t offset = 0;
+};
+
+/// A CPU of the guest as its own kernel counts it.
+struct AgentCpu {
+  std::uint32_t cpu = 0;
+  std::uint32_t apic_id = 0;  ///< CPUID leaf 0Bh EDX, read on that CPU
+  bool online = false;
+};
+
+/// What one CPU's kernel buffer counted since kStart, from per_cpu/cpuN/stats (or the mapped meta page).
+struct CpuCounters {
+  std::uint32_t cpu = 0;
+  std::uint64_t delivered = 0;       ///< "read events": events taken out
+  std::uint64_t unread = 0;          ///< "entries": events still in the buffer
+  std::uint64_t overrun = 0;         ///< events overwritten
+  std::uint64_t dropped = 0;         ///< "dropped events"
+  std::uint64_t commit_overrun = 0;  ///< "commit overrun"
+  std::uint64_t bytes = 0;           ///< payload bytes put into the ring
+  std::uint64_t stalls = 0;          ///< times that the ring was full
+};
+
+/// One thing a machine has or lacks for tracing.
+struct Check {
+  std::string name;
+  std::string state;   ///< "ok", "missing" or "warning"
+  std::string detail;
+  std::string hint;    ///< how to get it, when it is missing
+};
+
+/// One reply. `ok` false: `message` and `hint` say why, as in base/result.h.
+struct Reply {
+  bool ok = true;
+  std::string code;     ///< error's kind: "not-found", "permission", …
+  std::string message;
+  std::string hint;
+  // kHello
+  int protocol = 0;
+  std::string agent_version;
+  std::string kernel_release;
+  std::string hostname;
+  std::string machine_id;  ///< product_uuid of DMI, or empty
+  std::string boot_id;
+  std::int32_t agent_pid = 0;
+  std::uint64_t tsc_khz = 0;
+  std::uint32_t page_size = 0;   ///< bytes of a sub-buffer
+  std::string feed;              ///< kHello: best there is; kStart: what is used: "map" or "read"
+  bool recording = false;
+  std::vector<AgentCpu> cpus;
+  // kStart, kEvents
+  std::vector<std::string> events;    ///< enabled now
+  std::vector<std::string> rejected;  ///< asked for, but not there: "system:name: reason"
+  // kStop, kStats
+  std::vector<CpuCounters> counters;
+  // kDoctor
+  std::vector<Check> checks;
+  // kRead
+  std::uint64_t total = 0;  ///< whole size of the bulk text
+};
+
+std::string encode_request(const Request& request);
+std::string encode_reply(const Reply& reply);
+/// Bounded and strict about types; unknown keys are ignored. Errors are kCorrupt.
+Result<Request> decode_request(std::string_view text);
+/// As decode_request; lists are cut to sane lengths (cpus and counters to kMaxCpus, strings to 4 KiB).
+Result<Reply> decode_reply(std::string_view text);
+
+/// ErrorCode ↔ its name on the wire.
+std::string error_code_name(ErrorCode code);
+ErrorCode error_code_of(std::string_view name);
+
+}  // namespace ivtrace::format
