@@ -1,0 +1,159 @@
+"""The command line of the lab."""
+
+import argparse
+import os
+import select
+import socket
+import sys
+import termios
+import time
+import tty
+from pathlib import Path
+
+from . import accel, disks, guest, initramfs, kernels
+from .channel import GuestDied, GuestTimeout
+
+QUIT_KEY = b"\x1d"  # Ctrl-]
+
+
+def _file_pairs(pairs: list[str]) -> dict[str, Path]:
+    """HOST[:GUEST] arguments; without GUEST a program goes to /bin."""
+    files = {}
+    for pair in pairs:
+        host_path, _, guest_path = pair.partition(":")
+        files[guest_path or f"/bin/{Path(host_path).name}"] = Path(host_path)
+    return files
+
+
+def _guest_of(args, **more) -> guest.Guest:
+    return guest.Guest(args.name, kernels.get(args.kernel), smp=args.smp, memory_mb=args.memory, ring_mb=args.ring,
+                       files=_file_pairs(args.file), append=args.append, lockdown=args.lockdown,
+                       lifetime=args.lifetime, **more)
+
+
+def _bridge(connection: socket.socket) -> None:
+    """Terminal <-> console until the guest ends or the quit key is pressed."""
+    terminal = sys.stdin.fileno()
+    saved = termios.tcgetattr(terminal) if os.isatty(terminal) else None
+    if saved:
+        tty.setraw(terminal)
+    sources = [terminal, connection]
+    try:
+        while True:
+            for source in select.select(sources, [], [])[0]:
+                data = connection.recv(4096) if source is connection else os.read(terminal, 4096)
+                if source is connection:
+                    if not data:
+                        return
+                    os.write(1, data)
+                elif not data:
+                    sources.remove(terminal)  # a script piped in; the guest ends by its own `exit`
+                elif QUIT_KEY in data and saved:
+                    return
+                else:
+                    connection.sendall(data)
+    finally:
+        if saved:
+            termios.tcsetattr(terminal, termios.TCSADRAIN, saved)
+
+
+def _shell(args) -> int:
+    machine = _guest_of(args, shell=True)
+    print(f"booting {machine.kernel.release}; Ctrl-] or `exit` ends the guest", flush=True)
+    with machine, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(machine.console_socket))
+        if os.isatty(0):
+            connection.sendall(b"\n")  # the prompt was printed before we came
+        _bridge(connection)
+    print()
+    return 0
+
+
+def _run(args) -> int:
+    with disks.image_dir() as directory:
+        images = [disks.Disk(disks.make_image(directory / f"disk{i}.img", 64), aio=args.aio) for i in range(args.disks)]
+        with _guest_of(args, disks=images) as machine:
+            code, output = machine.run(args.command, args.lifetime)
+            sys.stdout.write(output)
+            return code
+
+
+def _kernels(args) -> int:
+    for series in args.series or kernels.SERIES:
+        kernel = kernels.get(series, update=args.update)
+        print(f"{series}\t{kernel.release}\t{kernel.image}")
+    return 0
+
+
+def _initramfs(args) -> int:
+    print(initramfs.build(kernels.get(args.kernel), _file_pairs(args.file)))
+    return 0
+
+
+def _accel(_args) -> int:
+    print(accel.best())
+    return 0
+
+
+def _bench(args) -> int:
+    for series in kernels.SERIES:
+        kernel = kernels.get(series)
+        for _ in range(args.times):
+            begin = time.monotonic()
+            with guest.Guest("boot", kernel):
+                ready = time.monotonic()
+            print(f"{kernel.release}\tboot {ready - begin:.2f} s\tstop {time.monotonic() - ready:.2f} s", flush=True)
+    return 0
+
+
+def _guest_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kernel", choices=kernels.SERIES, default="6.12")
+    parser.add_argument("--name", default="ivlab", help="QEMU's -name")
+    parser.add_argument("--smp", type=int, default=2, help="vCPUs")
+    parser.add_argument("--memory", type=int, default=512, help="MiB")
+    parser.add_argument("--ring", type=int, default=16, help="MiB of the ivshmem ring, 0 for none")
+    parser.add_argument("--file", action="append", default=[], metavar="HOST[:GUEST]", help="static program to put in")
+    parser.add_argument("--append", default="", help="kernel command line")
+    parser.add_argument("--lockdown", choices=("integrity", "confidentiality"), help="raise lockdown after boot")
+    parser.add_argument("--lifetime", type=float, default=3600, help="seconds after which the guest is ended")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="ivlab", description="Real guests for trying and testing ivtrace.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    shell = commands.add_parser("shell", help="boot a guest and give a shell in it")
+    _guest_options(shell)
+    shell.set_defaults(call=_shell)
+
+    run = commands.add_parser("run", help="boot a guest, run one command in it, print its output")
+    _guest_options(run)
+    run.add_argument("--disks", type=int, default=0, help="number of 64 MiB disks")
+    run.add_argument("--aio", choices=("threads", "native", "io_uring"), default="threads")
+    run.add_argument("command")
+    run.set_defaults(call=_run)
+
+    kernel = commands.add_parser("kernels", help="get the guests' kernels; print series, release and file")
+    kernel.add_argument("--update", action="store_true", help="look for newer ones")
+    kernel.add_argument("series", nargs="*", help=", ".join(kernels.SERIES))
+    kernel.set_defaults(call=_kernels)
+
+    image = commands.add_parser("initramfs", help="make an initramfs and print its path")
+    image.add_argument("--kernel", choices=kernels.SERIES, default="6.12")
+    image.add_argument("--file", action="append", default=[], metavar="HOST[:GUEST]", help="static program to put in")
+    image.set_defaults(call=_initramfs)
+
+    commands.add_parser("accel", help="print kvm or tcg: what boots guests here").set_defaults(call=_accel)
+
+    bench = commands.add_parser("boot-time", help="measure how long booting takes")
+    bench.add_argument("--times", type=int, default=3)
+    bench.set_defaults(call=_bench)
+
+    args = parser.parse_args()
+    try:
+        return args.call(args)
+    except (GuestDied, GuestTimeout, kernels.KernelError, initramfs.InitramfsError, disks.DiskError) as error:
+        print(f"ivlab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
