@@ -39,8 +39,9 @@ struct PackedPage {
   std::uint32_t bytes;
   std::uint32_t flags;
   std::uint64_t missed;
+  std::uint64_t page;  ///< sequence number of the sub-buffer in its stream, from 0 in each segment
 };
-static_assert(sizeof(PackedPage) == 16);
+static_assert(sizeof(PackedPage) == 24);
 
 /// Name of a .pages file within the machine's folder; `buffer` is empty for the main buffer.
 std::string pages_file_name(const std::string& buffer, std::uint32_t cpu);
