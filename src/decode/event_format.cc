@@ -55,14 +55,16 @@ std::uint32_t size_of_type(std::string_view type) {
   };
   // "long" before "int" and "unsigned": "unsigned long int" is long.
   static constexpr std::array kKnown{
-      Known{"char", 1},   Known{"u8", 1},      Known{"__u8", 1},   Known{"s8", 1},       Known{"__s8", 1},
-      Known{"uint8_t", 1}, Known{"int8_t", 1}, Known{"bool", 1},   Known{"_Bool", 1},    Known{"short", 2},
-      Known{"u16", 2},    Known{"__u16", 2},   Known{"s16", 2},    Known{"__s16", 2},    Known{"uint16_t", 2},
-      Known{"int16_t", 2}, Known{"__be16", 2}, Known{"__le16", 2}, Known{"u32", 4},      Known{"__u32", 4},
-      Known{"s32", 4},    Known{"__s32", 4},   Known{"uint32_t", 4}, Known{"int32_t", 4}, Known{"__be32", 4},
-      Known{"__le32", 4}, Known{"u64", 8},     Known{"__u64", 8},  Known{"s64", 8},      Known{"__s64", 8},
-      Known{"uint64_t", 8}, Known{"int64_t", 8}, Known{"__be64", 8}, Known{"__le64", 8}, Known{"size_t", 8},
-      Known{"cpumask_t", 8}, Known{"long", 8}, Known{"int", 4},    Known{"unsigned", 4}};
+      Known{"char", 1},   Known{"u8", 1},      Known{"__u8", 1},     Known{"s8", 1},
+      Known{"__s8", 1},   Known{"uint8_t", 1}, Known{"int8_t", 1},   Known{"bool", 1},
+      Known{"_Bool", 1},  Known{"short", 2},   Known{"u16", 2},      Known{"__u16", 2},
+      Known{"s16", 2},    Known{"__s16", 2},   Known{"uint16_t", 2}, Known{"int16_t", 2},
+      Known{"__be16", 2}, Known{"__le16", 2},  Known{"u32", 4},      Known{"__u32", 4},
+      Known{"s32", 4},    Known{"__s32", 4},   Known{"uint32_t", 4}, Known{"int32_t", 4},
+      Known{"__be32", 4}, Known{"__le32", 4},  Known{"u64", 8},      Known{"__u64", 8},
+      Known{"s64", 8},    Known{"__s64", 8},   Known{"uint64_t", 8}, Known{"int64_t", 8},
+      Known{"__be64", 8}, Known{"__le64", 8},  Known{"size_t", 8},   Known{"cpumask_t", 8},
+      Known{"long", 8},   Known{"int", 4},     Known{"unsigned", 4}};
   for (const Known& known : kKnown) {
     if (has_word(type, known.word)) return known.bytes;
   }
@@ -145,8 +147,8 @@ void classify(Field& field, const Declaration& declaration) {
   const bool data_loc = strip("__data_loc");
   const bool rel_loc = !data_loc && strip("__rel_loc");
   const bool pointer = std::string_view(field.type).ends_with('*');
-  field.is_text = declaration.array && !pointer && has_word(field.type, "char") && !has_word(field.type, "unsigned") &&
-                  !has_word(field.type, "signed");
+  field.is_text = declaration.array && !pointer && has_word(field.type, "char") &&
+                  !has_word(field.type, "unsigned") && !has_word(field.type, "signed");
   field.element_size = field.size;
   if (data_loc || rel_loc) {
     field.kind = data_loc ? FieldKind::kDataLoc : FieldKind::kRelLoc;
@@ -163,8 +165,8 @@ void classify(Field& field, const Declaration& declaration) {
   }
 }
 
-Result<std::uint32_t> number_of(std::optional<std::string_view> text, std::uint64_t limit, std::string_view system,
-                                std::string_view line) {
+Result<std::uint32_t> number_of(std::optional<std::string_view> text, std::uint64_t limit,
+                                std::string_view system, std::string_view line) {
   if (!text) return corrupt(system, "field without offset, size or sign", line);
   const auto value = parse_u64(*text);
   if (!value || *value > limit) return corrupt(system, "bad number in field", line);
@@ -228,7 +230,8 @@ Result<EventFormat> parse_event_format(std::string_view text, std::string_view s
       format.id = static_cast<std::uint16_t>(*number);
       have_id = true;
     } else if (line.starts_with("field:")) {
-      if (format.common.size() + format.fields.size() >= kMaxFields) return corrupt(system, "more than 512 fields");
+      if (format.common.size() + format.fields.size() >= kMaxFields)
+        return corrupt(system, "more than 512 fields");
       IVT_ASSIGN_OR_RETURN(Field field, parse_field(line, system));
       // The common fields stand first, then an empty line; an own field may not pass for one later.
       const bool common = format.fields.empty() && std::string_view(field.name).starts_with("common_");

@@ -1,8 +1,8 @@
 // Event formats: what the kernel's `events/<system>/<event>/format` files say of a record's layout.
 //
-// The text may come from a guest and is not trusted. The parser takes a bounded amount of it, and what it returns says
-// only what the text claims: whether a field lies within a particular record is checked where the record is read
-// (decode/field.h). Source of the grammar: kernel/trace/trace_events.c, f_show().
+// The text may come from a guest and is not trusted. The parser takes a bounded amount of it, and what it
+// returns says only what the text claims: whether a field lies within a particular record is checked where
+// the record is read (decode/field.h). Source of the grammar: kernel/trace/trace_events.c, f_show().
 #pragma once
 
 #include <cstddef>
@@ -34,19 +34,22 @@ enum class FieldKind : std::uint8_t {
 
 /// One field of an event. A plain value; owns its texts.
 struct Field {
-  std::string name;             ///< "prev_comm"
-  std::string type;             ///< as declared, without name and brackets: "char", "unsigned long", "struct foo *"
-  std::uint32_t offset = 0;     ///< from the record's start
-  std::uint32_t size = 0;       ///< bytes at `offset` (of the locator, for kDataLoc and kRelLoc); 0 for kTail
-  bool is_signed = false;       ///< of the value or the elements, as the kernel says
+  std::string name;  ///< "prev_comm"
+  std::string type;  ///< as declared, without name and brackets: "char", "unsigned long", "struct foo *"
+  std::uint32_t offset = 0;  ///< from the record's start
+  std::uint32_t size = 0;    ///< bytes at `offset` (of the locator, for kDataLoc and kRelLoc); 0 for kTail
+  bool is_signed = false;    ///< of the value or the elements, as the kernel says
   FieldKind kind = FieldKind::kInteger;
-  bool is_text = false;         ///< elements are `char`, of whatever kind the field is
-  std::uint32_t element_size = 0;  ///< bytes of one element (arrays of any kind), else `size`; never 0 but for size 0
-  std::uint32_t count = 1;      ///< elements of a kCharArray or kArray, else 1
+  bool is_text = false;  ///< elements are `char`, of whatever kind the field is
+  std::uint32_t element_size =
+      0;  ///< bytes of one element (arrays of any kind), else `size`; never 0 but for size 0
+  std::uint32_t count = 1;  ///< elements of a kCharArray or kArray, else 1
 
   bool is_dynamic() const { return kind == FieldKind::kDataLoc || kind == FieldKind::kRelLoc; }
   /// True for arrays of any kind, fixed or dynamic.
-  bool is_array() const { return kind != FieldKind::kInteger && kind != FieldKind::kPointer && kind != FieldKind::kOpaque; }
+  bool is_array() const {
+    return kind != FieldKind::kInteger && kind != FieldKind::kPointer && kind != FieldKind::kOpaque;
+  }
 };
 
 /// One event's format. A plain value; owns its texts.

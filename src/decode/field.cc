@@ -5,7 +5,9 @@
 namespace ivtrace::decode {
 namespace {
 
-bool scalar(const Field& field) { return field.kind == FieldKind::kInteger || field.kind == FieldKind::kPointer; }
+bool scalar(const Field& field) {
+  return field.kind == FieldKind::kInteger || field.kind == FieldKind::kPointer;
+}
 
 std::optional<RecordBytes> located(RecordBytes record, const Field& field) {
   const RecordBytes locator = field_bytes(record, field);
