@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import os
+import shutil
 import struct
 import tempfile
 from pathlib import Path
@@ -84,13 +85,23 @@ def _is_fit(directory: Path) -> bool:
         return False
 
 
+def _clear_orphans(directory: Path) -> None:
+    """Removes image directories whose maker was killed: nobody holds their lock."""
+    for orphan in directory.glob("ivlab-*"):
+        with contextlib.suppress(OSError), open(orphan / "owner") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(orphan, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def image_dir():
     """A temporary directory on a real disk ($IVTRACE_DISK_DIR, /var/tmp, home or here). Raises DiskError."""
     candidates = [os.environ.get("IVTRACE_DISK_DIR"), "/var/tmp", os.path.expanduser("~"), os.getcwd()]
     for candidate in filter(None, candidates):
         if _is_fit(Path(candidate)):
-            with tempfile.TemporaryDirectory(prefix="ivlab-", dir=candidate) as made:
+            _clear_orphans(Path(candidate))
+            with tempfile.TemporaryDirectory(prefix="ivlab-", dir=candidate) as made, open(f"{made}/owner", "w") as owner:
+                fcntl.flock(owner, fcntl.LOCK_EX)
                 yield Path(made)
             return
     raise DiskError(f"none of {', '.join(filter(None, candidates))} lies on a block device; set IVTRACE_DISK_DIR")

@@ -1,0 +1,83 @@
+"""The truth about loss, against counts that the loads keep themselves."""
+
+import json
+import signal
+
+import pytest
+
+import harness
+from harness import events, info, named
+
+# More than the ring (16 MiB) and the kernel's buffers hold while nobody drains them: some must be lost.
+STORM = 700_000
+BUSY_READS = 300
+
+
+@pytest.fixture(scope="module")
+def storm(booted_pair, tmp_path_factory):
+    """A storm in both guests while the recorder stands still. Gives (run, guests, counts per CPU of each)."""
+    for vm in booted_pair:
+        harness.ensure_agent(vm)
+    run = tmp_path_factory.mktemp("storm") / "run.ivt"
+    with harness.Recording(run, *named(*booted_pair), "--events", harness.STORM_EVENT) as recording:
+        recording.wait_for(vm.name for vm in booted_pair)
+        recording.process.send_signal(signal.SIGSTOP)
+        jobs = [vm.start(f"iv-storm --count {STORM}") for vm in booted_pair]
+        loads = [json.loads(job.wait(120)[1]) for job in jobs]
+        recording.process.send_signal(signal.SIGCONT)
+        recording.stop(harness.LOSS)
+    return run, booted_pair, [{int(cpu): count for cpu, count in load["counts"].items()} for load in loads]
+
+
+def test_delivered_and_lost_add_up_to_what_the_load_made(storm):
+    run, pair, counts = storm
+    told = info(run, check=harness.LOSS)["by_name"]
+    for vm, made in zip(pair, counts):
+        machine = told[vm.name]
+        assert machine["lost"] > 0, "the storm was too small to lose anything"
+        assert machine["events"] + machine["lost"] == sum(made.values())
+
+
+def test_the_report_tells_each_cpus_loss_at_its_place(storm):
+    run, pair, counts = storm
+    for vm, made in zip(pair, counts):
+        delivered: dict[int, int] = {}
+        lost: dict[int, int] = {}
+        for line in harness.report(run, "--machine", vm.name, check=harness.LOSS):
+            if harness.is_event(line):
+                delivered[line["cpu"]] = delivered.get(line["cpu"], 0) + 1
+            else:
+                lost[line["cpu"]] = lost.get(line["cpu"], 0) + line["lost"]
+        assert {cpu: delivered.get(cpu, 0) + lost.get(cpu, 0) for cpu in made} == made
+
+
+def test_the_text_report_shows_the_loss(storm):
+    run, pair, _ = storm
+    text = harness.ivtrace("report", run, "--machine", pair[0].name, check=harness.LOSS).stdout
+    assert "lost" in text.lower()
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["6.12", "6.1"])
+def test_completions_that_interrupt_the_agent_are_counted(pair, run_dir, index):
+    """Block completions that arrive while the agent runs on that CPU are recorded like all others.
+
+    Reads and their interrupts are held on CPU 1, the agent too, and a steady
+    storm there keeps the agent at work.
+    """
+    vm = pair[index]
+    vm.check("for task in $(pidof ivtrace-agent); do for t in /proc/$task/task/*; do taskset -p 2 ${t##*/}; done; done")
+    try:
+        with harness.Recording(run_dir, *named(vm), "--events", f"block:block_rq_issue,block:block_rq_complete,{harness.STORM_EVENT}") as recording:
+            recording.wait_for([vm.name])
+            noise = vm.start("taskset 2 iv-storm --count 100000000 --rate 20000")
+            load = json.loads(vm.run(f"taskset 2 iv-reads --seconds 0 --count {BUSY_READS} --list 1", 60)[1])
+            noise.signal("KILL")
+            noise.wait(10)
+            recording.stop(None)
+    finally:
+        vm.run("for task in $(pidof ivtrace-agent); do for t in /proc/$task/task/*; do taskset -p 3 ${t##*/}; done; done")
+    assert info(run_dir)["by_name"][vm.name]["lost"] == 0
+    completions = events(run_dir, "--machine", vm.name, name="block:block_rq_complete")
+    assert sorted(harness.field(line, "sector") for line in completions) == sorted(load["sectors"])
+    on_agent = [line for line in completions if line["comm"].startswith("ivtrace-agent")]
+    assert on_agent, "no completion interrupted the agent: the test did not test"
