@@ -78,8 +78,8 @@ struct SegmentRecord {
   std::uint64_t generation = 0;  ///< of the ring; 0 for the host
 };
 
-/// Written about once a second: what was in the files at that host time. An event of a time after `tsc` lies behind
-/// these offsets.
+/// Written about once a second: what was in the files at that host time; a file that has not grown since the last mark
+/// is left out. What lies before `bytes` happened before `tsc`; an event of a later time lies at or behind them.
 struct MarkRecord {
   HostTsc tsc;
   struct File {
@@ -143,9 +143,14 @@ struct EndRecord {
 using Record = std::variant<MachineRecord, VcpuRecord, DiskRecord, GoneRecord, SegmentRecord, MarkRecord, AnchorRecord,
                             EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
 
-/// One line of JSON without the newline: {"type":"machine",…}.
+/// Bounds of what is decoded; the encoder cuts texts at 64 KiB and lists at 65,536 elements.
+inline constexpr std::size_t kMaxJournalLine = 8u << 20;
+inline constexpr std::size_t kMaxManifest = 4u << 20;
+
+/// One line of JSON without the newline: {"type":"machine",…}. Bytes that are not UTF-8 become U+FFFD.
 std::string encode_record(const Record& record);
-/// The record of one line. kCorrupt when it is not JSON, of an unknown type, or breaks its types or ranges.
+/// The record of one line. kCorrupt when it is not JSON or breaks its types or ranges, kUnsupported when its type is
+/// not known. Unknown keys are ignored.
 Result<Record> decode_record(std::string_view line);
 
 /// manifest.json: what was asked for, by whom; constant once written.
@@ -162,6 +167,7 @@ struct Manifest {
   std::string trace_clock = "x86-tsc";
 };
 std::string encode_manifest(const Manifest& manifest);
+/// kUnsupported when the schema is not this one's, kCorrupt when it breaks its types.
 Result<Manifest> decode_manifest(std::string_view text);
 
 }  // namespace ivtrace::run
