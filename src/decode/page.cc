@@ -112,18 +112,27 @@ bool PageWalker::next_packed(PageImage& image) {
   read_commit_bits(image, header.commit, {});
   if ((frame.flags & (format::kPackedMissed | format::kPackedMissedCounted)) != 0) image.missed = true;
   if ((frame.flags & format::kPackedMissedCounted) != 0) image.missed_count = frame.missed;
+  if (next_page_ && frame.page > *next_page_) {
+    image.missing_pages = frame.page - *next_page_;
+    image.missed = true;
+    image.missed_count.reset();  // the kernel's count knows nothing of these pages
+  }
+  next_page_ = frame.page + 1;
   return true;
 }
 
 bool PageWalker::starts_image(std::size_t offset) const {
-  // Three frames in a row that fit each other; a place inside an image that looks so by chance would only
-  // cost a damage report, and marks are taken where an image ends, so this is a check against files that are
-  // not what they were.
+  // Three frames in a row that fit each other. A hint may point into an image that was growing when it was
+  // taken.
+  std::uint64_t page = 0;
   for (int frames = 0; frames < 3 && offset < segment_.size(); ++frames) {
     if (segment_.size() - offset < sizeof(PackedPage) + kSubBufferHeader) return false;
     const auto frame = load<PackedPage>(segment_, offset);
-    if (frame.bytes < kSubBufferHeader || frame.bytes > format::kMaxSubBuffer || frame.flags > 3)
+    if (frame.bytes < kSubBufferHeader || frame.bytes > format::kMaxSubBuffer || frame.flags > 3) {
       return false;
+    }
+    if (frames > 0 && frame.page <= page) return false;
+    page = frame.page;
     if (frame.bytes > segment_.size() - offset - sizeof(PackedPage)) return frames > 0;
     offset += sizeof(PackedPage) + frame.bytes;
   }
@@ -132,6 +141,7 @@ bool PageWalker::starts_image(std::size_t offset) const {
 
 void PageWalker::seek(std::uint64_t timestamp, std::size_t hint) {
   offset_ = 0;
+  next_page_.reset();
   if (layout_ == format::PageLayout::kSlots) return seek_slots(timestamp);
   if (hint < segment_.size() && starts_image(hint)) {
     // The hint lies before the wanted time only if its own page does.

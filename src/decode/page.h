@@ -35,8 +35,9 @@ struct PageImage {
   std::span<const std::byte> events;          ///< the used part behind the 16-byte header
   bool missed = false;                        ///< events were lost before this page …
   std::optional<std::uint64_t> missed_count;  ///< … this many, if the kernel or the agent could tell
-  std::uint64_t damaged_bytes = 0;            ///< bytes of this image (or instead of one) that cannot be read
-  bool readable = false;  ///< false: timestamp and events mean nothing, damaged_bytes are lost
+  std::uint64_t missing_pages = 0;  ///< whole pages not in the file, by the sequence numbers of packed images
+  std::uint64_t damaged_bytes = 0;  ///< bytes of this image (or instead of one) that cannot be read
+  bool readable = false;            ///< false: timestamp and events mean nothing, damaged_bytes are lost
 };
 
 /// Cuts one segment into images, in the file's order. Borrows the bytes, which may be of a guarded mapping
@@ -71,6 +72,7 @@ class PageWalker {
   format::PageLayout layout_ = format::PageLayout::kSlots;
   std::uint32_t page_size_ = 0;
   std::size_t offset_ = 0;
+  std::optional<std::uint64_t> next_page_ = 0;  // expected sequence number; unknown after a seek
 };
 
 /// One event as it stands in the page. Borrows the page's bytes.
