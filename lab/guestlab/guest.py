@@ -182,7 +182,7 @@ class Guest:
         return f"guest {self.name}: {what}\n{self.qemu_log()}\n{console[-CONSOLE_TAIL:]}"
 
     def _watch_exit(self, stdout) -> None:
-        stdout.read()  # "exit RC", or the end of the keeper
+        stdout.readline()  # "exit RC", or the end of the keeper
         self._exited.set()
 
     def _command(self, image: Path) -> list[str]:
