@@ -38,7 +38,7 @@ void describe(A& a, R& r) {
 template <class A, Is<clock::Burst> R>
 void describe(A& a, R& r) {
   a("host_tsc", r.host_tsc), a("guest_tsc", r.guest_tsc), a("cpu", r.cpu), a("lower", r.lower), a("upper", r.upper);
-  a("exchanges", r.exchanges);
+  a("exchanges", r.exchanges), a("tight_t1", r.tight_t1), a("tight_t2", r.tight_t2);
 }
 
 template <class A, Is<clock::Epoch> R>
