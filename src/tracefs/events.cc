@@ -1,0 +1,137 @@
+#include "tracefs/events.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "tracefs/lockdown.h"
+
+namespace ivtrace::tracefs {
+namespace {
+
+constexpr std::size_t kMaxFormatsBytes = 32u << 20;
+
+/// "system:name", "system:", "system" or "name" as the globs that can mean it.
+std::vector<std::string> globs_of(const std::string& pattern) {
+  const std::size_t colon = pattern.find(':');
+  if (colon == pattern.npos) return {pattern + ":*", "*:" + pattern};
+  if (colon + 1 == pattern.size()) return {pattern + "*"};
+  return {pattern};
+}
+
+std::string no_such_event(const std::string& pattern, std::span<const std::string> available) {
+  std::vector<std::string> near = nearest_names(pattern, available);
+  if (near.empty() && pattern.find(':') == pattern.npos) {
+    // A bare name is far from every "system:name" by edit distance: compare it with the names alone.
+    std::vector<std::string> names;
+    for (const std::string& event : available) names.push_back(event.substr(event.find(':') + 1));
+    near = nearest_names(pattern, names);
+  }
+  std::string text = pattern + ": this kernel has no such event";
+  for (std::size_t i = 0; i < near.size(); ++i) text += (i == 0 ? "; nearest: " : ", ") + near[i];
+  return text;
+}
+
+/// Appends one framed file. A name that is not there is left out: ftrace's own formats differ between kernels.
+Status append_file(std::string& out, const TraceDir& dir, const std::string& name) {
+  const Result<std::string> text = read_file_at(dir.fd(), "events/" + name, 1u << 20);
+  if (!text) {
+    if (text.error().code == ErrorCode::kNotFound) return {};
+    return explain_denied(text.error());
+  }
+  out += "file " + name + " " + std::to_string(text->size()) + "\n" + *text + "\n";
+  if (out.size() > kMaxFormatsBytes) return Error(ErrorCode::kExhausted, "the event formats are larger than 32 MiB");
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> available_events(const TraceDir& dir) {
+  Result<std::string> text = read_file_at(dir.fd(), "available_events");
+  if (!text) return explain_denied(text.error());
+  std::vector<std::string> events;
+  for (std::string_view line : split(*text, '\n')) {
+    if (!line.empty()) events.emplace_back(line);
+  }
+  std::sort(events.begin(), events.end());
+  return events;
+}
+
+EventSelection select_events(std::span<const std::string> available, std::span<const std::string> patterns) {
+  EventSelection selection;
+  for (const std::string& pattern : patterns) {
+    bool found = false;
+    for (const std::string& glob : globs_of(pattern)) {
+      for (const std::string& event : available) {
+        if (event != glob && !glob_match(glob, event)) continue;
+        selection.events.push_back(event);
+        found = true;
+      }
+      if (found) break;
+    }
+    if (!found) selection.rejected.push_back(no_such_event(pattern, available));
+  }
+  std::sort(selection.events.begin(), selection.events.end());
+  selection.events.erase(std::unique(selection.events.begin(), selection.events.end()), selection.events.end());
+  return selection;
+}
+
+std::span<const Profile> profiles() {
+  static const std::vector<std::string> kBlock = {
+      "block:block_rq_insert", "block:block_rq_issue", "block:block_rq_complete", "block:block_rq_requeue",
+      "block:block_bio_queue", "block:block_bio_remap", "block:block_rq_merge"};
+  static const std::vector<std::string> kIrq = {"irq:irq_handler_entry", "irq:irq_handler_exit"};
+  static const std::vector<std::string> kSched = {
+      "sched:sched_switch",       "sched:sched_waking",       "sched:sched_wakeup",      "sched:sched_wakeup_new",
+      "sched:sched_migrate_task", "sched:sched_process_fork", "sched:sched_process_exec", "sched:sched_process_exit",
+      "irq:softirq_entry",        "irq:softirq_exit"};
+  static const std::vector<std::string> kIoCalls = {
+      "syscalls:sys_*_pread64",     "syscalls:sys_*_pwrite64",        "syscalls:sys_*_preadv*",
+      "syscalls:sys_*_pwritev*",    "syscalls:sys_*_io_submit",       "syscalls:sys_*_io_getevents",
+      "syscalls:sys_*_io_pgetevents", "syscalls:sys_*_io_uring_enter", "syscalls:sys_*_fsync",
+      "syscalls:sys_*_fdatasync"};
+  static const auto joined = [](std::initializer_list<std::vector<std::string>> lists) {
+    std::vector<std::string> all;
+    for (const auto& list : lists) all.insert(all.end(), list.begin(), list.end());
+    return all;
+  };
+  static const std::vector<Profile> kProfiles = {
+      {"io", "block requests, interrupts, and QEMU's reads and writes", joined({kBlock, kIrq}),
+       {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}, kIoCalls},
+      {"cpu", "scheduler, interrupts, and KVM's entries and exits", joined({kSched, kIrq}),
+       {"kvm:kvm_entry", "kvm:kvm_exit", "kvm:kvm_vcpu_wakeup", "kvm:kvm_halt_poll_ns", "kvm:kvm_userspace_exit"},
+       {}},
+      {"all", "block, scheduler, interrupts, timers, KVM, and all system calls",
+       joined({kBlock, kSched, kIrq, {"timer:hrtimer_expire_entry", "timer:hrtimer_expire_exit"}}),
+       {"kvm:*"}, {"raw_syscalls:sys_enter", "raw_syscalls:sys_exit"}},
+  };
+  return kProfiles;
+}
+
+const Profile* find_profile(std::string_view name) {
+  for (const Profile& profile : profiles()) {
+    if (profile.name == name) return &profile;
+  }
+  return nullptr;
+}
+
+bool is_syscall_event(std::string_view event) {
+  return event.starts_with("syscalls:") || event.starts_with("raw_syscalls:");
+}
+
+Result<std::string> formats_text(const TraceDir& dir, std::span<const std::string> events) {
+  std::string out;
+  for (const char* name : {"header_page", "header_event", "ftrace/print/format", "ftrace/bprint/format",
+                           "ftrace/bputs/format", "ftrace/raw_data/format"}) {
+    IVT_RETURN_IF_ERROR(append_file(out, dir, name));
+  }
+  for (const std::string& event : events) {
+    const std::size_t colon = event.find(':');
+    if (colon == event.npos) continue;
+    IVT_RETURN_IF_ERROR(append_file(out, dir, event.substr(0, colon) + "/" + event.substr(colon + 1) + "/format"));
+  }
+  return out;
+}
+
+}  // namespace ivtrace::tracefs
