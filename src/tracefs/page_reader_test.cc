@@ -223,7 +223,7 @@ TEST_P(FeedTest, overruns_are_told_at_their_place_and_counted_exactly) {
     ASSERT_FALSE(numbers.empty());
     const int hole = numbers.front() - expected;
     EXPECT_EQ(page.missed, hole != 0);
-    if (page.missed_count) EXPECT_EQ(*page.missed_count, static_cast<std::uint64_t>(hole));
+    EXPECT_EQ(page.missed_count.value_or(static_cast<std::uint64_t>(hole)), static_cast<std::uint64_t>(hole));
     holes += static_cast<std::uint64_t>(hole);
     for (std::size_t i = 1; i < numbers.size(); ++i) EXPECT_EQ(numbers[i], numbers[i - 1] + 1);
     expected = numbers.back() + 1;
