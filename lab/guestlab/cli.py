@@ -1,6 +1,7 @@
 """The command line of the lab."""
 
 import argparse
+import contextlib
 import os
 import select
 import socket
@@ -70,12 +71,15 @@ def _shell(args) -> int:
 
 
 def _run(args) -> int:
-    with disks.image_dir() as directory:
-        images = [disks.Disk(disks.make_image(directory / f"disk{i}.img", 64), aio=args.aio) for i in range(args.disks)]
-        with _guest_of(args, disks=images) as machine:
-            code, output = machine.run(args.command, args.lifetime)
-            sys.stdout.write(output)
-            return code
+    with contextlib.ExitStack() as stack:
+        images = []
+        if args.disks:
+            directory = stack.enter_context(disks.image_dir())
+            images = [disks.Disk(disks.make_image(directory / f"disk{i}.img", 64), aio=args.aio) for i in range(args.disks)]
+        machine = stack.enter_context(_guest_of(args, disks=images))
+        code, output = machine.run(args.command, args.lifetime)
+        sys.stdout.write(output)
+        return code
 
 
 def _kernels(args) -> int:
