@@ -37,7 +37,9 @@ struct Burst {
   std::uint32_t cpu = 0;       ///< guest CPU that answered
   std::int64_t lower = 0;      ///< max(g − t2)
   std::int64_t upper = 0;      ///< min(g − t1); upper < lower: the exchanges contradict each other (an empty interval)
-  std::uint64_t exchanges = 0;
+  std::uint64_t exchanges = 0; ///< answered ones; 0: the guest did not answer, the other numbers say nothing
+  HostTsc tight_t1;            ///< t1 and t2 around `guest_tsc`: the narrowest exchange, a point of the line
+  HostTsc tight_t2;            ///<   guest_tsc(host_tsc) whatever its ratio
 };
 
 enum class ClockSource { kNone, kHandshake, kKvmDebugfs, kKvmTracepoint, kGiven };

@@ -1,0 +1,113 @@
+// The QEMU guests of this host: who they are, what runs their vCPUs, what backs their disks, where their ring is.
+//
+// Facts come from /proc (command line, threads, open files) and, where the process has a monitor on a UNIX socket, from
+// QMP. A QMP socket serves one client at a time and may be held by somebody else, and QEMU may be compromised or hang: every
+// step has a time limit, every reply a size limit, the connection is closed at once after use, and what could not be
+// learned is said in Guest::unknown. Only the absence of all of /proc is an error.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+
+namespace ivtrace::hypervisor {
+
+struct Vcpu {
+  std::int32_t index = -1;                ///< QEMU's cpu-index
+  Tid thread;                             ///< host thread that runs it
+  std::optional<std::uint32_t> apic_id;   ///< from QMP; KVM's vcpu_id is the same number
+};
+
+struct Disk {
+  std::string device;    ///< QEMU's name of the drive, node or front-end
+  std::string path;      ///< of the image, absolute where QEMU's working directory is readable
+  std::string format;    ///< raw, qcow2, …, "" when unknown
+  std::string aio;       ///< threads, native, io_uring, "" when unknown
+  std::string cache;     ///< none, writeback, writethrough, directsync, unsafe, "" when unknown
+  std::uint64_t device_number = 0;  ///< st_rdev of a block device, else st_dev of the image's file system; 0 unknown
+  std::uint64_t inode = 0;          ///< of the image file; 0 for block devices or when unknown
+};
+
+/// The memory behind an ivshmem-plain device.
+struct RingBacking {
+  std::string path;
+  std::uint64_t bytes = 0;   ///< as configured, 0 unknown
+};
+
+enum class QmpState {
+  kNone,    ///< the process has no monitor on a UNIX socket that we know of
+  kOk,
+  kBusy,    ///< somebody else is connected: no greeting within the limit
+  kFailed,  ///< it refused, hung or talked nonsense: `detail` says what
+};
+const char* to_string(QmpState state);
+
+struct Monitor {
+  std::string path;
+  QmpState state = QmpState::kNone;
+  std::string detail;
+};
+
+/// One QEMU process. (pid, start_time) is its identity: a pid alone may be used again.
+struct Guest {
+  Pid pid;
+  std::uint64_t start_time = 0;   ///< clock ticks since boot, /proc/PID/stat field 22
+  std::string name;               ///< as given to QEMU, or "qemu-<pid>"
+  std::string uuid;               ///< "" when unknown
+  std::string accel;              ///< "kvm", "tcg", "" when unknown
+  std::string status;             ///< QMP's "running", "paused", …; "" when unknown
+  std::vector<Vcpu> vcpus;
+  std::vector<Disk> disks;
+  std::vector<RingBacking> rings; ///< usually none or one
+  Monitor qmp;
+  std::vector<std::string> unknown;  ///< what could not be learned and why, for people
+
+  bool same_process(const Guest& other) const { return pid == other.pid && start_time == other.start_time; }
+};
+
+struct InventoryOptions {
+  std::string proc = "/proc";
+  Nanoseconds step_limit{1'000'000'000};   ///< of each QMP step
+  Nanoseconds guest_limit{3'000'000'000};  ///< of all QMP steps of one guest
+  bool use_qmp = true;
+};
+
+/// All QEMU processes that this process may see, by rising pid. Blocks at most guest_limit for each guest.
+Result<std::vector<Guest>> find_guests(const InventoryOptions& options = {});
+/// One of them; kNotFound when there is no such QEMU process.
+Result<Guest> inspect_guest(Pid pid, const InventoryOptions& options = {});
+
+struct ProcessThread {
+  Tid tid;
+  std::string name;   ///< comm; any bytes
+};
+/// The threads of a process now, by rising tid; kGone when it is no more.
+Result<std::vector<ProcessThread>> list_threads(Pid pid, const std::string& proc = "/proc");
+
+/// Tells which guests came and went between two looks. Asks QMP only of a process that is new, or of one whose monitor
+/// was busy: a running recording does not disturb monitors. One thread.
+class Watch {
+ public:
+  struct Changes {
+    std::vector<Guest> came;
+    std::vector<Guest> gone;
+    std::vector<Guest> changed;   ///< known ones of which more or other things are known now
+    bool any() const { return !came.empty() || !gone.empty() || !changed.empty(); }
+  };
+
+  explicit Watch(InventoryOptions options = {}) : options_(std::move(options)) {}
+
+  /// The first look reports every guest as come.
+  Result<Changes> look();
+  const std::vector<Guest>& guests() const { return guests_; }
+
+ private:
+  InventoryOptions options_;
+  std::vector<Guest> guests_;
+};
+
+}  // namespace ivtrace::hypervisor
