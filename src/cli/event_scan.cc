@@ -1,0 +1,74 @@
+#include "cli/event_scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "decode/page.h"
+
+namespace ivtrace::cli {
+namespace {
+
+void scan_segment(std::span<const std::byte> bytes, const run::Segment& segment, FileScan& scan) {
+  decode::PageWalker walker(bytes, segment.layout, segment.page_size);
+  decode::PageImage image;
+  while (walker.next(image)) {
+    scan.damaged_bytes += image.damaged_bytes;
+    if (!image.readable) continue;
+    if (image.missed) {
+      if (scan.missed == 0 && scan.missed_uncounted == 0) scan.missed_from = scan.last;
+      scan.missed += image.missed_count.value_or(0);
+      if (!image.missed_count) ++scan.missed_uncounted;
+      scan.missed_until = image.timestamp;
+    }
+    decode::EventCursor cursor(image.timestamp, image.events);
+    decode::RawEvent event;
+    std::uint64_t count = 0;
+    while (cursor.next(event)) {
+      if (!scan.first) scan.first = event.timestamp;
+      ++count;
+    }
+    if (count > 0) scan.last = event.timestamp;
+    scan.events += count;
+    scan.damaged_bytes += cursor.damaged_bytes();
+  }
+}
+
+FileScan scan_file(const run::RunReader& run, const run::PagesFile& file) {
+  FileScan scan;
+  if (file.size == 0) return scan;
+  const Result<Mapping> mapping = run.map_pages(file);
+  if (!mapping) {
+    scan.damaged_bytes = file.size;
+    return scan;
+  }
+  if (!mapping->valid()) return scan;
+  const std::span<const std::byte> bytes = mapping->bytes();
+  for (const run::Segment& segment : file.segments) {
+    const std::uint64_t end = std::min<std::uint64_t>(segment.end, bytes.size());
+    if (segment.begin < end) scan_segment(bytes.subspan(segment.begin, end - segment.begin), segment, scan);
+  }
+  scan.lost_mapping = mapping->lost();
+  return scan;
+}
+
+}  // namespace
+
+std::vector<FileScan> scan_files(const run::RunReader& run, const run::Machine& machine) {
+  std::vector<FileScan> scans(machine.files.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    // Relaxed: the counter only deals out indexes; join() orders the results.
+    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < scans.size();) {
+      scans[i] = scan_file(run, machine.files[i]);
+    }
+  };
+  const std::size_t helpers = std::min<std::size_t>(std::thread::hardware_concurrency(), scans.size());
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < helpers; ++i) threads.emplace_back(work);
+  work();
+  threads.clear();
+  return scans;
+}
+
+}  // namespace ivtrace::cli

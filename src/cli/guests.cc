@@ -1,0 +1,68 @@
+#include <CLI/App.hpp>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/guests_view.h"
+#include "doctor/guest.h"
+
+namespace ivtrace::cli {
+namespace {
+
+GuestView::Ring ring_view(const doctor::GuestState& state) {
+  GuestView::Ring view;
+  view.path = state.guest.rings.front().path;
+  view.bytes = state.guest.rings.front().bytes;
+  view.problem = state.ring_problem;
+  if (!state.ring) return view;
+  view.bytes = state.ring->file_bytes;
+  view.usable = state.ring->formatted && state.ring_problem.empty();
+  if (view.usable) view.cpus = state.ring->cpu_count;
+  return view;
+}
+
+GuestView guest_view(const doctor::GuestState& state) {
+  const hypervisor::Guest& guest = state.guest;
+  GuestView view;
+  view.pid = guest.pid.value;
+  view.name = guest.name;
+  view.uuid = guest.uuid;
+  view.accel = guest.accel;
+  for (const hypervisor::Vcpu& vcpu : guest.vcpus) {
+    view.vcpus.push_back({vcpu.index, vcpu.thread.value, vcpu.apic_id ? static_cast<std::int64_t>(*vcpu.apic_id) : -1});
+  }
+  for (const hypervisor::Disk& disk : guest.disks) {
+    view.disks.push_back({disk.device, disk.path, disk.format, disk.aio, disk.cache});
+  }
+  if (state.has_ring()) view.ring = ring_view(state);
+  view.agent_alive = state.agent_alive;
+  view.being_recorded = state.ring && state.ring->recorder_pid.has_value();
+  view.monitor = hypervisor::to_string(guest.qmp.state);
+  view.unknown = guest.unknown;
+  if (guest.qmp.state == hypervisor::QmpState::kFailed) view.unknown.push_back("monitor: " + guest.qmp.detail);
+  return view;
+}
+
+ExitCode run_guests(bool json, Streams& streams) {
+  const Result<std::vector<doctor::GuestState>> states = doctor::look_at_guests();
+  if (!states) {
+    print_error(streams, states.error());
+    return ExitCode::kFailed;
+  }
+  std::vector<GuestView> guests;
+  for (const doctor::GuestState& state : *states) guests.push_back(guest_view(state));
+  streams.out << (json ? guests_json(guests) : guests_text(guests));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void add_guests_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* const command = app.add_subcommand("guests", "Lists the virtual machines of this host");
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "One JSON object");
+  command->callback([json, &invocation] {
+    invocation.run = [json](Streams& streams) { return run_guests(*json, streams); };
+  });
+}
+
+}  // namespace ivtrace::cli

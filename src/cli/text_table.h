@@ -1,0 +1,33 @@
+// Columns for people: cells are made safe for the terminal and padded to the widest of their column.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ivtrace::cli {
+
+/// A small table of text. Rows may be shorter than the head. Widths count characters as UTF-8 code points.
+class TextTable {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+
+  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  void add_row(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  /// Appends the head and the rows, each line indented by `indent`; no blanks at line ends.
+  void append_to(std::string& out, std::string_view indent = "") const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// `number` with thousands set apart: 1,234,567.
+std::string grouped(unsigned long long number);
+
+}  // namespace ivtrace::cli
