@@ -84,6 +84,8 @@ ExitCode report_parse_error(CLI::App& app, std::span<const std::string> argument
 
 ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
   Invocation invocation;
+  invocation.command_line = {"ivtrace"};
+  invocation.command_line.insert(invocation.command_line.end(), arguments.begin(), arguments.end());
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const bool has_trailing = dashes != arguments.end();
   if (has_trailing) invocation.trailing.assign(dashes + 1, arguments.end());

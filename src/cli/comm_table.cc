@@ -6,12 +6,6 @@
 #include "base/text.h"
 
 namespace ivtrace::cli {
-namespace {
-
-constexpr std::size_t kCommColumn = 16;
-constexpr std::size_t kPidColumn = 7;
-
-}  // namespace
 
 CommTable::CommTable() {
   grow_slots(1024);
@@ -62,11 +56,11 @@ CommTable::Entry& CommTable::learn(std::int32_t pid, std::string_view comm) {
 
   std::string label;
   append_terminal_safe(label, name);
-  if (label.size() < kCommColumn) label.insert(0, kCommColumn - label.size(), ' ');
+  if (label.size() < kCommColumns) label.insert(0, kCommColumns - label.size(), ' ');
   label += '-';
   const std::size_t digits = label.size();
   label += std::to_string(pid);
-  if (label.size() - digits < kPidColumn) label.append(kPidColumn - (label.size() - digits), ' ');
+  if (label.size() - digits < kPidColumns) label.append(kPidColumns - (label.size() - digits), ' ');
   std::memcpy(entry->label.data(), label.data(), label.size());
   entry->label_bytes = static_cast<std::uint8_t>(label.size());
   return *entry;

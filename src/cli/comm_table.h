@@ -16,6 +16,10 @@ class CommTable {
  public:
   static constexpr std::size_t kMaxComm = 16;
   static constexpr std::size_t kMaxThreads = 1u << 18;
+  static constexpr std::size_t kCommColumns = 16;
+  static constexpr std::size_t kPidColumns = 7;
+  /// Characters of an ordinary label.
+  static constexpr std::size_t kLabelColumns = kCommColumns + 1 + kPidColumns;
 
   CommTable();
 

@@ -18,6 +18,8 @@ namespace ivtrace::cli {
 struct Invocation {
   /// What stands behind "--", untouched: the program that `record` runs.
   std::vector<std::string> trailing;
+  /// All arguments, for the run's manifest.
+  std::vector<std::string> command_line;
   /// Set by the command that was chosen.
   std::function<ExitCode(Streams&)> run;
 };

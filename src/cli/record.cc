@@ -1,0 +1,241 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/record_view.h"
+#include "record/recorder.h"
+#include "tracefs/events.h"
+
+namespace ivtrace::cli {
+namespace {
+
+/// The texts of the options, before they are understood.
+struct RecordOptions {
+  std::string output;
+  std::vector<std::string> guests;
+  std::vector<std::string> events;
+  std::string profile;
+  std::vector<std::string> filters;
+  std::vector<std::string> rings;
+  std::string max_size;
+  std::string buffer_size;
+  std::string duration;
+  std::string feed;
+  std::string state_directory;
+  bool no_guests = false;
+  bool no_kvm_clock = false;
+  bool quiet = false;
+};
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
+
+void on_stop_signal(int) {
+  if (!stop_requested.exchange(true, std::memory_order_relaxed)) return;  // Relaxed: a flag that guards nothing else.
+  constexpr std::string_view kHint =
+      "\nivtrace: still saving what the buffers hold (kill -9 ends it at once, ivtrace cleanup then salvages the rest)\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kHint.data(), kHint.size());
+}
+
+/// Lets SIGINT, SIGTERM and SIGHUP end the recording in good order for as long as it lives.
+class StopSignals {
+ public:
+  StopSignals() {
+    stop_requested = false;
+    struct sigaction action = {};
+    action.sa_handler = on_stop_signal;
+    action.sa_flags = SA_RESTART;
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) {
+      struct sigaction current = {};
+      ::sigaction(kSignals[i], nullptr, &current);
+      before_[i] = current;
+      // nohup's choice stands.
+      if (current.sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    }
+  }
+  ~StopSignals() {
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction before_[std::size(kSignals)];
+};
+
+/// Splits "NAME=REST".
+Result<std::pair<std::string, std::string>> parse_pair(const std::string& option, const std::string& text,
+                                                       const std::string& example) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return Error(ErrorCode::kInvalid, option + " \"" + text + "\" is not understood", "for example " + example);
+  }
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+Result<std::string> parse_profile(const std::string& wanted) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const tracefs::Profile& profile : tracefs::profiles()) {
+    names.push_back(profile.name);
+    list += (list.empty() ? "" : ", ") + profile.name;
+  }
+  if (tracefs::find_profile(wanted) != nullptr) return wanted;
+  const std::vector<std::string> nearest = nearest_names(wanted, names, 1);
+  return Error(ErrorCode::kInvalid, "there is no profile \"" + wanted + "\"",
+               nearest.empty() ? "profiles: " + list : "did you mean " + nearest[0] + "? profiles: " + list);
+}
+
+Status parse_sizes(const RecordOptions& options, record::RecordConfig& config) {
+  if (!options.max_size.empty()) {
+    IVT_ASSIGN_OR_RETURN(config.max_bytes, parse_size(options.max_size));
+    if (config.max_bytes < (1u << 20)) {
+      return Error(ErrorCode::kInvalid, "--max-size " + options.max_size + " is too small", "1M is the least");
+    }
+  }
+  if (!options.buffer_size.empty()) {
+    IVT_ASSIGN_OR_RETURN(const std::uint64_t bytes, parse_size(options.buffer_size));
+    if (bytes < (16u << 10) || bytes > (4ull << 30)) {
+      return Error(ErrorCode::kInvalid, "--buffer-size " + options.buffer_size + " makes no sense",
+                   "16K to 4G per CPU");
+    }
+    config.buffer_kb = bytes >> 10;
+  }
+  return {};
+}
+
+Result<record::RecordConfig> parse_options(const RecordOptions& options, const std::vector<std::string>& command) {
+  record::RecordConfig config;
+  config.out = options.output;
+  config.guests = options.guests;
+  config.command = command;
+  config.feed = options.feed;
+  config.find_guests = !options.no_guests;
+  config.use_kvm = !options.no_kvm_clock;
+  if (!options.state_directory.empty()) config.state_directory = options.state_directory;
+  for (const std::string& list : options.events) {
+    for (const std::string_view pattern : split(list, ',')) {
+      if (!trim(pattern).empty()) config.events.emplace_back(trim(pattern));
+    }
+  }
+  if (!options.profile.empty()) {
+    IVT_ASSIGN_OR_RETURN(config.profile, parse_profile(options.profile));
+  }
+  if (!options.duration.empty()) {
+    IVT_ASSIGN_OR_RETURN(config.duration, parse_duration(options.duration));
+  }
+  IVT_RETURN_IF_ERROR(parse_sizes(options, config));
+  for (const std::string& text : options.filters) {
+    IVT_ASSIGN_OR_RETURN(auto filter, parse_pair("--filter", text, "--filter 'sched:sched_switch=prev_prio<100'"));
+    config.filters.insert(std::move(filter));
+  }
+  for (const std::string& text : options.rings) {
+    IVT_ASSIGN_OR_RETURN(auto ring, parse_pair("--ring", text, "--ring vm1=/dev/shm/vm1"));
+    config.extra_rings.push_back({std::move(ring.first), std::move(ring.second)});
+  }
+  return config;
+}
+
+ProgressView view_of(const record::RecordProgress& progress) {
+  ProgressView view;
+  view.elapsed = progress.elapsed;
+  view.bytes = progress.bytes;
+  for (const record::MachineProgress& machine : progress.machines) {
+    view.machines.push_back({machine.name, machine.events_per_second, machine.bytes_per_second, machine.ring_fill,
+                             machine.lost, machine.state});
+  }
+  return view;
+}
+
+ExitCode run_record(const record::RecordConfig& config, bool quiet, Streams& streams) {
+  const bool show = !quiet && streams.err.is_terminal();
+  ProgressDisplay display(streams.err);
+  std::mutex mutex;  // notices come from any thread
+  record::RecordCallbacks callbacks;
+  if (show) {
+    callbacks.progress = [&](const record::RecordProgress& progress) {
+      const std::lock_guard lock(mutex);
+      display.show(view_of(progress));
+    };
+  }
+  callbacks.notice = [&](const std::string& text) {
+    const std::lock_guard lock(mutex);
+    if (show) {
+      display.announce("ivtrace: " + text);
+    } else {
+      print_notice(streams, text);
+    }
+  };
+  const StopSignals signals;
+  const Result<record::RecordSummary> summary = record::record(config, callbacks, stop_requested);
+  display.clear();
+  if (!summary) {
+    print_error(streams, summary.error());
+    return summary.error().code == ErrorCode::kInvalid ? ExitCode::kUsage : ExitCode::kFailed;
+  }
+  if (!quiet) streams.out << record_summary_text(*summary);
+  return summary->lost_anything ? ExitCode::kLoss : ExitCode::kOk;
+}
+
+void declare_options(CLI::App& command, RecordOptions& options) {
+  command.add_option("-o,--output", options.output, "Where to write the run; must not exist")
+      ->required()
+      ->type_name("DIR");
+  command.add_option("-g,--guest", options.guests, "Only this guest (name, UUID or pid); may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  CLI::Option* const events =
+      command.add_option("--events", options.events, "Events: system:name, system or name, with * and ?; commas between")
+          ->type_name("LIST")
+          ->allow_extra_args(false);
+  command.add_option("--profile", options.profile, "A prepared choice of events: io (the default), cpu or all")
+      ->type_name("NAME")
+      ->excludes(events);
+  command.add_option("--filter", options.filters, "Let the kernel drop events that fail EXPR; may be repeated")
+      ->type_name("EVENT=EXPR")
+      ->allow_extra_args(false);
+  command.add_option("--max-size", options.max_size, "Bytes in the run at most (default 4G)")->type_name("SIZE");
+  command.add_option("--duration", options.duration, "How long: 10s, 2m (default: until Ctrl-C)")->type_name("TIME");
+  command.add_option("--buffer-size", options.buffer_size, "Kernel buffer per CPU (default 4M)")->type_name("SIZE");
+  command.add_option("--feed", options.feed, "How guests' agents drain their kernel (default: the best there is)")
+      ->check(CLI::IsMember({"map", "read"}));
+  command.add_flag("--no-guests", options.no_guests, "Record the host alone");
+  command.add_flag("--no-kvm-clock", options.no_kvm_clock, "Align guests by the handshake alone");
+  command.add_flag("--quiet", options.quiet, "No progress and no summary");
+  command.add_option("--ring", options.rings, "Record the machine behind a ring file")
+      ->type_name("NAME=FILE")
+      ->allow_extra_args(false)
+      ->group("");
+  command.add_option("--state-directory", options.state_directory, "Where recorders register")->group("");
+  command.footer("Everything behind -- is a program that is recorded while it runs: ivtrace record -o run.ivt -- sleep 5");
+}
+
+}  // namespace
+
+void add_record_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* const command = app.add_subcommand("record", "Records this host and its guests into a run directory");
+  const auto options = std::make_shared<RecordOptions>();
+  declare_options(*command, *options);
+  command->callback([options, &invocation] {
+    invocation.run = [options, &invocation](Streams& streams) {
+      Result<record::RecordConfig> config = parse_options(*options, invocation.trailing);
+      if (!config) {
+        print_error(streams, config.error());
+        return ExitCode::kUsage;
+      }
+      config->command_line = invocation.command_line;
+      return run_record(*config, options->quiet, streams);
+    };
+  });
+}
+
+}  // namespace ivtrace::cli

@@ -1,0 +1,171 @@
+#include <CLI/App.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/report_time.h"
+#include "cli/report_writer.h"
+#include "cli/run_info_load.h"
+#include "merge/run_events.h"
+
+namespace ivtrace::cli {
+namespace {
+
+struct ReportOptions {
+  std::string run;
+  std::vector<std::string> machines;
+  std::vector<std::uint32_t> cpus;
+  std::vector<std::string> events;
+  std::vector<std::int32_t> pids;
+  std::string from;
+  std::string until;
+  bool merge_unaligned = false;
+  bool json = false;
+};
+
+Result<HostTsc> place(const std::string& text, const clock::HostClock& clock) {
+  IVT_ASSIGN_OR_RETURN(const TimeSpec spec, parse_time(text));
+  switch (spec.kind) {
+    case TimeSpec::Kind::kFromStart:
+      return clock.to_tsc(spec.ns);
+    case TimeSpec::Kind::kRealtime:
+      return clock.from_realtime(spec.ns);
+    case TimeSpec::Kind::kHostTsc:
+      break;
+  }
+  return spec.tsc;
+}
+
+Result<merge::Filter> make_filter(const ReportOptions& options, const clock::HostClock& clock) {
+  merge::Filter filter;
+  filter.machines = options.machines;
+  filter.cpus = options.cpus;
+  filter.include_unaligned = options.merge_unaligned;
+  if (!options.from.empty()) {
+    IVT_ASSIGN_OR_RETURN(filter.range.from, place(options.from, clock));
+  }
+  if (!options.until.empty()) {
+    IVT_ASSIGN_OR_RETURN(filter.range.until, place(options.until, clock));
+  }
+  if (filter.range.until < filter.range.from) {
+    return Error(ErrorCode::kInvalid, "--until " + options.until + " is before --from " + options.from);
+  }
+  return filter;
+}
+
+/// Machines by their index in the run; null for those that are not shown.
+std::vector<std::unique_ptr<ReportMachine>> load_machines(const run::RunReader& run, const merge::RunEvents& events,
+                                                          const std::vector<std::string>& globs) {
+  std::vector<std::unique_ptr<ReportMachine>> machines;
+  for (std::size_t i = 0; i < run.machines().size(); ++i) {
+    machines.emplace_back();
+    if (events.formats(i) == nullptr) continue;
+    const std::string& name = run.machines()[i].info.name;
+    machines[i] = std::make_unique<ReportMachine>(name, events.formats(i), globs);
+    if (const auto text = run.read_text(name, format::kCmdlinesName)) machines[i]->comms().load(*text);
+    // Both are a help for addresses only: without them, or with nonsense in them, numbers are shown.
+    if (const auto text = run.read_text(name, format::kKallsymsName)) {
+      static_cast<void>(machines[i]->symbols().add_kallsyms(*text).ok());
+    }
+    if (const auto text = run.read_text(name, format::kPrintkFormatsName)) {
+      static_cast<void>(machines[i]->symbols().add_printk_formats(*text).ok());
+    }
+  }
+  return machines;
+}
+
+/// What is left out or damaged, said once; true when something is damaged.
+bool say_what_is_amiss(const run::RunReader& run, const merge::RunEvents& events, Streams& streams) {
+  for (const std::string& notice : events.notices()) print_notice(streams, notice);
+  if (run.damage_total() == 0) return false;
+  print_notice(streams, "the run is damaged in " + std::to_string(run.damage_total()) + " places (see ivtrace info " +
+                            run.path() + ")");
+  return true;
+}
+
+/// Prints every event that is wanted; true when there are holes.
+bool print_events(merge::RunEvents& events, const ReportOptions& options,
+                  std::vector<std::unique_ptr<ReportMachine>>& machines, const clock::HostClock& clock, Output& out) {
+  ReportWriter writer(options.json ? ReportWriter::Format::kJson : ReportWriter::Format::kText, machines, clock);
+  bool holes = false;
+  merge::MergedEvent event;
+  while (events.next(event) && !out.closed()) {
+    if (event.loss != nullptr) {
+      holes = true;
+      writer.loss(out.text(), event);
+      out.spill();
+      continue;
+    }
+    ReportMachine& machine = *machines[event.stream->machine];
+    const EventKind& kind = machine.kind(event.id);
+    if (!kind.comms.empty()) machine.learn(kind, event.record, false);
+    const bool wanted = kind.wanted && (options.pids.empty() ||
+                                        std::find(options.pids.begin(), options.pids.end(),
+                                                  decode::event_pid(event.record)) != options.pids.end());
+    if (wanted) {
+      writer.event(out.text(), event, kind);
+      out.spill();
+    }
+    if (!kind.comms.empty()) machine.learn(kind, event.record, true);
+  }
+  return holes;
+}
+
+Result<ExitCode> report(const ReportOptions& options, Streams& streams) {
+  IVT_ASSIGN_OR_RETURN(const run::RunReader run, run::RunReader::open(options.run));
+  IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
+  IVT_ASSIGN_OR_RETURN(const merge::Filter filter, make_filter(options, clock));
+  IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
+  const bool damaged = say_what_is_amiss(run, events, streams);
+  if (events.streams().empty() && !events.unaligned().empty()) {
+    return Error(ErrorCode::kInvalid, "nothing that was asked for has a trustworthy clock",
+                 "--merge-unaligned shows it nevertheless, with times that mean nothing to other machines");
+  }
+  std::vector<std::unique_ptr<ReportMachine>> machines = load_machines(run, events, options.events);
+  const bool holes = print_events(events, options, machines, clock, streams.out);
+  return holes || damaged ? ExitCode::kLoss : ExitCode::kOk;
+}
+
+ExitCode run_report(const ReportOptions& options, Streams& streams) {
+  for (const std::string* text : {&options.from, &options.until}) {
+    if (text->empty()) continue;
+    if (const Result<TimeSpec> spec = parse_time(*text); !spec) {
+      print_error(streams, spec.error());
+      return ExitCode::kUsage;
+    }
+  }
+  const Result<ExitCode> code = report(options, streams);
+  if (code) return *code;
+  print_error(streams, code.error());
+  return ExitCode::kFailed;
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* const command = app.add_subcommand("report", "Prints a run's events in one order on one clock");
+  const auto options = std::make_shared<ReportOptions>();
+  command->add_option("run", options->run, "The run directory")->required()->type_name("RUN");
+  command->add_option("--machine", options->machines, "Only this machine; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  command->add_option("--cpu", options->cpus, "Only this CPU; may be repeated")
+      ->type_name("N")
+      ->allow_extra_args(false);
+  command->add_option("--event", options->events, "Only events of this name or system:name, with * and ?")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  command->add_option("--pid", options->pids, "Only events of this thread; may be repeated")
+      ->type_name("N")
+      ->allow_extra_args(false);
+  command->add_option("--from", options->from, "Not before T: seconds from the start, ISO time or @TSC")->type_name("T");
+  command->add_option("--until", options->until, "Not after T")->type_name("T");
+  command->add_flag("--merge-unaligned", options->merge_unaligned,
+                    "Also show machines without a trustworthy clock, placed by guess and marked with ?");
+  command->add_flag("--json", options->json, "One JSON object per line");
+  command->callback([options, &invocation] {
+    invocation.run = [options](Streams& streams) { return run_report(*options, streams); };
+  });
+}
+
+}  // namespace ivtrace::cli

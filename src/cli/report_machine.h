@@ -1,0 +1,63 @@
+// What a report knows of one machine while it walks its events: thread names so far, and how to show each event.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/comm_table.h"
+#include "cli/record_json.h"
+#include "decode/format_file.h"
+#include "decode/print.h"
+
+namespace ivtrace::cli {
+
+/// Where an event tells the name of a thread.
+struct CommSource {
+  const decode::Field* pid = nullptr;
+  const decode::Field* comm = nullptr;
+  bool afterwards = false;  ///< the name counts from the next event on (a rename)
+};
+
+/// How one event of one machine is shown; made at its first occurrence. Borrows the format.
+struct EventKind {
+  const decode::EventFormat* format = nullptr;  ///< null: the run has no format for it
+  bool wanted = true;                           ///< passes --event
+  std::string text_name;                        ///< "sched_switch: ", safe for a terminal
+  std::string json_name;                        ///< "event":"sched_switch","system":"sched","fields":
+  std::optional<decode::PrintProgram> program;  ///< the text; without it the fields are shown by name
+  std::optional<RecordJson> json;
+  std::vector<CommSource> comms;
+};
+
+/// One machine of a report. Borrows the format table. One thread.
+class ReportMachine {
+ public:
+  /// `event_globs`: what --event asks for; empty means all.
+  ReportMachine(std::string name, const decode::FormatTable* formats, std::vector<std::string> event_globs);
+
+  const std::string& name() const { return name_; }
+  CommTable& comms() { return comms_; }
+  decode::Symbols& symbols() { return symbols_; }
+
+  const EventKind& kind(std::uint16_t id) {
+    if (id < kinds_.size() && kinds_[id] != nullptr) return *kinds_[id];
+    return make_kind(id);
+  }
+  /// Learns the names that count from this event on, or from the next one on.
+  void learn(const EventKind& kind, decode::RecordBytes record, bool afterwards);
+
+ private:
+  const EventKind& make_kind(std::uint16_t id);
+
+  std::string name_;
+  const decode::FormatTable* formats_;
+  std::vector<std::string> event_globs_;
+  CommTable comms_;
+  decode::Symbols symbols_;
+  std::vector<std::unique_ptr<EventKind>> kinds_;  // by id
+};
+
+}  // namespace ivtrace::cli
