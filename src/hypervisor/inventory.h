@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -88,8 +89,8 @@ struct ProcessThread {
 /// The threads of a process now, by rising tid; kGone when it is no more.
 Result<std::vector<ProcessThread>> list_threads(Pid pid, const std::string& proc = "/proc");
 
-/// Tells which guests came and went between two looks. Asks QMP only of a process that is new, or of one whose monitor
-/// was busy: a running recording does not disturb monitors. One thread.
+/// Tells which guests came and went between two looks. A new process is asked by QMP at once, a known one at every tenth
+/// look: what was plugged meanwhile is seen then, and a recording does not hold monitors. One thread.
 class Watch {
  public:
   struct Changes {
@@ -108,6 +109,7 @@ class Watch {
  private:
   InventoryOptions options_;
   std::vector<Guest> guests_;
+  std::map<Pid, unsigned> looks_;   ///< since the guest came
 };
 
 }  // namespace ivtrace::hypervisor

@@ -1,0 +1,70 @@
+// Coming and going of guests between two looks. Who is there, /proc tells at each look for next to nothing; what was
+// plugged into a known guest is asked at every tenth, so that monitors are not held and a busy one does not stall us.
+#include <algorithm>
+
+#include "hypervisor/inventory.h"
+#include "hypervisor/process.h"
+
+namespace ivtrace::hypervisor {
+namespace {
+
+constexpr unsigned kAskEvery = 10;
+
+bool same_facts(const Guest& a, const Guest& b) {
+  const auto same_vcpu = [](const Vcpu& x, const Vcpu& y) {
+    return x.index == y.index && x.thread == y.thread && x.apic_id == y.apic_id;
+  };
+  const auto same_disk = [](const Disk& x, const Disk& y) {
+    return x.device == y.device && x.path == y.path && x.format == y.format && x.aio == y.aio && x.cache == y.cache &&
+           x.device_number == y.device_number && x.inode == y.inode;
+  };
+  const auto same_ring = [](const RingBacking& x, const RingBacking& y) { return x.path == y.path && x.bytes == y.bytes; };
+  return a.name == b.name && a.uuid == b.uuid && a.accel == b.accel && a.status == b.status &&
+         a.qmp.state == b.qmp.state && std::ranges::equal(a.vcpus, b.vcpus, same_vcpu) &&
+         std::ranges::equal(a.disks, b.disks, same_disk) && std::ranges::equal(a.rings, b.rings, same_ring);
+}
+
+}  // namespace
+
+Result<Watch::Changes> Watch::look() {
+  IVT_ASSIGN_OR_RETURN(const auto pids, qemu_pids(options_.proc));
+  Changes changes;
+  std::vector<Guest> now;
+  for (const Pid pid : pids) {
+    const auto started = start_time(pid, options_.proc);
+    if (!started) continue;
+    const auto known = std::find_if(guests_.begin(), guests_.end(), [&](const Guest& guest) {
+      return guest.pid == pid && guest.start_time == *started;
+    });
+    const bool is_known = known != guests_.end();
+    unsigned& looks = looks_[pid];
+    looks = is_known ? looks + 1 : 0;
+    if (looks % kAskEvery != 0) {
+      now.push_back(*known);
+      continue;
+    }
+    auto guest = inspect_guest(pid, options_);
+    if (!guest) continue;
+    if (is_known && known->qmp.state == QmpState::kOk && guest->qmp.state != QmpState::kOk) {
+      now.push_back(*known);  // its monitor has somebody else just now: what it told before still stands
+      continue;
+    }
+    if (!is_known) {
+      changes.came.push_back(*guest);
+    } else if (!same_facts(*known, *guest)) {
+      changes.changed.push_back(*guest);
+    }
+    now.push_back(std::move(*guest));
+  }
+  for (const Guest& guest : guests_) {
+    const bool is_there = std::any_of(now.begin(), now.end(), [&](const Guest& other) { return other.same_process(guest); });
+    if (!is_there) changes.gone.push_back(guest);
+  }
+  guests_ = std::move(now);
+  std::erase_if(looks_, [&](const auto& entry) {
+    return std::none_of(guests_.begin(), guests_.end(), [&](const Guest& guest) { return guest.pid == entry.first; });
+  });
+  return changes;
+}
+
+}  // namespace ivtrace::hypervisor
