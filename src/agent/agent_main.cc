@@ -1,1 +1,130 @@
-int main() { return 0; }
+// ivtrace-agent: looks for a ring, serves it, and looks again when it is gone.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/capture.h"
+#include "agent/facts.h"
+#include "agent/options.h"
+#include "agent/ring_source.h"
+#include "agent/service.h"
+#include "tracefs/cpus.h"
+#include "tracefs/mount.h"
+
+namespace ivtrace::agent {
+namespace {
+
+constexpr auto kLookAgain = std::chrono::seconds(2);
+
+std::atomic<bool> stop_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+/// Where a person finds what the agent has to say: standard error, or the kernel log once it is in the background.
+class Voice {
+ public:
+  void say(const std::string& line) {
+    if (line == last_) return;  // waiting for a device is told once, not every two seconds
+    last_ = line;
+    const std::string text = "ivtrace-agent: " + line + "\n";
+    if (::write(fd_, text.data(), text.size()) < 0) return;  // nobody is left to tell
+  }
+  void go_to_kernel_log() {
+    if (Result<UniqueFd> log = open_file("/dev/kmsg", O_WRONLY)) {
+      kernel_log_ = std::move(*log);
+      fd_ = kernel_log_.get();
+    }
+  }
+
+ private:
+  UniqueFd kernel_log_;
+  int fd_ = STDERR_FILENO;
+  std::string last_;
+};
+
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_asked.store(true, std::memory_order_relaxed); };
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP}) ::sigaction(signal_number, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+Result<RingMemory> open_ring(const Options& options) {
+  return options.ring_file.empty() ? open_ivshmem(options.device) : open_ring_file(options.ring_file);
+}
+
+/// What cannot get better by waiting ends the agent; a device may still be plugged in, another agent may end.
+bool worth_waiting(const Error& error) {
+  return error.code == ErrorCode::kNotFound || error.code == ErrorCode::kBusy;
+}
+
+/// Serves one ring until it is lost or the agent is asked to stop.
+Status serve(const tracefs::TraceDir& dir, const RingMemory& memory, const TscFrequency& frequency, Voice& voice) {
+  IVT_ASSIGN_OR_RETURN(const std::vector<CpuId> cpus, tracefs::possible_cpus());
+  if (cpus.empty()) return Error(ErrorCode::kIo, "the list of this machine's CPUs is empty");
+  IVT_ASSIGN_OR_RETURN(ring::Producer producer, ring::Producer::format(memory.mapping.bytes(), cpus.back().value + 1,
+                                                                       ring::random_nonce()));
+  voice.say("serving " + memory.name);
+  Service service(dir, producer, memory.name, frequency, [&voice](const std::string& line) { voice.say(line); });
+  if (service.run(stop_asked) == Service::End::kRingLost) voice.say(memory.name + " is gone; looking for another");
+  return {};
+}
+
+int run(const Options& options) {
+  Voice voice;
+  const auto fail = [&voice](const Error& error) {
+    voice.say(error.to_string());
+    return 1;
+  };
+  Result<tracefs::TraceDir> dir = tracefs::TraceDir::open();
+  if (!dir) return fail(dir.error());
+  Result<RingMemory> memory = open_ring(options);
+  if (!memory && !worth_waiting(memory.error())) return fail(memory.error());
+  if (!options.foreground) {
+    // Locks of an open file description and mappings live on in the child.
+    if (::daemon(0, 0) != 0) return fail(errno_error(errno, "cannot go to the background"));
+    voice.go_to_kernel_log();
+  }
+  const TscFrequency frequency;
+  for (const std::string& name : remove_leftovers(*dir)) voice.say("cannot remove the left tracing instance " + name);
+  while (!stop_asked.load(std::memory_order_relaxed)) {
+    if (memory) {
+      if (const Status served = serve(*dir, *memory, frequency, voice); !served) return fail(served.error());
+    } else if (worth_waiting(memory.error())) {
+      voice.say(memory.error().to_string() + "; waiting for one");
+      std::this_thread::sleep_for(kLookAgain);
+    } else {
+      return fail(memory.error());
+    }
+    if (stop_asked.load(std::memory_order_relaxed)) break;
+    memory = Error(ErrorCode::kNotFound, "");  // gives lock and mapping back before they are taken again
+    memory = open_ring(options);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace ivtrace::agent
+
+int main(int argc, char** argv) {
+  using namespace ivtrace::agent;
+  const auto options = parse_options(std::vector<std::string>(argv + 1, argv + argc));
+  if (!options) {
+    std::fprintf(stderr, "ivtrace-agent: %s\n", options.error().to_string().c_str());
+    return 2;
+  }
+  if (options->help || options->version) {
+    const std::string text = options->help ? help_text() : std::string("ivtrace-agent " IVTRACE_VERSION "\n");
+    std::fputs(text.c_str(), stdout);
+    return 0;
+  }
+  catch_signals();
+  return run(*options);
+}

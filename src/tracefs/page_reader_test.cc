@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <set>
 
-#include "base/text.h"
 #include "format/kernel_page.h"
 #include "tracefs/cpus.h"
+#include "tracefs/test_support.h"
 
 namespace ivtrace::tracefs {
 namespace {
@@ -42,37 +41,6 @@ class Collector : public PieceSink {
   int refuse_every = 0;
   int offered = 0;
 };
-
-/// The numbers of the "n=N" lines in an image's print events, in order. Fails on anything that is not a whole event.
-std::vector<int> numbers_in(std::span<const std::byte> image) {
-  std::vector<int> numbers;
-  std::size_t at = format::kSubBufferHeader;
-  const auto word = [&](std::size_t from) {
-    std::uint32_t value = 0;
-    EXPECT_LE(from + 4, image.size());
-    if (from + 4 <= image.size()) std::memcpy(&value, image.data() + from, 4);
-    return value;
-  };
-  while (at + 4 <= image.size()) {
-    const std::uint32_t head = word(at);
-    const std::uint32_t type = head & format::kTypeLenMask;
-    if (type == format::kTypePadding && head >> format::kDeltaShift == 0) break;
-    if (type == format::kTypeTimeExtend || type == format::kTypeTimeStamp) {
-      at += 8;
-      continue;
-    }
-    const std::size_t size = type == 0 || type == format::kTypePadding ? word(at + 4) + 4 : 4 + 4 * std::size_t{type};
-    const std::size_t data = type == 0 ? at + 8 : at + 4;
-    EXPECT_LE(at + size, image.size());
-    if (at + size > image.size()) break;
-    if (type != format::kTypePadding) {
-      const char* text = reinterpret_cast<const char*>(image.data() + data + 16);  // common fields 8, ip 8
-      if (std::strncmp(text, "n=", 2) == 0) numbers.push_back(std::atoi(text + 2));
-    }
-    at += size;
-  }
-  return numbers;
-}
 
 std::vector<int> numbers_in(const Collector& collector) {
   std::vector<int> all;

@@ -1,0 +1,187 @@
+#include "agent/capture.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "tracefs/cpus.h"
+#include "tracefs/events.h"
+
+namespace ivtrace::agent {
+namespace {
+
+constexpr const char* kInstancePrefix = "ivtrace-agent-";
+constexpr const char* kProgram = "ivtrace-agent";
+/// A storm wakes the pumps when a quarter of the buffer is full: three quarters are left for their way to the CPU.
+constexpr unsigned kWakeAtPercent = 25;
+
+/// A pid may have been given to another program since: only a living agent owns its instance.
+bool agent_lives(std::uint64_t pid) {
+  if (pid == static_cast<std::uint64_t>(::getpid())) return false;  // an agent of that pid from before us
+  if (pid == 0 || pid > 0x7fffffff || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return false;
+  const Result<std::string> comm = read_file("/proc/" + std::to_string(pid) + "/comm", 4096);
+  return comm && trim(*comm) == kProgram;
+}
+
+}  // namespace
+
+std::string instance_name(pid_t pid) { return kInstancePrefix + std::to_string(pid); }
+
+std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
+  std::vector<std::string> stuck;
+  const Result<std::vector<std::string>> names = tracefs::Instance::list(dir);
+  if (!names) return stuck;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kInstancePrefix)) continue;
+    std::string_view number = std::string_view(name).substr(std::string_view(kInstancePrefix).size());
+    number = number.substr(0, number.find('-'));  // "ivtrace-agent-<pid>" and "ivtrace-agent-<pid>-probe"
+    const Result<std::uint64_t> pid = parse_u64(number);
+    if (!pid || agent_lives(*pid)) continue;
+    Result<tracefs::Instance> leftover = tracefs::Instance::adopt(dir, name);
+    if (leftover && !leftover->remove()) stuck.push_back(name);
+  }
+  return stuck;
+}
+
+Capture::Capture(const tracefs::TraceDir& dir, ring::Producer& producer, tracefs::Instance instance)
+    : dir_(&dir), producer_(&producer), instance_(std::move(instance)) {}
+
+Capture::~Capture() {
+  static_cast<void>(instance_.set_tracing(false));
+  pumps_.clear();
+}
+
+Result<std::unique_ptr<Capture>> Capture::start(const tracefs::TraceDir& dir, ring::Producer& producer,
+                                                const format::Request& request) {
+  IVT_ASSIGN_OR_RETURN(tracefs::Instance instance, tracefs::Instance::create(dir, instance_name(::getpid())));
+  std::unique_ptr<Capture> capture(new Capture(dir, producer, std::move(instance)));
+  IVT_RETURN_IF_ERROR(capture->set_up(request));
+  return capture;
+}
+
+Status Capture::set_up(const format::Request& request) {
+  const std::uint64_t buffer_kb = request.buffer_kb == 0 ? kDefaultBufferKb : request.buffer_kb;
+  IVT_RETURN_IF_ERROR(instance_.set_clock("x86-tsc"));
+  IVT_RETURN_IF_ERROR(instance_.set_buffer_kb(buffer_kb));
+  // Where the kernel has no such file, poll() wakes at the first event, and the pumps know how to sleep through that.
+  static_cast<void>(instance_.set_buffer_percent(kWakeAtPercent));
+  IVT_ASSIGN_OR_RETURN(sub_buffer_bytes_, instance_.sub_buffer_bytes());
+  IVT_ASSIGN_OR_RETURN(const std::vector<CpuId> online, tracefs::online_cpus());
+  if (request.feed.empty()) {
+    feed_ = online.empty() ? tracefs::Feed::kRead : tracefs::best_feed(instance_, online.front());
+  } else {
+    IVT_ASSIGN_OR_RETURN(feed_, tracefs::parse_feed(request.feed));
+    // Told now and clearly rather than by each pump later.
+    if (!online.empty()) {
+      if (const auto reader = tracefs::open_reader(instance_, online.front(), feed_); !reader) return reader.error();
+    }
+  }
+  start_pumps(buffer_kb * 1024);
+  set_events(request.events, request.filters);
+  IVT_RETURN_IF_ERROR(instance_.set_tracing(true));
+  for (const auto& pump : pumps_) pump->go();
+  return {};
+}
+
+void Capture::start_pumps(std::uint64_t buffer_bytes) {
+  std::vector<std::unique_ptr<Lane>> lanes;
+  for (std::uint32_t cpu = 0; cpu < producer_->cpu_count(); ++cpu) {
+    lanes.push_back(std::make_unique<Lane>(instance_, producer_->cpu(CpuId(cpu)), feed_));
+    if (lanes.size() < Pump::kLanesPerPump && cpu + 1 < producer_->cpu_count()) continue;
+    pumps_.push_back(std::make_unique<Pump>(std::move(lanes), *producer_, buffer_bytes));
+    lanes.clear();
+  }
+}
+
+/// The filter that an event gets. Only system calls may be filtered by their caller (see is_syscall_event), and only
+/// there the agent leaves itself out: its own reads and naps.
+std::string Capture::filter_of(const std::string& event, const std::map<std::string, std::string>& filters) const {
+  const auto wanted = filters.find(event);
+  std::string filter = wanted == filters.end() ? "" : wanted->second;
+  if (!tracefs::is_syscall_event(event)) return filter;
+  std::string not_us = "common_pid != " + std::to_string(::gettid());
+  for (const auto& pump : pumps_) not_us += " && common_pid != " + std::to_string(pump->tid());
+  return filter.empty() ? not_us : "(" + filter + ") && " + not_us;
+}
+
+void Capture::set_events(const std::vector<std::string>& patterns, const std::map<std::string, std::string>& filters) {
+  rejected_.clear();
+  const Result<std::vector<std::string>> available = tracefs::available_events(*dir_);
+  if (!available) {
+    rejected_.push_back("all events: " + available.error().to_string());
+    return;
+  }
+  tracefs::EventSelection selection = tracefs::select_events(*available, patterns);
+  rejected_ = std::move(selection.rejected);
+  std::vector<std::string> enabled;
+  for (const std::string& event : selection.events) {
+    const std::string filter = filter_of(event, filters);
+    if (!tracefs::is_syscall_event(event) && filter.find("common_pid") != filter.npos) {
+      rejected_.push_back(event + ": a filter on common_pid would also drop the interrupts that hit that task, uncounted");
+      continue;
+    }
+    // An event whose filter the kernel refuses stays off: unfiltered it could be a flood nobody asked for.
+    if (const Status status = instance_.set_filter(event, filter); !status) {
+      rejected_.push_back(event + ": " + status.error().message);
+      continue;
+    }
+    enabled.push_back(event);
+  }
+  const std::vector<std::string> refused = instance_.set_events(enabled);
+  rejected_.insert(rejected_.end(), refused.begin(), refused.end());
+}
+
+Status Capture::set_buffer(std::uint64_t kb) {
+  if (kb == 0) return Error(ErrorCode::kInvalid, "a trace buffer of 0 KiB holds nothing");
+  std::vector<std::unique_lock<std::mutex>> paused;
+  for (const auto& pump : pumps_) paused.push_back(pump->pause());
+  for (const auto& pump : pumps_) {
+    for (const auto& lane : pump->lanes()) IVT_RETURN_IF_ERROR(lane->unmap());
+  }
+  feed_ = tracefs::Feed::kRead;
+  return instance_.set_buffer_kb(kb);
+}
+
+std::vector<format::CpuCounters> Capture::counters() const {
+  std::vector<format::CpuCounters> all;
+  for (const auto& pump : pumps_) {
+    for (const auto& lane : pump->lanes()) {
+      Result<format::CpuCounters> counters = instance_.counters(lane->cpu());
+      if (!counters) continue;  // a CPU that this kernel traces nothing on
+      counters->bytes = lane->bytes();
+      counters->stalls = lane->stalls();
+      all.push_back(*counters);
+    }
+  }
+  return all;
+}
+
+void Capture::finish_pumps(const std::function<bool()>& keep_waiting) {
+  for (const auto& pump : pumps_) pump->finish();
+  const auto all_done = [this] {
+    return std::all_of(pumps_.begin(), pumps_.end(), [](const auto& pump) { return pump->done(); });
+  };
+  while (!all_done() && keep_waiting()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  for (const auto& pump : pumps_) pump->abandon();
+  for (const auto& pump : pumps_) {
+    pump->join();
+    if (error_.empty()) error_ = pump->error();
+  }
+}
+
+std::vector<format::CpuCounters> Capture::stop(const std::function<bool()>& keep_waiting) {
+  if (const Status off = instance_.set_tracing(false); !off) error_ = off.error().to_string();
+  finish_pumps(keep_waiting);
+  std::vector<format::CpuCounters> final_counters = counters();
+  pumps_.clear();
+  if (const Status removed = instance_.remove(); !removed && error_.empty()) error_ = removed.error().to_string();
+  return final_counters;
+}
+
+}  // namespace ivtrace::agent
