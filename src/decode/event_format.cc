@@ -30,6 +30,10 @@ bool valid_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxFieldName && std::all_of(name.begin(), name.end(), word_char);
 }
 
+bool valid_type(std::string_view type) {
+  return !type.empty() && std::all_of(type.begin(), type.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 /// System and event names are wider than C's: "kvm", "9p", "xe-x" and "event.with.dots" exist or may.
 bool valid_event_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxFieldName && std::all_of(name.begin(), name.end(), [](char c) {
@@ -114,7 +118,7 @@ std::optional<Declaration> split_declaration(std::string_view text) {
     out.dimension = trim(out.type.substr(open + 1, out.type.size() - open - 2));
     out.type = trim(out.type.substr(0, open));
   }
-  if (!valid_name(out.name) || out.type.empty()) return std::nullopt;
+  if (!valid_name(out.name) || !valid_type(out.type)) return std::nullopt;
   return out;
 }
 

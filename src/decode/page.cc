@@ -8,8 +8,6 @@ namespace {
 using format::kSubBufferHeader;
 using format::PackedPage;
 
-constexpr std::uint32_t kSmallestPage = 32;
-
 struct SubBufferHeader {
   std::uint64_t timestamp;
   std::uint64_t commit;
@@ -59,7 +57,7 @@ bool PageWalker::next(PageImage& image) {
 
 bool PageWalker::next_slot(PageImage& image) {
   const std::size_t left = segment_.size() - offset_;
-  if (page_size_ < kSmallestPage || page_size_ > format::kMaxSubBuffer) {
+  if (!valid_page_size()) {
     image = damage(left);
     offset_ = segment_.size();
     return true;
@@ -139,33 +137,40 @@ bool PageWalker::starts_image(std::size_t offset) const {
   return true;
 }
 
-void PageWalker::seek(std::uint64_t timestamp, std::size_t hint) {
-  offset_ = 0;
-  next_page_.reset();
-  if (layout_ == format::PageLayout::kSlots) return seek_slots(timestamp);
-  if (hint < segment_.size() && starts_image(hint)) {
-    // The hint lies before the wanted time only if its own page does.
-    const auto first = load<SubBufferHeader>(segment_, hint + sizeof(PackedPage));
-    if (first.timestamp <= timestamp) offset_ = hint;
+bool PageWalker::skip_to(std::size_t hint) {
+  if (layout_ == format::PageLayout::kSlots) {
+    if (!valid_page_size()) return false;
+    hint -= hint % page_size_;
   }
+  if (hint < offset_ || hint > segment_.size()) return false;
+  if (layout_ == format::PageLayout::kPacked && !starts_image(hint)) return false;
+  offset_ = hint;
+  next_page_.reset();
+  return true;
+}
+
+void PageWalker::seek(std::uint64_t timestamp) {
+  if (layout_ == format::PageLayout::kSlots) bisect_slots(timestamp);
   PageWalker probe = *this;
   PageImage image;
   for (std::size_t here = offset_; probe.next(image); here = probe.offset()) {
     if (!image.readable || image.timestamp > timestamp) break;
+    if (here != offset_) next_page_.reset();
     offset_ = here;
   }
 }
 
-void PageWalker::seek_slots(std::uint64_t timestamp) {
-  if (page_size_ < kSmallestPage || page_size_ > format::kMaxSubBuffer) return;
-  std::size_t low = 0;                              // this page starts at or before the time, or is the first
-  std::size_t high = segment_.size() / page_size_;  // this one starts after it, or is the end
-  while (high - low > 1) {
+void PageWalker::bisect_slots(std::uint64_t timestamp) {
+  if (!valid_page_size()) return;
+  std::size_t low = offset_ / page_size_;           // starts at or before the time, or is the first
+  std::size_t high = segment_.size() / page_size_;  // starts after it, or is the end
+  while (high - low > 1 && low < high) {
     const std::size_t middle = low + (high - low) / 2;
     const auto stamp = load<std::uint64_t>(segment_, middle * page_size_);
+    if (stamp == 0) break;  // a hole says nothing of its neighbours: what is left is walked
     (stamp <= timestamp ? low : high) = middle;
   }
-  if (low < high) offset_ = low * page_size_;
+  offset_ = low * page_size_;
 }
 
 bool EventCursor::skip_time_or_padding(std::uint32_t header) {

@@ -55,18 +55,20 @@ class PageWalker {
   std::size_t offset() const { return offset_; }
   std::size_t size() const { return segment_.size(); }
 
-  /// Goes to the last page whose timestamp is ≤ `timestamp` (the first page if there is none), so that no
-  /// event of that time or later is skipped. `hint` is an offset known to lie before that time, or 0: packed
-  /// images have no fixed size and are walked from there if it proves to be an image's start, else from the
-  /// beginning. Slots are searched by bisection. Timestamps of a segment rise; where they do not, the walk
-  /// ends early, never late.
-  void seek(std::uint64_t timestamp, std::size_t hint);
+  /// Starts at `hint`, an offset that was the file's size (less the segment's start) at some time. A packed
+  /// file may have ended inside an image then; false, and nothing changed, when no image starts there.
+  bool skip_to(std::size_t hint);
+  /// Goes on to the last page whose timestamp is ≤ `timestamp`, from where it stands, so that no event of
+  /// that time or later is skipped. Slots are bisected; packed images, which have no fixed size, are walked.
+  /// Timestamps of a segment rise; where they do not, the walk stops early.
+  void seek(std::uint64_t timestamp);
 
  private:
   bool next_slot(PageImage& image);
   bool next_packed(PageImage& image);
   bool starts_image(std::size_t offset) const;
-  void seek_slots(std::uint64_t timestamp);
+  void bisect_slots(std::uint64_t timestamp);
+  bool valid_page_size() const { return page_size_ >= 32 && page_size_ <= format::kMaxSubBuffer; }
 
   std::span<const std::byte> segment_;
   format::PageLayout layout_ = format::PageLayout::kSlots;
