@@ -1,6 +1,7 @@
 """Fixtures: real guests, booted once for all tests that can share them."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def pytest_configure(config):
         raise pytest.UsageError(f"not built: {', '.join(missing)} (IVTRACE_BIN names the directory)")
     if os.geteuid() != 0:
         raise pytest.UsageError("the end-to-end tests record kernels: run them as root")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_directory():
+    yield harness.STATE
+    shutil.rmtree(harness.STATE, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
