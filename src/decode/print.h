@@ -33,6 +33,8 @@ class PrintProgram {
 
   /// Bytes that a record must have at least.
   std::uint32_t min_record() const { return min_record_; }
+  /// Memory that the program holds.
+  std::size_t memory_bytes() const;
 
  private:
   friend class PrintCompiler;

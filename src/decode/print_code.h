@@ -137,7 +137,7 @@ struct Piece {
   } kind = Kind::kLiteral;
   std::uint8_t bytes = 8;  ///< what the length modifier leaves of a number
   NumberFormat format;
-  char extension[6] = {};
+  char extension[12] = {};
   TextRange literal;
   CodeRange value;
   CodeRange width;

@@ -9,13 +9,16 @@ namespace {
 Error corrupt(const char* what) { return Error(ErrorCode::kCorrupt, std::string("print fmt: ") + what); }
 
 /// Extensions of %p that are known, longest first where one begins another.
-constexpr std::array<std::string_view, 36> kExtensions = {
-    "ISpfc", "ISpsc", "ISpc", "ISfc", "ISsc", "ISpf", "ISps", "ISp", "ISc", "ISf", "ISs", "IS",
-    "iSp",   "iS",    "I6c",  "I4h",  "I4n",  "I4l",  "I4b",  "i4h", "i4n", "i4l", "i4b", "I4",
-    "i4",    "I6",    "i6",   "Ub",   "UB",   "Ul",   "UL",   "MF",  "MR",  "mR",  "SR",  "sR"};
+constexpr std::array<std::string_view, 23> kExtensions = {"I6c", "I4h", "I4n", "I4l", "I4b", "i4h", "i4n", "i4l",
+                                                          "i4b", "I4",  "i4",  "I6",  "i6",  "Ub",  "UB",  "Ul",
+                                                          "UL",  "MF",  "MR",  "mR",  "SR",  "sR",  "Sb"};
 constexpr std::string_view kLetters = "SsFfxUMm";
+constexpr std::string_view kSocketOptions = "pfschnlb";
 
 std::string_view extension_at(std::string_view rest) {
+  if (rest.starts_with("IS") || rest.starts_with("iS")) {
+    return rest.substr(0, rest.find_first_not_of(kSocketOptions, 2));
+  }
   for (const std::string_view extension : kExtensions) {
     if (rest.starts_with(extension)) return extension;
   }

@@ -105,7 +105,7 @@ Status PrintCompiler::piece(const Conversion& conversion) {
 
 Status PrintCompiler::pointer_piece(const Conversion& conversion, Piece& piece) {
   const std::string_view extension = conversion.extension;
-  if (is_one_of(extension, {"", "x", "S", "s", "F", "f", "SR", "sR"})) {
+  if (is_one_of(extension, {"", "x", "S", "s", "F", "f", "SR", "sR", "Sb"})) {
     piece.kind = extension.empty()                        ? Piece::Kind::kPointer
                  : extension == "x"                       ? Piece::Kind::kHexPointer
                  : extension[0] == 'S' || extension == "F" ? Piece::Kind::kSymbolOffset

@@ -240,6 +240,11 @@ bool PrintProgram::render(RecordBytes record, const Symbols& symbols, TextMode m
   return true;
 }
 
+std::size_t PrintProgram::memory_bytes() const {
+  return pieces_.capacity() * sizeof(Piece) + code_.capacity() * sizeof(Instruction) +
+         texts_.capacity() * sizeof(TextSource) + entries_.capacity() * sizeof(NamedValue) + literals_.capacity();
+}
+
 namespace {
 
 /// True when a byte of `word` is a control, DEL, a backslash or not ASCII; may also be true for others.
