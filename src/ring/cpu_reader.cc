@@ -41,7 +41,7 @@ void CpuReader::resync(LossLedger& ledger, const std::string& corruption) {
   const std::uint64_t skipped = head - tail_;
   ledger.note(cpu_, PlaneLossReason::kCorruptChunk, skipped <= ring_.size() ? skipped : 0, corruption);
   tail_ = head;
-  if (expect_ == Expect::kFollowing) expect_ = Expect::kAny;
+  expect_ = Expect::kAny;  // also while a start was awaited: it may have been among the skipped
   page_open_ = false;
   publish();
 }

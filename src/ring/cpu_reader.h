@@ -3,13 +3,13 @@
 // What the reader expects of the chunk at its tail:
 //
 //              skip_all()
-//   ANY ─────────────────────▶ AWAIT_START          a chunk with sequence 0 begins a recording in every state
-//    │ first chunk                  │ sequence 0, offset 0; others are dropped: they belong to an earlier
-//    recording ▼                              ▼
+//   ANY ─────────────────────▶ AWAIT_START
+//    │ first chunk                  │ sequence 0, offset 0; others are dropped: an earlier recording's
+//    ▼                              ▼
 //   FOLLOWING(sequence) ◀───────────┘
-//    │  ▲ sequence as expected: deliver;  greater or smaller: a gap is noted, then deliver
-//    │  └─┘
-//    └──▶ ANY    the layout is broken: everything up to head is skipped and noted
+//    │  ▲ sequence as expected: deliver; another: a gap is noted, then deliver;
+//    │  └─┘ 0: a recording begins, deliver
+//    └──▶ ANY   (from every state) the layout is broken: all up to head is skipped and noted
 //
 // Independently, a continuation (offset ≠ 0) is delivered only directly behind its predecessor; without one
 // it is noted and dropped, until a chunk with offset 0 begins the next sub-buffer.
