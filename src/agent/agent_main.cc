@@ -98,7 +98,7 @@ int run(const Options& options) {
     if (memory) {
       if (const Status served = serve(*dir, *memory, frequency, voice); !served) return fail(served.error());
     } else if (worth_waiting(memory.error())) {
-      voice.say(memory.error().to_string() + "; waiting for one");
+      voice.say(memory.error().to_string() + "; waiting");
       std::this_thread::sleep_for(kLookAgain);
     } else {
       return fail(memory.error());

@@ -42,7 +42,7 @@ class Collector : public PieceSink {
   int offered = 0;
 };
 
-std::vector<int> numbers_in(const Collector& collector) {
+std::vector<int> all_numbers(const Collector& collector) {
   std::vector<int> all;
   for (const auto& page : collector.pages) {
     const std::vector<int> numbers = numbers_in(page.image);
@@ -143,7 +143,7 @@ TEST_P(FeedTest, delivers_every_event_once_and_in_order) {
     mark(round % 37);  // also none, and numbers that end within a sub-buffer
     drain(*reader, sink);
   }
-  expect_all(numbers_in(sink), next_);
+  expect_all(all_numbers(sink), next_);
   EXPECT_GT(sink.pages.size(), 20u);
   for (const auto& page : sink.pages) EXPECT_FALSE(page.missed);
   const format::CpuCounters at_end = counters();
@@ -163,7 +163,7 @@ TEST_P(FeedTest, a_sink_that_refuses_loses_and_doubles_nothing) {
     ASSERT_TRUE(reader->drain(sink, 4096).ok());
   }
   drain(*reader, sink);
-  expect_all(numbers_in(sink), next_);
+  expect_all(all_numbers(sink), next_);
 }
 
 TEST_P(FeedTest, overruns_are_told_at_their_place_and_counted_exactly) {

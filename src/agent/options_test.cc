@@ -1,0 +1,35 @@
+#include "agent/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ivtrace::agent {
+namespace {
+
+TEST(Options, understands_both_ways_of_giving_a_value) {
+  const auto apart = parse_options({"--foreground", "--ring", "/dev/shm/x"});
+  ASSERT_TRUE(apart.ok());
+  EXPECT_TRUE(apart->foreground);
+  EXPECT_EQ(apart->ring_file, "/dev/shm/x");
+  EXPECT_EQ(parse_options({"--device=0000:00:04.0"})->device, "0000:00:04.0");
+  EXPECT_FALSE(parse_options({})->foreground);
+}
+
+TEST(Options, refuses_what_it_does_not_know) {
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
+           {"--ring"}, {"--nonsense"}, {"x"}, {"--help=1"}, {"--ring=a", "--device=b"}}) {
+    const auto options = parse_options(bad);
+    ASSERT_FALSE(options.ok()) << bad[0];
+    EXPECT_EQ(options.error().code, ErrorCode::kInvalid);
+    EXPECT_NE(options.error().hint, "");
+  }
+}
+
+TEST(Options, the_help_names_every_option) {
+  for (const char* name : {"--foreground", "--ring FILE", "--device ADDRESS", "--version", "--help"}) {
+    EXPECT_THAT(help_text(), ::testing::HasSubstr(name));
+  }
+}
+
+}  // namespace
+}  // namespace ivtrace::agent

@@ -1,0 +1,101 @@
+#include "agent/ring_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "ring/producer.h"
+
+namespace ivtrace::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(MayFormat, takes_untouched_memory_and_rings_of_any_version) {
+  auto memory = Mapping::anonymous(1 << 20);
+  ASSERT_TRUE(memory.ok());
+  EXPECT_TRUE(may_format(memory->bytes()));
+  ASSERT_TRUE(ring::Producer::format(memory->bytes(), 2, 7).ok());
+  EXPECT_TRUE(may_format(memory->bytes()));
+  std::memcpy(memory->data(), "!IVRING9", 8);
+  EXPECT_TRUE(may_format(memory->bytes()));
+  std::memset(memory->data(), 0, 8);  // killed while formatting
+  EXPECT_TRUE(may_format(memory->bytes()));
+}
+
+TEST(MayFormat, leaves_other_programs_memory_alone) {
+  auto memory = Mapping::anonymous(1 << 20);
+  ASSERT_TRUE(memory.ok());
+  std::memcpy(memory->data(), "KVMFR---", 8);
+  EXPECT_FALSE(may_format(memory->bytes()));
+  std::memset(memory->data(), 0, 8);
+  memory->data()[2000] = std::byte{1};
+  EXPECT_FALSE(may_format(memory->bytes()));
+  EXPECT_FALSE(may_format(memory->bytes().first(100)));
+}
+
+/// A directory that looks like /sys/bus/pci/devices.
+class FakeSysfs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/ivtrace-pci-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    root_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  void add(const std::string& address, const char* device_id, const char* resource, std::size_t bytes) {
+    const std::string dir = root_ + "/" + address;
+    std::filesystem::create_directory(dir);
+    ASSERT_TRUE(replace_file(dir + "/vendor", "0x1af4\n").ok());
+    ASSERT_TRUE(replace_file(dir + "/device", device_id).ok());
+    ASSERT_TRUE(replace_file(dir + "/enable", "0\n").ok());
+    ASSERT_TRUE(replace_file(dir + "/" + resource, std::string(bytes, '\0')).ok());
+  }
+
+  std::string root_;
+};
+
+TEST_F(FakeSysfs, finds_enables_and_maps_write_combining_memory_first) {
+  add("0000:00:03.0", "0x1000\n", "resource2", 1 << 20);
+  add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
+  ASSERT_TRUE(replace_file(root_ + "/0000:00:04.0/resource2_wc", std::string(2 << 20, '\0')).ok());
+  const auto memory = open_ivshmem("", root_);
+  ASSERT_TRUE(memory.ok()) << memory.error().to_string();
+  EXPECT_THAT(memory->name, HasSubstr("0000:00:04.0 (resource2_wc)"));
+  EXPECT_EQ(memory->mapping.size(), 2u << 20);
+  EXPECT_EQ(read_file(root_ + "/0000:00:04.0/enable")->front(), '1');
+}
+
+TEST_F(FakeSysfs, without_a_device_says_how_to_get_one) {
+  add("0000:00:03.0", "0x1000\n", "resource2", 1 << 20);
+  const auto memory = open_ivshmem("", root_);
+  ASSERT_FALSE(memory.ok());
+  EXPECT_EQ(memory.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(memory.error().hint, HasSubstr("ivshmem-plain"));
+}
+
+TEST_F(FakeSysfs, one_agent_per_device) {
+  add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
+  const auto first = open_ivshmem("", root_);
+  ASSERT_TRUE(first.ok()) << first.error().to_string();
+  EXPECT_EQ(open_ivshmem("", root_).error().code, ErrorCode::kBusy);
+  add("0000:00:05.0", "0x1110\n", "resource2", 1 << 20);
+  const auto second = open_ivshmem("", root_);
+  ASSERT_TRUE(second.ok()) << "the next device is free";
+  EXPECT_EQ(open_ivshmem("0000:00:04.0", root_).error().code, ErrorCode::kBusy);
+}
+
+TEST_F(FakeSysfs, too_small_memory_is_told) {
+  add("0000:00:04.0", "0x1110\n", "resource2", 4096);
+  const auto memory = open_ivshmem("", root_);
+  ASSERT_FALSE(memory.ok());
+  EXPECT_THAT(memory.error().to_string(), HasSubstr("too small"));
+}
+
+}  // namespace
+}  // namespace ivtrace::agent
