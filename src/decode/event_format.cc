@@ -50,9 +50,12 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
+/// "const char *", and also "struct x *const".
+bool is_pointer(std::string_view type) { return type.find('*') != std::string_view::npos; }
+
 /// Bytes of an element of C type `type` on x86-64, or 0 when the name does not tell.
 std::uint32_t size_of_type(std::string_view type) {
-  if (type.ends_with('*')) return 8;
+  if (is_pointer(type)) return 8;
   struct Known {
     std::string_view word;
     std::uint32_t bytes;
@@ -150,7 +153,7 @@ void classify(Field& field, const Declaration& declaration) {
   };
   const bool data_loc = strip("__data_loc");
   const bool rel_loc = !data_loc && strip("__rel_loc");
-  const bool pointer = std::string_view(field.type).ends_with('*');
+  const bool pointer = is_pointer(field.type);
   field.is_text = declaration.array && !pointer && has_word(field.type, "char") &&
                   !has_word(field.type, "unsigned") && !has_word(field.type, "signed");
   field.element_size = field.size;

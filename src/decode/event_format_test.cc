@@ -79,6 +79,8 @@ TEST(EventFormat, ClassifiesFields) {
        "file", 8, 1, false},
       {"field:struct task_struct *p;\toffset:16;\tsize:8;\tsigned:0;", FieldKind::kPointer,
        "struct task_struct *", "p", 8, 1, false},
+      {"field:struct foo *const q;\toffset:16;\tsize:8;\tsigned:0;", FieldKind::kPointer, "struct foo *const",
+       "q", 8, 1, false},
       {"field:struct foo s;\toffset:16;\tsize:8;\tsigned:0;", FieldKind::kOpaque, "struct foo", "s", 8, 1,
        false},
       {"field:u128 big;\toffset:16;\tsize:16;\tsigned:0;", FieldKind::kOpaque, "u128", "big", 16, 1, false},
