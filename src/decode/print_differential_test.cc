@@ -63,10 +63,15 @@ class FormatFacts {
   bool casts_to_bool() const {
     return any([](const Node& node) { return node.kind == NodeKind::kCast && node.text == "bool"; });
   }
-  /// An expression, more than a field alone, in which a signed field, a cast or a negation takes part.
+  /// A signed char or short, which C widens by its sign; or an expression, more than a field alone, in which a signed field,
+  /// a cast or a negation takes part.
   bool computes_with_signs() const {
     for (const NodeId argument : syntax_.arguments) {
-      if (syntax_.at(argument).kind == NodeKind::kField) continue;
+      if (syntax_.at(argument).kind == NodeKind::kField) {
+        const Field* field = format_.find(syntax_.at(argument).name);
+        if (field != nullptr && field->is_signed && field->size < 4) return true;
+        continue;
+      }
       if (contains(argument, [&](const Node& node) {
             const Field* field = node.kind == NodeKind::kField ? format_.find(node.name) : nullptr;
             return (field != nullptr && field->is_signed) || node.kind == NodeKind::kCast || node.name == "~" ||
