@@ -129,6 +129,7 @@ Outcome Estimator::on_burst(const Burst& burst) {
   if (burst.exchanges == 0) {
     outcome.verdict = Verdict::kFailed;
     follow_ups_ = 0;
+    stood_still_ = true;
     return outcome;
   }
   Track* track = track_of(burst.cpu);
@@ -205,6 +206,7 @@ void Estimator::agree(Track& track, const Burst& burst, const OffsetBounds& boun
   track.agreed_at = std::max(track.agreed_at, burst.host_tsc);
   track.agreed_by[burst.cpu] = burst.host_tsc;
   follow_ups_ = 0;
+  stood_still_ = false;
   if (resumed_ && burst.tight_t1 >= *resumed_) resumed_.reset();
   if (is_exact(track.epoch.source)) return;
   if (track.fitted) {
@@ -359,11 +361,12 @@ void Estimator::change(Track& track, const Epoch& next, const OffsetBounds& boun
   const GuestTsc new_last = to_guest(epoch.relation, not_after);
   const std::uint64_t slack = std::max(scale(track.epoch.relation, track.epoch.error), scale(epoch.relation, epoch.error));
   // An event of the old relation read at most old_last, one of the new at least new_first: in between it may be either.
-  // When the guest's clock did not run backwards (it read more at the end of the range than the old relation gave at
-  // its start), events before old_first are old and events behind new_last are new, too.
+  // A guest that stood still meanwhile reads on where it was, as long as the numbers allow that (new_last is not before
+  // old_first): then what is before old_first is old, and what is behind new_last is new, too. Without this, a pause of
+  // a minute would put the minutes around it in doubt.
   GuestTsc low = new_first;
   GuestTsc high = old_last;
-  if (!before(new_last, old_first)) {
+  if (stood_still_ && !before(new_last, old_first)) {
     low = max_of(old_first, new_first);
     high = min_of(old_last, new_last);
   }
@@ -385,6 +388,7 @@ void Estimator::change(Track& track, const Epoch& next, const OffsetBounds& boun
   track.changed_not_before = not_before;
   track.other_change_seen = false;
   track.disagreement_told = false;
+  stood_still_ = false;
   outcome.epochs.push_back(epoch);
 }
 
@@ -423,6 +427,7 @@ Outcome Estimator::on_resumed(HostTsc seen_running) {
   Outcome outcome;
   if (!shared_ && own_.empty()) return outcome;
   resumed_ = seen_running;
+  stood_still_ = true;
   follow_ups_ = 0;
   ask_follow_up(outcome);
   return outcome;

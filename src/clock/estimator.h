@@ -14,7 +14,8 @@
 // points of three epochs lie on one line, one sloped epoch replaces them.
 //
 // Where a change happened is known only to lie between the last burst that agreed and the first that excluded:
-// Epoch::uncertain covers that range. KVM's own numbers are exact and win at once; a handshake that contradicts them
+// Epoch::uncertain covers every guest time that both relations could have given. (A guest that was seen not to answer
+// stood still, and its clock is taken to go on where it was.) KVM's own numbers are exact and win at once; a handshake that contradicts them
 // is a finding, since one of both is wrong and a guest is able to lie only in the handshake.
 #pragma once
 
@@ -118,6 +119,7 @@ class Estimator {
   std::map<std::uint32_t, Track> own_;
   std::map<std::uint32_t, std::vector<LinePoint>> unaligned_points_;  ///< empty bursts before there is any epoch
   std::optional<HostTsc> resumed_;
+  bool stood_still_ = false;   ///< since the last agreement it did not answer, or was told to have been paused
   std::uint64_t anomalies_ = 0;
   int follow_ups_ = 0;
 };
