@@ -1,0 +1,218 @@
+// A server that misbehaves in every way that a busy, hung or compromised QEMU can.
+#include "hypervisor/qmp.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "hypervisor/qmp_facts.h"
+
+namespace ivtrace::hypervisor {
+namespace {
+
+using nlohmann::json;
+
+constexpr Nanoseconds kPatience{20'000'000'000};
+constexpr Nanoseconds kShort{150'000'000};
+constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
+
+/// Listens on a socket and serves one client with `serve` in a thread of its own; ends when the client leaves.
+class FakeQemu {
+ public:
+  explicit FakeQemu(std::function<void(int client)> serve) {
+    char name[] = "/tmp/ivtrace-qmp-XXXXXX";
+    EXPECT_NE(mkdtemp(name), nullptr);
+    directory_ = name;
+    path_ = directory_ + "/qmp";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof address.sun_path - 1);
+    listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(listener_.get(), 1), 0);
+    thread_ = std::thread([this, serve = std::move(serve)] {
+      pollfd item{listener_.get(), POLLIN, 0};
+      if (poll(&item, 1, 20'000) != 1) return;
+      const UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (client.valid()) serve(client.get());
+    });
+  }
+  ~FakeQemu() {
+    thread_.join();
+    std::filesystem::remove_all(directory_);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string directory_;
+  std::string path_;
+  UniqueFd listener_;
+  std::thread thread_;
+};
+
+bool say(int client, const std::string& text) {
+  return send(client, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+/// Calls `answer` for each command until the client leaves.
+void serve_commands(int client, const std::function<std::string(const json& command)>& answer) {
+  say(client, kGreeting);
+  std::string input;
+  char chunk[4096];
+  for (ssize_t count = 0; (count = recv(client, chunk, sizeof chunk, 0)) > 0;) {
+    input.append(chunk, static_cast<std::size_t>(count));
+    for (std::size_t end; (end = input.find('\n')) != std::string::npos; input.erase(0, end + 1)) {
+      if (!say(client, answer(json::parse(input.substr(0, end))))) return;
+    }
+  }
+}
+
+std::string returns(const json& command, const json& value) {
+  return json{{"return", value}, {"id", command["id"]}}.dump() + "\n";
+}
+
+void drain(int client) {
+  char chunk[4096];
+  while (recv(client, chunk, sizeof chunk, 0) > 0) continue;
+}
+
+TEST(Qmp, AnswersAreFoundAmongEventsAndOthersAnswers) {
+  FakeQemu qemu([](int client) {
+    serve_commands(client, [](const json& command) {
+      return "{\"event\": \"RESUME\", \"data\": {}}\n{\"return\": 1, \"id\": 77777}\n{\"return\": 2}\n" + returns(command, "mine");
+    });
+  });
+  auto connection = QmpConnection::open(qemu.path(), kPatience, kPatience);
+  ASSERT_TRUE(connection.ok());
+  const auto answer = connection->execute("query-name");
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(*answer, "mine");
+}
+
+TEST(Qmp, AnErrorOfQemuIsNotFoundAndTheConnectionGoesOn) {
+  FakeQemu qemu([](int client) {
+    serve_commands(client, [](const json& command) {
+      if (command["execute"] != "bad") return returns(command, json::object());
+      return json{{"error", {{"class", "CommandNotFound"}}}, {"id", command["id"]}}.dump() + "\n";
+    });
+  });
+  auto connection = QmpConnection::open(qemu.path(), kPatience, kPatience);
+  ASSERT_TRUE(connection.ok());
+  EXPECT_EQ(connection->execute("bad").error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(connection->execute("query-name").ok());
+}
+
+TEST(Qmp, NoGreetingMeansThatSomebodyElseIsServed) {
+  FakeQemu qemu([](int client) { drain(client); });
+  EXPECT_EQ(QmpConnection::open(qemu.path(), kShort, kPatience).error().code, ErrorCode::kBusy);
+}
+
+TEST(Qmp, AnEndlessDripOfBytesEndsAtTheLimit) {
+  FakeQemu qemu([](int client) {
+    while (say(client, "{")) usleep(5000);
+  });
+  EXPECT_EQ(QmpConnection::open(qemu.path(), kShort, kPatience).error().code, ErrorCode::kTimeout);
+}
+
+TEST(Qmp, AFloodWithoutALineEndIsCut) {
+  FakeQemu qemu([](int client) {
+    while (say(client, std::string(65536, 'x'))) continue;
+  });
+  EXPECT_EQ(QmpConnection::open(qemu.path(), kPatience, kPatience).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Qmp, AFloodOfEventsIsNoAnswer) {
+  FakeQemu qemu([](int client) {
+    say(client, kGreeting);
+    while (say(client, "{\"event\": \"X\"}\n")) continue;
+  });
+  EXPECT_EQ(QmpConnection::open(qemu.path(), kPatience, kPatience).error().code, ErrorCode::kCorrupt);
+}
+
+TEST(Qmp, WhatIsNoQmpIsSaidToBeNone) {
+  for (const char* greeting : {"SSH-2.0-OpenSSH_9.2\r\n", "{}\n", "[1]\n", "{\"QMP\": \n", "\n"}) {
+    FakeQemu qemu([&](int client) {
+      say(client, greeting);
+      drain(client);
+    });
+    EXPECT_EQ(QmpConnection::open(qemu.path(), kPatience, kPatience).error().code, ErrorCode::kCorrupt) << greeting;
+  }
+}
+
+TEST(Qmp, AServerThatGoesAwayIsGone) {
+  FakeQemu qemu([](int client) { say(client, kGreeting); });
+  EXPECT_EQ(QmpConnection::open(qemu.path(), kPatience, kPatience).error().code, ErrorCode::kGone);
+}
+
+TEST(Qmp, AHangInTheMiddleEndsTheConnectionsUse) {
+  FakeQemu qemu([](int client) {
+    serve_commands(client, [](const json& command) {
+      return command["execute"] == "hang" ? std::string() : returns(command, json::object());
+    });
+  });
+  auto connection = QmpConnection::open(qemu.path(), kShort, kPatience);
+  if (!connection) GTEST_SKIP() << "the machine is too busy for a limit of 150 ms";
+  EXPECT_EQ(connection->execute("hang").error().code, ErrorCode::kTimeout);
+  EXPECT_FALSE(connection->usable());
+  EXPECT_EQ(connection->execute("query-name").error().code, ErrorCode::kGone);
+}
+
+TEST(Qmp, AllStepsTogetherHaveALimitToo) {
+  FakeQemu qemu([](int client) {
+    serve_commands(client, [](const json& command) {
+      usleep(20'000);
+      return returns(command, json::object());
+    });
+  });
+  auto connection = QmpConnection::open(qemu.path(), kPatience, Nanoseconds{400'000'000});
+  if (!connection) GTEST_SKIP() << "the machine is too busy for a limit of 400 ms";
+  int answered = 0;
+  while (connection->usable() && answered < 10'000) answered += connection->execute("query-name").ok() ? 1 : 0;
+  EXPECT_LT(answered, 10'000);
+}
+
+TEST(Qmp, PathsThatCannotBeSocketsAreRefused) {
+  EXPECT_EQ(QmpConnection::open("", kShort, kShort).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(QmpConnection::open("/" + std::string(200, 'x'), kShort, kShort).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(QmpConnection::open("/tmp/ivtrace-no-such-socket", kShort, kShort).error().code, ErrorCode::kNotFound);
+}
+
+TEST(QmpFacts, BlockDevicesAndTheirAio) {
+  const json reply = json::parse(R"([
+    {"device": "d0", "removable": false, "inserted": {"file": "/img/a.qcow2", "drv": "qcow2", "node-name": "#block1",
+      "cache": {"writeback": true, "direct": true, "no-flush": false}}},
+    {"device": "ide1-cd0", "removable": true, "inserted": {"file": "/img/x.iso", "drv": "raw"}},
+    {"device": "", "inserted": {"file": "/img/b.raw", "drv": "raw", "node-name": "plugged"}},
+    {"device": "floppy0"}, 7, {"device": 5, "inserted": {"file": {}}}])");
+  Disk known;
+  known.device = "d0";
+  known.path = "/img/a.qcow2";
+  known.aio = "io_uring";
+  const auto disks = merge_disks({known}, disks_of(reply));
+  ASSERT_EQ(disks.size(), 2u);
+  EXPECT_EQ(disks[0].cache, "none");
+  EXPECT_EQ(disks[0].aio, "io_uring");
+  EXPECT_EQ(disks[1].device, "plugged");
+  EXPECT_EQ(disks[1].aio, "");  // plugged later: nobody tells
+}
+
+TEST(QmpFacts, TypesAreNotBelieved) {
+  EXPECT_TRUE(vcpus_of(json::parse(R"([{"cpu-index": -1, "thread-id": 5}, {"cpu-index": 0, "thread-id": 99999999999},
+                                       {"cpu-index": "0"}, null, {"cpu-index": 0, "thread-id": 0}])")).empty());
+  EXPECT_TRUE(vcpus_of(json("x")).empty());
+  EXPECT_TRUE(disks_of(json::object()).empty());
+  EXPECT_EQ(text_of(json(std::string("a\0b", 3))), "");
+  EXPECT_EQ(text_of(json(std::string(10000, 'a'))), "");
+}
+
+}  // namespace
+}  // namespace ivtrace::hypervisor
