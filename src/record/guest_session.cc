@@ -15,6 +15,7 @@ using std::chrono::seconds;
 constexpr Nanoseconds kAnswerLimit{2'000'000'000};   // hello, counters
 constexpr Nanoseconds kWorkLimit{15'000'000'000};    // start and stop: a guest under TCG takes seconds for them
 constexpr unsigned kCountersEach = 5;                // ticks between counters in the journal
+constexpr unsigned kMaxMachineRecords = 200;
 constexpr std::size_t kMaxFormats = 16u << 20;
 constexpr std::size_t kMaxKallsyms = 32u << 20;
 constexpr std::size_t kMaxCmdlines = 8u << 20;
@@ -68,6 +69,7 @@ void GuestSession::stop() {
 
 void GuestSession::end_gone(const std::string& detail) {
   const HostTsc now(read_tsc());
+  gone_ = true;
   const auto ring = link();
   if (ring) ring->drain(seconds(10));
   log_.put(run::GoneRecord{machine_, "guest", now, detail});
@@ -275,7 +277,7 @@ void GuestSession::stop_agent() {
   const auto ring = link();
   recording_ = false;
   const GuestLink::View view = ring->view();
-  if (view.agent_alive && !view.lost) {
+  if (view.agent_alive && !view.lost && !gone_) {
     fetch_texts(true);
     fetch_cmdlines();
     if (clock_) clock_->tick();
@@ -319,20 +321,33 @@ void GuestSession::fetch_text(format::Bulk bulk, const char* name, std::size_t m
     log_.note(machine_, std::string(name) + " could not be fetched: " + text.error().to_string());
     return;
   }
-  if (!log_.space().take(text->size())) return;
-  if (Status written = log_.writer().write_text(machine_, name, *text); !written) {
-    log_.space().trip("disk-full", written.error().message);
+  save_text(name, *text);
+}
+
+// A guest may make us fetch its texts again and again: the budget counts what stands in the run, and texts never take
+// more than a quarter of what is left for events.
+void GuestSession::save_text(const char* name, const std::string& text) {
+  SpaceBudget& space = log_.space();
+  std::uint64_t& charged = charged_[name];
+  if (text.size() > charged) {
+    const std::uint64_t growth = text.size() - charged;
+    if (growth > space.left() / 4 || !space.take(growth)) {
+      log_.note(machine_, std::string(name) + " is not saved: the run's size limit leaves no room for it");
+      return;
+    }
+    charged = text.size();
+  }
+  if (Status written = log_.writer().write_text(machine_, name, text); !written) {
+    space.trip("disk-full", written.error().message);
   }
 }
 
 // Tasks at the beginning, and those that came until the end behind them: the first line of a pid counts.
 void GuestSession::fetch_cmdlines() {
   auto text = mailbox_->read_bulk(format::Bulk::kCmdlines, kMaxCmdlines, Nanoseconds{10'000'000'000});
-  if (!text || cmdlines_.size() + text->size() > 2 * kMaxCmdlines || !log_.space().take(text->size())) return;
+  if (!text || cmdlines_.size() + text->size() > 2 * kMaxCmdlines) return;
   cmdlines_ += *text;
-  if (Status written = log_.writer().write_text(machine_, format::kCmdlinesName, cmdlines_); !written) {
-    log_.space().trip("disk-full", written.error().message);
-  }
+  save_text(format::kCmdlinesName, cmdlines_);
 }
 
 void GuestSession::take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters) {
@@ -381,6 +396,9 @@ void GuestSession::say(const std::string& note) {
   if (!note.empty() && settings_.notice) settings_.notice(machine_ + ": " + note);
 }
 
-void GuestSession::journal_machine() { log_.put(record_); }
+void GuestSession::journal_machine() {
+  // What a guest tells of itself may change as often as it likes; the journal does not follow it for ever.
+  if (++machine_records_ <= kMaxMachineRecords) log_.put(record_);
+}
 
 }  // namespace ivtrace::record

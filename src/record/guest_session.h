@@ -83,6 +83,7 @@ class GuestSession {
   void fetch_texts(bool last);
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
+  void save_text(const char* name, const std::string& text);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
   void say(const std::string& note);
@@ -107,6 +108,8 @@ class GuestSession {
   bool have_formats_ = false;
   bool have_kallsyms_ = false;
   std::string cmdlines_;
+  std::map<std::string, std::uint64_t> charged_;  // text files: bytes that the budget has counted
+  unsigned machine_records_ = 0;
   unsigned ticks_ = 0;
   std::uint64_t earlier_delivered_ = 0;   // of the agent's earlier lives
   std::uint64_t earlier_lost_ = 0;
@@ -115,6 +118,7 @@ class GuestSession {
   std::atomic<std::uint64_t> lost_{0};
   std::atomic<bool> unknown_loss_{false};
   std::atomic<bool> settled_{false};
+  std::atomic<bool> gone_{false};
 
   struct TscWrite {
     std::uint32_t apic_id;

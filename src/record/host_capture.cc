@@ -31,11 +31,12 @@ Result<std::unique_ptr<HostBuffer>> HostBuffer::open(tracefs::Instance instance,
   return opened;
 }
 
-HostBuffer::~HostBuffer() {
+HostBuffer::~HostBuffer() { join(); }
+
+void HostBuffer::join() {
   stopping_ = true;
-  for (std::thread& thread : threads_) {
-    if (thread.joinable()) thread.join();
-  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 Status HostBuffer::start() {
@@ -68,9 +69,7 @@ void HostBuffer::serve(std::size_t first, std::size_t last) {
 
 Status HostBuffer::stop() {
   Status off = instance_.set_tracing(false);
-  stopping_ = true;
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  join();
   for (const auto& stream : streams_) {
     while (stream->move(true)) continue;
   }
@@ -79,6 +78,7 @@ Status HostBuffer::stop() {
 }
 
 Status HostBuffer::remove() {
+  join();
   streams_.clear();
   return instance_.remove();
 }

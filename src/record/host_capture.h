@@ -64,7 +64,7 @@ class HostBuffer {
   Status start();
   /// Tracing off, the rest into the files, final counters into the journal.
   Status stop();
-  /// After stop(): removes the instance from the kernel.
+  /// Removes the instance from the kernel; after stop(), or to give everything up.
   Status remove();
 
   tracefs::Instance& instance() { return instance_; }
@@ -78,6 +78,7 @@ class HostBuffer {
   HostBuffer(tracefs::Instance instance, std::string buffer, RunLog& log)
       : instance_(std::move(instance)), buffer_(std::move(buffer)), log_(log) {}
   void serve(std::size_t first, std::size_t last);
+  void join();
 
   tracefs::Instance instance_;
   std::string buffer_;

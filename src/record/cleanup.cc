@@ -1,0 +1,199 @@
+#include "record/cleanup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <thread>
+
+#include "base/tsc.h"
+#include "record/guest_link.h"
+#include "record/host_capture.h"
+#include "record/registry.h"
+#include "ring/mailbox.h"
+#include "run/run_reader.h"
+
+namespace ivtrace::record {
+namespace {
+
+constexpr Nanoseconds kStopLimit{10'000'000'000};
+
+/// Saves what one dead recorder's instances and rings still hold.
+class Salvage {
+ public:
+  Salvage(const RegistryEntry& entry, CleanupReport& report) : entry_(entry), report_(report) {}
+
+  /// `dir` may be null when tracefs cannot be reached.
+  void run(const tracefs::TraceDir* dir);
+
+ private:
+  bool open_run();
+  void save_ring(const RegistryEntry::Ring& ring);
+  void stop_agent(GuestLink& link, const RegistryEntry::Ring& ring);
+  void end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& instance);
+  void save_instance(tracefs::Instance instance, const std::string& buffer);
+  void problem(const std::string& text) {
+    report_.problems.push_back("recorder " + std::to_string(entry_.pid) + ": " + text);
+  }
+
+  const RegistryEntry& entry_;
+  CleanupReport& report_;
+  std::optional<run::RunReader> reader_;
+  std::unique_ptr<run::RunWriter> writer_;
+  std::optional<SpaceBudget> space_;
+  std::optional<RunLog> log_;
+  std::uint64_t saved_ = 0;
+};
+
+void Salvage::run(const tracefs::TraceDir* dir) {
+  const bool has_run = open_run();
+  if (has_run) {
+    for (const RegistryEntry::Ring& ring : entry_.rings) save_ring(ring);
+  }
+  if (dir != nullptr && entry_.boot_id == current_boot_id()) {
+    for (const RegistryEntry::Instance& instance : entry_.instances) end_instance(*dir, instance);
+  }
+  if (!has_run) return;
+  if (space_->tripped()) problem(space_->detail());
+  if (!reader_->end()) log_->put(run::EndRecord{HostTsc(read_tsc()), "salvaged"});
+  report_.salvaged.push_back({entry_.run, entry_.pid, saved_});
+}
+
+bool Salvage::open_run() {
+  auto reader = run::RunReader::open(entry_.run);
+  if (!reader) {
+    problem("its run cannot be completed: " + reader.error().message);
+    return false;
+  }
+  auto writer = run::RunWriter::reopen(entry_.run);
+  if (!writer) {
+    problem("its run cannot be completed: " + writer.error().message);
+    return false;
+  }
+  reader_.emplace(*std::move(reader));
+  writer_ = *std::move(writer);
+  // The dead recorder's limit was for what it chose to record; what it left behind is bounded by the buffers.
+  auto space = SpaceBudget::create(entry_.run, ~0ull, 0);
+  if (!space) {
+    problem(space.error().message);
+    return false;
+  }
+  space_.emplace(*std::move(space));
+  log_.emplace(*writer_, *space_);
+  return true;
+}
+
+void Salvage::save_ring(const RegistryEntry::Ring& ring) {
+  const auto lose = [&](const std::string& why) {
+    run::LossRecord loss;
+    loss.machine = ring.machine;
+    loss.reason = "recorder-died";
+    loss.until = HostTsc(read_tsc());
+    loss.detail = why;
+    log_->put(loss);
+  };
+  auto host = ring::HostRing::open(ring.path);
+  if (!host) return lose("its ring was not there any more: " + host.error().message);
+  GuestLink link(ring.machine, *std::move(host), *log_);
+  if (Status attached = link.attach(); !attached) return lose("its ring: " + attached.error().message);
+  if (link.view().generation != ring.generation) return lose("its agent was started again before the rest was saved");
+  static const std::vector<run::PagesFile> kNoFiles;
+  const run::Machine* machine = reader_->find(ring.machine);
+  link.resume_recording(ring.stream_generation, machine != nullptr ? machine->files : kNoFiles);
+  link.drain(std::chrono::seconds(10));
+  stop_agent(link, ring);
+  link.finish();
+  saved_ += link.view().bytes;
+}
+
+// The agent may still be recording: it notices a dead recorder only after some seconds.
+void Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
+  ring::MailboxClient mailbox(link.host());
+  format::Request request;
+  request.op = format::Op::kStop;
+  if (!mailbox.post(request)) return;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::nanoseconds(kStopLimit.value);
+  for (;;) {
+    // It delivers the rest before it replies, and needs room for it.
+    const bool busy = link.poll();
+    auto reply = mailbox.take();
+    if (!reply) return;
+    if (reply->has_value()) {
+      link.drain(std::chrono::seconds(10));
+      for (const format::CpuCounters& counters : (*reply)->counters) {
+        log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
+      }
+      return;
+    }
+    const bool silent = !link.view().agent_alive;
+    if (silent || std::chrono::steady_clock::now() > give_up) return;
+    if (!busy) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void Salvage::end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& named) {
+  auto names = tracefs::Instance::list(dir);
+  if (!names || std::find(names->begin(), names->end(), named.name) == names->end()) return;
+  auto instance = tracefs::Instance::adopt(dir, named.name);
+  if (!instance) return problem(instance.error().to_string());
+  if (Status off = instance->set_tracing(false); !off) problem(off.error().to_string());
+  if (named.buffer != "-" && log_.has_value() && !reader_->end()) {
+    save_instance(*std::move(instance), named.buffer);
+  } else if (Status removed = instance->remove(); !removed) {
+    return problem(removed.error().to_string());
+  }
+  report_.removed_instances.push_back(named.name);
+}
+
+void Salvage::save_instance(tracefs::Instance instance, const std::string& buffer) {
+  auto opened = HostBuffer::open(std::move(instance), buffer, *log_);
+  if (!opened) return problem(opened.error().to_string());
+  if (Status stopped = (*opened)->stop(); !stopped) problem(stopped.error().to_string());
+  for (const auto& stream : (*opened)->streams()) saved_ += stream->moved();
+  if (Status removed = (*opened)->remove(); !removed) problem(removed.error().to_string());
+}
+
+/// Instances with a recorder's name whose process is dead: it died before it could write its entry.
+void remove_orphans(const tracefs::TraceDir& dir, CleanupReport& report) {
+  auto names = tracefs::Instance::list(dir);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const std::int32_t pid = recorder_of_instance(name);
+    if (pid == 0 || process_start_time(pid) != 0) continue;
+    auto instance = tracefs::Instance::adopt(dir, name);
+    if (!instance) continue;
+    if (Status removed = instance->remove(); removed) {
+      report.removed_instances.push_back(name);
+    } else {
+      report.problems.push_back(removed.error().to_string());
+    }
+  }
+}
+
+}  // namespace
+
+Result<CleanupReport> cleanup(const std::string& state_directory) {
+  if (::geteuid() != 0) return Error(ErrorCode::kPermission, "cleaning up needs root", "run it with sudo");
+  CleanupReport report;
+  // Held to the end, so that no recorder starts in between. A living one needs no cleanup: it did that when it started.
+  auto lock = HostLock::take(state_directory, &report.running_pid);
+  if (!lock) {
+    if (lock.error().code == ErrorCode::kBusy) return report;
+    return std::move(lock).error();
+  }
+  auto dir = tracefs::TraceDir::open();
+  for (const auto& [path, entry] : read_registry(state_directory, report.problems)) {
+    if (alive(entry)) continue;
+    Salvage(entry, report).run(dir ? &*dir : nullptr);
+    std::error_code ignored;
+    if (dir || entry.instances.empty()) std::filesystem::remove(path, ignored);
+  }
+  if (!dir) return std::move(dir).error();
+  remove_orphans(*dir, report);
+  return report;
+}
+
+}  // namespace ivtrace::record

@@ -1,0 +1,75 @@
+#include "record/host_texts.h"
+
+#include <sys/utsname.h>
+
+#include <cctype>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "record/registry.h"
+#include "tracefs/cpus.h"
+#include "tracefs/events.h"
+
+namespace ivtrace::record {
+
+std::string task_names() {
+  std::string names;
+  auto processes = list_directory("/proc");
+  if (!processes) return names;
+  for (const std::string& process : *processes) {
+    if (std::isdigit(static_cast<unsigned char>(process[0])) == 0) continue;
+    auto threads = list_directory("/proc/" + process + "/task");
+    if (!threads) continue;
+    for (const std::string& thread : *threads) {
+      auto comm = read_file("/proc/" + process + "/task/" + thread + "/comm", 4096);
+      if (comm) names += thread + " " + std::string(trim(*comm)) + "\n";
+    }
+  }
+  return names;
+}
+
+Status save_host_texts(RunLog& log, const tracefs::TraceDir& dir, std::span<const std::string> events) {
+  run::RunWriter& writer = log.writer();
+  IVT_ASSIGN_OR_RETURN(const std::string formats, tracefs::formats_text(dir, events));
+  IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kFormatsName, formats));
+  IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kCmdlinesName, task_names()));
+  auto symbols = read_file("/proc/kallsyms");
+  if (symbols && symbols->size() <= log.space().left() / 4) {
+    IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kKallsymsName, *symbols));
+    log.space().add(symbols->size());
+  }
+  log.space().add(formats.size());
+  auto printk = read_file_at(dir.fd(), "printk_formats");
+  if (printk) IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kPrintkFormatsName, *printk));
+  return {};
+}
+
+Status save_late_task_names(RunLog& log, const std::string& early) {
+  return log.writer().write_text(format::kHostMachine, format::kCmdlinesName, early + task_names());
+}
+
+run::MachineRecord describe_host() {
+  run::MachineRecord host;
+  host.name = format::kHostMachine;
+  host.kind = "host";
+  struct utsname names {};
+  if (::uname(&names) == 0) {
+    host.kernel_release = names.release;
+    host.hostname = names.nodename;
+  }
+  if (auto uuid = read_file("/sys/class/dmi/id/product_uuid", 4096)) host.uuid = std::string(trim(*uuid));
+  host.boot_id = current_boot_id();
+  host.feed = "splice";
+  auto possible = tracefs::possible_cpus();
+  if (possible) host.cpu_count = static_cast<std::uint32_t>(possible->size());
+  return host;
+}
+
+std::uint64_t tsc_khz_between(const clock::Anchor& first, const clock::Anchor& last) {
+  const std::int64_t ns = last.monotonic_raw.value - first.monotonic_raw.value;
+  if (ns <= 1'000'000) return 0;
+  const auto ticks = static_cast<unsigned __int128>(last.tsc.value - first.tsc.value);
+  return static_cast<std::uint64_t>(ticks * 1'000'000 / static_cast<std::uint64_t>(ns));
+}
+
+}  // namespace ivtrace::record

@@ -1,0 +1,321 @@
+// Recording for real: this machine's own tracefs, a workload that counts for itself, and deaths at bad moments.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/fd.h"
+#include "base/tsc.h"
+#include "format/kernel_page.h"
+#include "record/cleanup.h"
+#include "record/recorder.h"
+#include "record/registry.h"
+#include "run/run_reader.h"
+#include "tracefs/instance.h"
+#include "tracefs/mount.h"
+
+namespace ivtrace::record {
+namespace {
+
+class Record : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    if (auto dir = tracefs::TraceDir::open(); !dir) GTEST_SKIP() << "needs tracefs: " << dir.error().message;
+    std::string pattern = ::testing::TempDir() + "ivtrace_record_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    scratch_ = pattern;
+    config_.out = scratch_ + "/run.ivt";
+    config_.state_directory = scratch_ + "/state";
+    config_.find_guests = false;
+    config_.use_kvm = false;
+    config_.disk_floor = 0;
+    config_.events = {"sched:sched_process_exit"};
+    config_.duration = Nanoseconds{1'000'000'000};
+  }
+  void TearDown() override {
+    if (!scratch_.empty()) std::filesystem::remove_all(scratch_);
+  }
+
+  Result<RecordSummary> record() {
+    static const std::atomic<bool> never{false};
+    return ivtrace::record::record(config_, {}, never);
+  }
+  static std::vector<std::string> all_instances() {
+    auto dir = tracefs::TraceDir::open();
+    auto names = tracefs::Instance::list(*dir);
+    return names ? *names : std::vector<std::string>();
+  }
+  static std::vector<std::string> our_instances(std::int32_t pid) {
+    std::vector<std::string> ours;
+    for (const std::string& name : all_instances()) {
+      if (recorder_of_instance(name) == pid) ours.push_back(name);
+    }
+    return ours;
+  }
+
+  std::string scratch_;
+  RecordConfig config_;
+};
+
+/// Runs `count` processes that end at once: each is one sched_process_exit.
+void run_processes(int count) {
+  for (int i = 0; i < count; ++i) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    ::waitpid(pid, nullptr, 0);
+  }
+}
+
+/// Events in a file of slots whose record carries `pid` in its common_pid and that are data records. The host's own
+/// byte walk, independent of the decoder: header word, then the common fields (u16 type, u8, u8, s32 pid).
+std::uint64_t events_in_slots(const run::RunReader& run) {
+  std::uint64_t events = 0;
+  for (const run::PagesFile& file : run.find("host")->files) {
+    auto mapping = *run.map_pages(file);
+    for (std::size_t at = 0; at + 4096 <= mapping.size(); at += 4096) {
+      const std::byte* page = mapping.data() + at;
+      std::uint64_t commit;
+      std::memcpy(&commit, page + 8, 8);
+      const std::size_t end = 16 + (commit & format::kCommitMask);
+      for (std::size_t e = 16; e + 4 <= end;) {
+        std::uint32_t header;
+        std::memcpy(&header, page + e, 4);
+        const std::uint32_t type = header & format::kTypeLenMask;
+        std::uint32_t length = 0;
+        if (type == 0 || type == format::kTypePadding) std::memcpy(&length, page + e + 4, 4);
+        if (type == format::kTypePadding && header >> 5 == 0) break;
+        if (type <= format::kTypeLenData) ++events;
+        if (type == 0 || type == format::kTypePadding) {
+          e += 4 + length;
+        } else {
+          e += type <= format::kTypeLenData ? 4 + 4 * type : 8;
+        }
+      }
+    }
+  }
+  return events;
+}
+
+TEST_F(Record, TheHostsBooksBalanceExactly) {
+  std::thread load([] { run_processes(300); });
+  auto summary = record();
+  load.join();
+  ASSERT_TRUE(summary.ok()) << summary.error().to_string();
+  EXPECT_EQ(summary->reason, "duration");
+  EXPECT_FALSE(summary->lost_anything);
+  auto run = *run::RunReader::open(config_.out);
+  EXPECT_TRUE(run.damage().empty());
+  ASSERT_TRUE(run.end().has_value());
+  std::uint64_t delivered = 0;
+  for (const run::CountersRecord& counters : run.find("host")->counters) {
+    EXPECT_TRUE(counters.final_counters);
+    EXPECT_EQ(counters.counters.unread, 0u);
+    EXPECT_EQ(counters.counters.overrun, 0u);
+    delivered += counters.counters.delivered;
+  }
+  EXPECT_GE(delivered, 300u);
+  EXPECT_EQ(events_in_slots(run), delivered);
+  EXPECT_GE(run.anchors().size(), 2u);
+  EXPECT_TRUE(run.read_text("host", "formats").ok());
+  EXPECT_TRUE(our_instances(::getpid()).empty());
+  EXPECT_TRUE(std::filesystem::is_empty(config_.state_directory + "/") ||
+              !std::filesystem::exists(config_.state_directory + "/ivtrace-" + std::to_string(::getpid()) + ".json"));
+}
+
+TEST_F(Record, ACommandIsRecordedFromItsBeginningToItsEnd) {
+  config_.duration.reset();
+  config_.command = {"/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; exit 7"};
+  auto summary = record();
+  ASSERT_TRUE(summary.ok()) << summary.error().to_string();
+  EXPECT_EQ(summary->reason, "command");
+  ASSERT_TRUE(summary->command_status.has_value());
+  EXPECT_EQ(WEXITSTATUS(*summary->command_status), 7);
+  EXPECT_GE(events_in_slots(*run::RunReader::open(config_.out)), 11u);
+}
+
+TEST_F(Record, WhatCannotStartLeavesNothingBehind) {
+  config_.events = {"sched:sched_swich"};
+  auto wrong = record();
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_NE(wrong.error().message.find("sched_switch"), std::string::npos) << wrong.error().to_string();
+  config_.events = {"sched:sched_process_exit"};
+  config_.disk_floor = ~0ull;
+  EXPECT_EQ(record().error().code, ErrorCode::kExhausted);
+  config_.disk_floor = 0;
+  config_.command = {"/nonexistent/program"};
+  EXPECT_EQ(record().error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(our_instances(::getpid()).empty());
+}
+
+TEST_F(Record, AnExistingRunIsNotTouched) {
+  std::filesystem::create_directory(config_.out);
+  EXPECT_EQ(record().error().code, ErrorCode::kBusy);
+  EXPECT_TRUE(std::filesystem::is_empty(config_.out));
+}
+
+/// Starts a recorder in a child process and returns its pid once it is recording.
+pid_t start_recorder(const RecordConfig& config) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    static const std::atomic<bool> never{false};
+    auto summary = ivtrace::record::record(config, {}, never);
+    ::_exit(summary ? 0 : 1);
+  }
+  for (int i = 0; i < 500; ++i) {
+    auto run = run::RunReader::open(config.out);
+    if (run && run->find("host") != nullptr && run->find("host")->files.size() > 0 && run->anchors().size() > 0) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return pid;
+}
+
+TEST_F(Record, AKilledRecorderIsSalvagedAndNothingElseIsTouched) {
+  config_.duration = Nanoseconds{60'000'000'000};
+  auto dir = tracefs::TraceDir::open();
+  auto bystander = tracefs::Instance::create(*dir, "ivtrace_test_bystander");
+  ASSERT_TRUE(bystander.ok()) << bystander.error().message;
+  const pid_t recorder = start_recorder(config_);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  run_processes(200);
+  ASSERT_EQ(::kill(recorder, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(recorder, nullptr, 0), recorder);
+  EXPECT_FALSE(our_instances(recorder).empty());
+  EXPECT_FALSE(run::RunReader::open(config_.out)->end().has_value());
+
+  auto report = cleanup(config_.state_directory);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  for (const std::string& problem : report->problems) ADD_FAILURE() << problem;
+  ASSERT_EQ(report->salvaged.size(), 1u);
+  EXPECT_TRUE(our_instances(recorder).empty());
+  const std::vector<std::string> left = all_instances();
+  EXPECT_NE(std::find(left.begin(), left.end(), "ivtrace_test_bystander"), left.end());
+
+  auto run = *run::RunReader::open(config_.out);
+  ASSERT_TRUE(run.end().has_value());
+  EXPECT_EQ(run.end()->reason, "salvaged");
+  std::uint64_t delivered = 0;
+  for (const run::CountersRecord& counters : run.find("host")->counters) {
+    EXPECT_TRUE(counters.final_counters);
+    delivered += counters.counters.delivered;
+  }
+  EXPECT_GE(events_in_slots(run), 200u);
+  EXPECT_LE(events_in_slots(run), delivered);
+  EXPECT_TRUE(cleanup(config_.state_directory)->nothing());
+}
+
+TEST_F(Record, TwoAtOnceAreRefusedByNameOfTheFirst) {
+  config_.duration = Nanoseconds{60'000'000'000};
+  const pid_t first = start_recorder(config_);
+  RecordConfig second = config_;
+  second.out = scratch_ + "/second.ivt";
+  static const std::atomic<bool> never{false};
+  auto refused = ivtrace::record::record(second, {}, never);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
+  EXPECT_NE(refused.error().message.find(std::to_string(first)), std::string::npos) << refused.error().message;
+  auto report = cleanup(config_.state_directory);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->running_pid, first);
+  EXPECT_FALSE(our_instances(first).empty());
+  ::kill(first, SIGKILL);
+  ::waitpid(first, nullptr, 0);
+  EXPECT_TRUE(cleanup(config_.state_directory).ok());
+  EXPECT_TRUE(our_instances(first).empty());
+}
+
+TEST_F(Record, TheSizeLimitEndsTheRecordingInGoodOrder) {
+  config_.events = {"sched:*"};
+  config_.max_bytes = 1u << 20;
+  config_.duration = Nanoseconds{20'000'000'000};
+  std::atomic<bool> done{false};
+  std::thread load([&] {
+    while (!done) run_processes(50);
+  });
+  auto summary = record();
+  done = true;
+  load.join();
+  ASSERT_TRUE(summary.ok()) << summary.error().to_string();
+  EXPECT_EQ(summary->reason, "size-limit");
+  auto run = *run::RunReader::open(config_.out);
+  ASSERT_TRUE(run.end().has_value());
+  EXPECT_EQ(run.end()->reason, "size-limit");
+  EXPECT_TRUE(run.damage().empty());
+  std::uint64_t pages = 0;
+  for (const run::PagesFile& file : run.find("host")->files) pages += file.size;
+  EXPECT_LE(pages, config_.max_bytes + 4096);
+}
+
+TEST_F(Record, AFullDiskEndsTheRecordingWithTheJournalClosed) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // A small file system of its own, visible to this child only.
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
+    const std::string disk = scratch_ + "/disk";
+    std::filesystem::create_directory(disk);
+    if (::mount("none", disk.c_str(), "tmpfs", 0, "size=6M") != 0) ::_exit(77);
+    config_.out = disk + "/run.ivt";
+    config_.events = {"sched:*", "timer:*"};
+    config_.duration = Nanoseconds{30'000'000'000};
+    std::atomic<bool> done{false};
+    std::thread load([&] {
+      while (!done) run_processes(50);
+    });
+    auto summary = record();
+    done = true;
+    load.join();
+    if (!summary) ::_exit(2);
+    if (summary->reason != "disk-full" || !summary->lost_anything) ::_exit(3);
+    auto run = run::RunReader::open(config_.out);
+    if (!run || !run->end() || run->end()->reason != "disk-full") ::_exit(4);
+    if (events_in_slots(*run) == 0) ::_exit(5);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "needs the right to mount in a namespace of its own";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(our_instances(child).empty());
+}
+
+TEST(Registry, NamesOnlyRecordersInstances) {
+  EXPECT_EQ(recorder_of_instance("ivtrace-12"), 12);
+  EXPECT_EQ(recorder_of_instance("ivtrace-12-sys"), 12);
+  EXPECT_EQ(recorder_of_instance("ivtrace-12-tsc"), 12);
+  for (const char* other : {"ivtrace-agent-12", "ivtrace-12-other", "ivtrace-", "ivtrace-0", "ivtrace--5", "xivtrace-12",
+                            "ivtrace-12x", "other", ""}) {
+    EXPECT_EQ(recorder_of_instance(other), 0) << other;
+  }
+}
+
+TEST(Registry, AnEntryComesBackAndForeignInstancesAreRefused) {
+  RegistryEntry entry;
+  entry.pid = 12;
+  entry.start_time = 99;
+  entry.run = "/a/run.ivt";
+  entry.instances = {{"ivtrace-12", ""}, {"ivtrace-12-tsc", "-"}};
+  entry.rings = {{"vm1", "/dev/shm/x", ~0ull, 7}};
+  auto decoded = decode_entry(encode_entry(entry));
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  EXPECT_EQ(encode_entry(*decoded), encode_entry(entry));
+  entry.instances = {{"precious", ""}};
+  EXPECT_FALSE(decode_entry(encode_entry(entry)).ok());
+  entry.instances = {{"ivtrace-13", ""}};
+  EXPECT_FALSE(decode_entry(encode_entry(entry)).ok());
+  const std::string whole = encode_entry(entry);
+  for (std::size_t cut = 0; cut + 2 < whole.size(); ++cut) EXPECT_FALSE(decode_entry(whole.substr(0, cut)).ok());
+}
+
+}  // namespace
+}  // namespace ivtrace::record

@@ -1,0 +1,480 @@
+#include "record/recorder.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "base/tsc.h"
+#include "clock/anchors.h"
+#include "clock/kvm.h"
+#include "record/cleanup.h"
+#include "record/command.h"
+#include "record/guest_set.h"
+#include "record/host_capture.h"
+#include "record/host_texts.h"
+#include "record/registry.h"
+#include "record/tsc_watch.h"
+#include "tracefs/events.h"
+
+namespace ivtrace::record {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr milliseconds kTick{50};
+constexpr unsigned kCountersEach = 5;  // seconds between counters of the host in the journal
+
+std::string iso_now() {
+  const std::time_t now = std::time(nullptr);
+  struct tm parts {};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::uint64_t lost_of(const format::CpuCounters& counters) {
+  return counters.overrun + counters.dropped + counters.commit_overrun;
+}
+
+/// Each guest's CPUs and each of the host's take a descriptor or some: as many as this process may have.
+void raise_descriptor_limit() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// One recording. The steps are members in the order in which record() runs them; what a step makes, the later ones use.
+class Recorder {
+ public:
+  Recorder(const RecordConfig& config, const RecordCallbacks& callbacks, const std::atomic<bool>& stop)
+      : config_(config), callbacks_(callbacks), stop_(stop) {}
+  ~Recorder();
+
+  Status take_host();
+  Status choose_events();
+  Status find_guests();
+  Status prepare_host();
+  Status create_run();
+  Status start_host();
+  void start_guests();
+  Status start_command();
+  void record_until_end();
+  void stop_everything();
+  RecordSummary summary();
+
+ private:
+  void notice(const std::string& line) const {
+    if (callbacks_.notice) callbacks_.notice(line);
+  }
+  bool finished();
+  void second();
+  void anchor();
+  void mark();
+  void watch_tsc();
+  void show_progress(bool last);
+  MachineProgress host_progress(std::uint64_t& delivered) const;
+  void await_command();
+  void remove_instances();
+
+  const RecordConfig& config_;
+  const RecordCallbacks& callbacks_;
+  const std::atomic<bool>& stop_;
+
+  std::optional<HostLock> lock_;
+  std::optional<tracefs::TraceDir> tracefs_;
+  std::vector<std::string> patterns_;       // for guests
+  std::vector<std::string> host_events_;
+  hypervisor::Watch watch_;
+  std::vector<hypervisor::Guest> found_;
+  std::unique_ptr<Registration> registration_;
+  std::unique_ptr<HostCapture> host_;
+  std::unique_ptr<TscWatch> tsc_;
+  std::optional<clock::KvmDebugfs> kvm_;
+  std::unique_ptr<run::RunWriter> writer_;
+  std::optional<SpaceBudget> space_;
+  std::optional<RunLog> log_;
+  std::unique_ptr<GuestSet> guests_;
+  std::optional<Command> command_;
+
+  run::MachineRecord host_record_;
+  std::string early_tasks_;
+  std::optional<clock::Anchor> first_anchor_;
+  SteadyClock::time_point started_;
+  SteadyClock::time_point complete_since_;   // the guests record as well: the duration counts from here
+  SteadyClock::time_point shown_;
+  std::string reason_;
+  unsigned seconds_ = 0;
+  std::uint64_t journal_counted_ = 0;
+  std::map<std::string, std::uint64_t> marked_;   // file → bytes at its last mark
+  struct Shown {
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::map<std::string, Shown> last_shown_;
+  RecordProgress progress_;
+};
+
+Recorder::~Recorder() {
+  // Also after a failed step: nothing may stay behind.
+  if (guests_) guests_->stop();
+  remove_instances();
+  if (registration_) registration_->withdraw();
+}
+
+void Recorder::remove_instances() {
+  if (host_) {
+    if (Status removed = host_->remove(); !removed) notice(removed.error().to_string());
+  }
+  if (tsc_) {
+    if (Status removed = tsc_->remove(); !removed) notice(removed.error().to_string());
+  }
+  tsc_.reset();
+}
+
+// One recorder per host; what a dead one left is saved and removed first.
+Status Recorder::take_host() {
+  if (::geteuid() != 0) {
+    return Error(ErrorCode::kPermission, "recording needs root", "run it with sudo");
+  }
+  {
+    IVT_ASSIGN_OR_RETURN(const HostLock probe, HostLock::take(config_.state_directory));
+  }
+  if (auto report = cleanup(config_.state_directory)) {
+    for (const auto& salvaged : report->salvaged) {
+      notice(fmt::format("saved {} bytes of the dead recorder {} into {}", salvaged.bytes, salvaged.pid, salvaged.run));
+    }
+    for (const std::string& problem : report->problems) notice(problem);
+  }
+  IVT_ASSIGN_OR_RETURN(HostLock lock, HostLock::take(config_.state_directory));
+  lock_.emplace(std::move(lock));
+  raise_descriptor_limit();
+  IVT_ASSIGN_OR_RETURN(tracefs::TraceDir dir, tracefs::TraceDir::open());
+  tracefs_.emplace(std::move(dir));
+  return {};
+}
+
+// What was asked for by name must exist here; a profile's events that this kernel lacks are left out.
+Status Recorder::choose_events() {
+  IVT_ASSIGN_OR_RETURN(const std::vector<std::string> available, tracefs::available_events(*tracefs_));
+  if (!config_.events.empty()) {
+    const tracefs::EventSelection chosen = tracefs::select_events(available, config_.events);
+    if (!chosen.rejected.empty()) return Error(ErrorCode::kInvalid, "no such event: " + chosen.rejected.front());
+    host_events_ = chosen.events;
+    patterns_ = config_.events;
+    return {};
+  }
+  const tracefs::Profile* profile = tracefs::find_profile(config_.profile);
+  if (profile == nullptr) {
+    std::string names;
+    for (const tracefs::Profile& one : tracefs::profiles()) names += (names.empty() ? "" : ", ") + one.name;
+    return Error(ErrorCode::kInvalid, "no profile is called \"" + config_.profile + "\"", "there are " + names);
+  }
+  patterns_ = profile->events;
+  patterns_.insert(patterns_.end(), profile->syscalls.begin(), profile->syscalls.end());
+  std::vector<std::string> host = patterns_;
+  host.insert(host.end(), profile->host_events.begin(), profile->host_events.end());
+  host_events_ = tracefs::select_events(available, host).events;
+  return {};
+}
+
+Status Recorder::find_guests() {
+  IVT_ASSIGN_OR_RETURN(found_, GuestSet::find(config_, watch_));
+  return {};
+}
+
+// The instances, with tracing still off: what fails here leaves no run behind.
+Status Recorder::prepare_host() {
+  registration_ = std::make_unique<Registration>(config_.state_directory, config_.out);
+  HostSettings settings;
+  settings.name = "ivtrace-" + std::to_string(::getpid());
+  settings.events = host_events_;
+  settings.filters = config_.filters;
+  settings.buffer_kb = config_.buffer_kb;
+  IVT_ASSIGN_OR_RETURN(host_, HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
+    return registration_->add_instance(name, buffer);
+  }));
+  if (!config_.use_kvm) return {};
+  // Both need KVM in this kernel. Where it is missing, the handshake alone tells the clocks.
+  if (auto kvm = clock::KvmDebugfs::open()) kvm_.emplace(*std::move(kvm));
+  const std::string name = settings.name + "-tsc";
+  IVT_RETURN_IF_ERROR(registration_->add_instance(name, "-"));
+  if (auto tsc = TscWatch::create(*tracefs_, name)) tsc_ = *std::move(tsc);
+  return {};
+}
+
+Status Recorder::create_run() {
+  std::error_code ignored;
+  const std::filesystem::path parent = std::filesystem::absolute(config_.out, ignored).parent_path();
+  IVT_ASSIGN_OR_RETURN(SpaceBudget space,
+                       SpaceBudget::create(parent.string(), config_.max_bytes, config_.disk_floor));
+  space_.emplace(std::move(space));
+  IVT_RETURN_IF_ERROR(space_->check_before_start());
+  host_record_ = describe_host();
+  run::Manifest manifest;
+  manifest.tool_version = IVTRACE_VERSION;
+  manifest.created = iso_now();
+  manifest.start_tsc = HostTsc(read_tsc());
+  manifest.command_line = config_.command_line;
+  manifest.events = config_.events;
+  manifest.profile = config_.events.empty() ? config_.profile : "";
+  manifest.max_bytes = config_.max_bytes;
+  manifest.host_kernel = host_record_.kernel_release;
+  IVT_ASSIGN_OR_RETURN(writer_, run::RunWriter::create(config_.out, manifest));
+  log_.emplace(*writer_, *space_);
+  return {};
+}
+
+Status Recorder::start_host() {
+  host_record_.events = host_->events();
+  host_record_.rejected = host_->rejected();
+  log_->put(host_record_);
+  anchor();
+  IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
+  early_tasks_ = task_names();
+  IVT_RETURN_IF_ERROR(host_->start(*log_));
+  started_ = shown_ = SteadyClock::now();
+  return {};
+}
+
+void Recorder::start_guests() {
+  SessionSettings settings;
+  settings.events = patterns_;
+  settings.filters = config_.filters;
+  settings.buffer_kb = config_.buffer_kb;
+  settings.feed = config_.feed;
+  settings.kvm = kvm_ ? &*kvm_ : nullptr;
+  settings.notice = [this](const std::string& line) { notice(line); };
+  guests_ = std::make_unique<GuestSet>(config_, std::move(settings), *log_, *registration_);
+  guests_->start(std::move(watch_), found_);
+  host_->set_qemu_threads(guests_->qemu_threads());
+  guests_->wait_settled(stop_);
+}
+
+Status Recorder::start_command() {
+  if (config_.command.empty()) return {};
+  auto command = Command::start(config_.command);
+  if (!command) {
+    reason_ = "command";
+    return std::move(command).error();
+  }
+  command_.emplace(*std::move(command));
+  return {};
+}
+
+void Recorder::record_until_end() {
+  complete_since_ = SteadyClock::now();
+  auto next_second = complete_since_ + std::chrono::seconds(1);
+  while (!finished()) {
+    std::this_thread::sleep_for(kTick);
+    if (SteadyClock::now() < next_second) continue;
+    next_second += std::chrono::seconds(1);
+    second();
+  }
+}
+
+bool Recorder::finished() {
+  if (stop_) {
+    reason_ = "signal";
+  } else if (space_->tripped()) {
+    reason_ = space_->reason();
+  } else if (command_ && command_->poll()) {
+    reason_ = "command";
+  } else if (config_.duration &&
+             std::chrono::nanoseconds(SteadyClock::now() - complete_since_).count() >= config_.duration->value) {
+    reason_ = "duration";
+  }
+  return !reason_.empty();
+}
+
+void Recorder::second() {
+  ++seconds_;
+  anchor();
+  host_->set_qemu_threads(guests_->qemu_threads());
+  watch_tsc();
+  mark();
+  if (seconds_ % kCountersEach == 0) {
+    for (const auto& buffer : host_->buffers()) buffer->journal_counters(false);
+  }
+  const std::uint64_t journal = writer_->journal_bytes();
+  space_->add(journal - journal_counted_);
+  journal_counted_ = journal;
+  space_->check();
+  show_progress(false);
+}
+
+void Recorder::anchor() {
+  const clock::Anchor anchor = clock::sample_anchor();
+  log_->put(run::AnchorRecord{anchor});
+  if (!first_anchor_) {
+    first_anchor_ = anchor;
+  } else if (host_record_.tsc_khz == 0) {
+    host_record_.tsc_khz = tsc_khz_between(*first_anchor_, anchor);
+    if (host_record_.tsc_khz != 0) log_->put(host_record_);
+  }
+}
+
+// Sizes first, then the time: what lies before the sizes happened before it.
+void Recorder::mark() {
+  run::MarkRecord mark;
+  for (const auto& buffer : host_->buffers()) {
+    for (const auto& stream : buffer->streams()) {
+      mark.files.push_back({format::kHostMachine, stream->buffer(), stream->cpu().value, stream->size()});
+    }
+  }
+  for (const auto& session : guests_->sessions()) {
+    const auto link = session->link();
+    if (!link) continue;
+    for (auto& file : link->view().sizes) mark.files.push_back(std::move(file));
+  }
+  std::erase_if(mark.files, [&](const run::MarkRecord::File& file) {
+    std::uint64_t& known = marked_[file.machine + "/" + format::pages_file_name(file.buffer, file.cpu)];
+    const bool same = known == file.bytes;
+    known = file.bytes;
+    return same;
+  });
+  mark.tsc = HostTsc(read_tsc());
+  if (!mark.files.empty()) log_->put(mark);
+}
+
+void Recorder::watch_tsc() {
+  if (!tsc_) return;
+  for (const TscOffsetWrite& write : tsc_->take()) {
+    guests_->on_tsc_write(write.thread, write.vcpu_id, write.offset, write.at);
+  }
+}
+
+// Guests first: what their end makes the host do is still recorded, as their beginning was.
+void Recorder::stop_everything() {
+  if (guests_) guests_->stop();
+  if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
+  if (Status late = save_late_task_names(*log_, early_tasks_); !late) space_->trip("disk-full", late.error().message);
+  if (space_->tripped() && space_->reason() != "size-limit") {
+    run::LossRecord loss;
+    loss.machine = format::kHostMachine;
+    loss.reason = space_->reason();
+    loss.from = HostTsc(read_tsc());
+    loss.detail = space_->detail();
+    log_->put(loss);
+  }
+  anchor();
+  if (guests_) mark();
+  show_progress(true);
+  if (space_->tripped()) log_->note("", space_->detail());
+  log_->put(run::EndRecord{HostTsc(read_tsc()), reason_});
+  remove_instances();
+  registration_->withdraw();
+  await_command();
+}
+
+// A recording that a limit ended does not end the command.
+void Recorder::await_command() {
+  if (!command_) return;
+  if (reason_ == "duration" || reason_ == "signal") command_->terminate();
+  const auto give_up = SteadyClock::now() + std::chrono::seconds(2);
+  while (!command_->poll()) {
+    const bool bounded = reason_ == "duration" || reason_ == "signal" || stop_;
+    if (bounded && SteadyClock::now() > give_up) return;
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+MachineProgress Recorder::host_progress(std::uint64_t& delivered) const {
+  MachineProgress shown;
+  shown.name = format::kHostMachine;
+  for (const auto& buffer : host_->buffers()) {
+    for (const format::CpuCounters& counters : buffer->counters()) {
+      delivered += counters.delivered;
+      shown.lost += lost_of(counters);
+    }
+  }
+  return shown;
+}
+
+void Recorder::show_progress(bool last) {
+  const auto now = SteadyClock::now();
+  const auto since = last ? started_ : shown_;
+  const double span = std::max(1e-3, std::chrono::duration<double>(now - since).count());
+  shown_ = now;
+  RecordProgress progress;
+  progress.elapsed = Nanoseconds(std::chrono::nanoseconds(now - started_).count());
+  progress.bytes = space_->used();
+  const auto add = [&](MachineProgress machine, Shown total) {
+    const Shown before = last ? Shown{} : last_shown_[machine.name];
+    last_shown_[machine.name] = total;
+    machine.events_per_second = static_cast<double>(total.events - std::min(before.events, total.events)) / span;
+    machine.bytes_per_second = static_cast<double>(total.bytes - std::min(before.bytes, total.bytes)) / span;
+    progress.machines.push_back(std::move(machine));
+  };
+  Shown host;
+  const MachineProgress host_shown = host_progress(host.events);
+  for (const auto& buffer : host_->buffers()) {
+    for (const auto& stream : buffer->streams()) host.bytes += stream->moved();
+  }
+  add(host_shown, host);
+  if (guests_) {
+    for (const auto& session : guests_->sessions()) {
+      const auto link = session->link();
+      add(session->progress(), {session->delivered(), link ? link->view().bytes : 0});
+    }
+  }
+  progress_ = std::move(progress);
+  if (callbacks_.progress) callbacks_.progress(progress_);
+}
+
+RecordSummary Recorder::summary() {
+  RecordSummary summary;
+  summary.path = config_.out;
+  summary.reason = reason_;
+  summary.detail = space_->detail();
+  summary.elapsed = progress_.elapsed;
+  summary.bytes = space_->used();
+  summary.machines = progress_.machines;
+  for (const MachineProgress& machine : progress_.machines) summary.lost_anything |= machine.lost > 0;
+  if (guests_) {
+    for (const auto& session : guests_->sessions()) summary.lost_anything |= session->lost_anything();
+  }
+  summary.lost_anything |= space_->tripped() && space_->reason() != "size-limit";
+  if (command_) summary.command_status = command_->poll();
+  return summary;
+}
+
+}  // namespace
+
+Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& callbacks,
+                             const std::atomic<bool>& stop) {
+  Recorder recorder(config, callbacks, stop);
+  // The right to record here; what a dead recorder left is saved first.
+  IVT_RETURN_IF_ERROR(recorder.take_host());
+  // Patterns and profile become this kernel's events.
+  IVT_RETURN_IF_ERROR(recorder.choose_events());
+  // Which QEMU processes there are, and which of them are wanted.
+  IVT_RETURN_IF_ERROR(recorder.find_guests());
+  // Tracing instances, set up and still silent.
+  IVT_RETURN_IF_ERROR(recorder.prepare_host());
+  // The run directory with its manifest.
+  IVT_RETURN_IF_ERROR(recorder.create_run());
+  // The host records from here on.
+  IVT_RETURN_IF_ERROR(recorder.start_host());
+  // A session for each guest: ring, agent, clock.
+  recorder.start_guests();
+  // The command that is to be recorded, when there is one.
+  Status command = recorder.start_command();
+  // Anchors, marks, counters, limits and progress, each second.
+  if (command) recorder.record_until_end();
+  // Agents stop and deliver, the host stops, the journal is closed, nothing stays behind.
+  recorder.stop_everything();
+  if (!command) return std::move(command).error();
+  return recorder.summary();
+}
+
+}  // namespace ivtrace::record
