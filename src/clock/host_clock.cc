@@ -176,7 +176,9 @@ Nanoseconds HostClock::error(HostTsc tsc) const {
   double outside = 0;
   if (tsc.value > end_tsc_) outside = static_cast<double>(tsc.value - end_tsc_);
   if (tsc.value < pieces_.front().tsc) outside = static_cast<double>(pieces_.front().tsc - tsc.value);
-  return Nanoseconds(saturate(static_cast<I128>(piece.error) + static_cast<I128>(std::ceil(outside * piece.drift))));
+  // Clamped before the conversion: a damaged journal may give any speed.
+  const double drifted = std::min(std::ceil(outside * piece.drift), 9e18);
+  return Nanoseconds(saturate(static_cast<I128>(piece.error) + static_cast<I128>(drifted)));
 }
 
 Nanoseconds HostClock::ticks_to_ns(std::uint64_t ticks) const {
