@@ -67,7 +67,8 @@ inline constexpr std::size_t kBulkWindow = 128u << 10;
 /// so that they fit.
 format::Reply bulk_reply(std::string_view whole, std::uint64_t offset, std::string& raw);
 
-/// The agent's side. Borrows the memory; used by one thread.
+/// The agent's side. Borrows the memory, which Producer::format has just formatted: a request that came since then is
+/// answered by the first poll. Used by one thread.
 class MailboxServer {
  public:
   /// Answers a request; raw bytes behind the reply go to `raw` (cut to what fits behind the reply's text).
@@ -86,7 +87,9 @@ class MailboxServer {
               std::string_view raw);
 
   SharedMemory memory_;
-  std::uint64_t answered_;  // request_seq of the last request that was answered
+  // request_seq of the last request that was answered. Producer::format left 0 there, so what stands in the
+  // mailbox when this is made was asked of us already.
+  std::uint64_t answered_ = 0;
 };
 
 }  // namespace ivtrace::ring

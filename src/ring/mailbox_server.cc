@@ -14,9 +14,7 @@ Reply bulk_reply(std::string_view whole, std::uint64_t offset, std::string& raw)
   return reply;
 }
 
-MailboxServer::MailboxServer(const SharedMemory& memory)
-    // relaxed: whatever stands there was not asked of us; Producer::format leaves 0
-    : memory_(memory), answered_(memory.mailbox().request_seq.load(std::memory_order_relaxed)) {}
+MailboxServer::MailboxServer(const SharedMemory& memory) : memory_(memory) {}
 
 std::string MailboxServer::copy_request(std::uint32_t bytes) const {
   std::string copy((bytes + 7u) & ~7u, '\0');

@@ -91,6 +91,15 @@ TEST(Mailbox, EachRequestIsCarriedOutOnceAndALateReplyIsForNobody) {
   EXPECT_EQ(done, (std::vector{Op::kStart, Op::kStats}));
 }
 
+TEST(Mailbox, ARequestThatCameBeforeTheServerWasMadeIsAnswered) {
+  TestRing ring(1);
+  MailboxClient client(*ring.host);
+  ASSERT_TRUE(client.post(ask(Op::kHello)).ok());  // the recorder saw the formatted ring sooner than the agent went on
+  MailboxServer server(ring.host->memory());
+  EXPECT_TRUE(server.poll([](const Request&, std::string&) { return Reply(); }));
+  EXPECT_TRUE(client.take()->has_value());
+}
+
 TEST(Mailbox, AReplyToAnotherRecorderIsNotTaken) {
   TestRing ring(1);
   MailboxServer server(ring.host->memory());
