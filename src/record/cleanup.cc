@@ -180,10 +180,13 @@ Result<CleanupReport> cleanup(const std::string& state_directory) {
   CleanupReport report;
   // Held to the end, so that no recorder starts in between. A living one needs no cleanup: it did that when it started.
   auto lock = HostLock::take(state_directory, &report.running_pid);
-  if (!lock) {
-    if (lock.error().code == ErrorCode::kBusy) return report;
-    return std::move(lock).error();
-  }
+  if (lock) return cleanup_held(*lock, state_directory);
+  if (lock.error().code == ErrorCode::kBusy) return report;
+  return std::move(lock).error();
+}
+
+Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_directory) {
+  CleanupReport report;
   auto dir = tracefs::TraceDir::open();
   for (const auto& [path, entry] : read_registry(state_directory, report.problems)) {
     if (alive(entry)) continue;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/registry.h"
 
 namespace ivtrace::record {
 
@@ -27,5 +28,7 @@ struct CleanupReport {
 /// run, which is ended as "salvaged", and the instances are removed. Then removes instances that carry a recorder's name
 /// of a dead process without an entry. Never touches any other instance, nor anything of a living recorder.
 Result<CleanupReport> cleanup(const std::string& state_directory = "/run/ivtrace");
+/// The same for a recorder that holds the host already.
+Result<CleanupReport> cleanup_held(const HostLock& lock, const std::string& state_directory);
 
 }  // namespace ivtrace::record

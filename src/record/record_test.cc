@@ -253,7 +253,8 @@ TEST_F(Record, TheSizeLimitEndsTheRecordingInGoodOrder) {
   EXPECT_TRUE(run.damage().empty());
   std::uint64_t pages = 0;
   for (const run::PagesFile& file : run.find("host")->files) pages += file.size;
-  EXPECT_LE(pages, config_.max_bytes + 4096);
+  // A splice moves what the pipe takes: each CPU may be that much beyond.
+  EXPECT_LE(pages, config_.max_bytes + (64u << 10) * std::thread::hardware_concurrency());
 }
 
 TEST_F(Record, AFullDiskEndsTheRecordingWithTheJournalClosed) {

@@ -146,17 +146,14 @@ Status Recorder::take_host() {
   if (::geteuid() != 0) {
     return Error(ErrorCode::kPermission, "recording needs root", "run it with sudo");
   }
-  {
-    IVT_ASSIGN_OR_RETURN(const HostLock probe, HostLock::take(config_.state_directory));
-  }
-  if (auto report = cleanup(config_.state_directory)) {
+  IVT_ASSIGN_OR_RETURN(HostLock lock, HostLock::take(config_.state_directory));
+  lock_.emplace(std::move(lock));
+  if (auto report = cleanup_held(*lock_, config_.state_directory)) {
     for (const auto& salvaged : report->salvaged) {
       notice(fmt::format("saved {} bytes of the dead recorder {} into {}", salvaged.bytes, salvaged.pid, salvaged.run));
     }
     for (const std::string& problem : report->problems) notice(problem);
   }
-  IVT_ASSIGN_OR_RETURN(HostLock lock, HostLock::take(config_.state_directory));
-  lock_.emplace(std::move(lock));
   raise_descriptor_limit();
   IVT_ASSIGN_OR_RETURN(tracefs::TraceDir dir, tracefs::TraceDir::open());
   tracefs_.emplace(std::move(dir));

@@ -141,6 +141,11 @@ Result<HostLock> HostLock::take(const std::string& state_directory, std::int32_t
   return HostLock(std::move(fd));
 }
 
+// Explicitly: a child that was forked without exec would keep the lock with its copy of the descriptor.
+HostLock::~HostLock() {
+  if (fd_.valid()) ::flock(fd_.get(), LOCK_UN);
+}
+
 std::vector<std::pair<std::string, RegistryEntry>> read_registry(const std::string& state_directory,
                                                                  std::vector<std::string>& problems) {
   std::vector<std::pair<std::string, RegistryEntry>> entries;

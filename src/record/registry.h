@@ -53,6 +53,9 @@ std::int32_t recorder_of_instance(const std::string& name);
 class HostLock {
  public:
   static Result<HostLock> take(const std::string& state_directory, std::int32_t* holder = nullptr);
+  HostLock(HostLock&&) noexcept = default;
+  HostLock& operator=(HostLock&&) = delete;
+  ~HostLock();
 
  private:
   explicit HostLock(UniqueFd fd) : fd_(std::move(fd)) {}
