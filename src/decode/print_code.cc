@@ -14,13 +14,8 @@ RecordBytes located(RecordBytes record, std::uint32_t offset, bool relative) {
   return record.subspan(start, std::min<std::size_t>(locator >> 16, record.size() - start));
 }
 
-std::uint64_t load(const std::byte* from, const Instruction& step) {
-  return step.is_unsigned ? load_unsigned(from, step.bytes)
-                          : static_cast<std::uint64_t>(load_signed(from, step.bytes));
-}
-
 std::uint64_t element(const Instruction& step, RecordBytes array, std::uint64_t index) {
-  return index < array.size() / step.bytes ? load(array.data() + index * step.bytes, step) : 0;
+  return index < array.size() / step.bytes ? load_word(array.data() + index * step.bytes, step) : 0;
 }
 
 std::uint64_t divide(std::uint64_t left, std::uint64_t right, bool is_unsigned, bool remainder) {
@@ -70,7 +65,7 @@ std::uint64_t evaluate(const Instruction* code, std::size_t count, RecordBytes r
     const Instruction& step = code[i];
     switch (step.op) {
       case Op::kConst: *top++ = step.immediate; break;
-      case Op::kLoad: *top++ = load(record.data() + step.offset, step); break;
+      case Op::kLoad: *top++ = load_word(record.data() + step.offset, step); break;
       case Op::kLength: *top++ = located(record, step.offset, step.relative).size(); break;
       case Op::kLoadElement:
         top[-1] = element(step, record.subspan(step.offset, step.immediate * step.bytes), top[-1]);

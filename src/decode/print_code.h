@@ -121,6 +121,9 @@ struct NumberFormat {
   bool alternate = false;
   std::uint16_t width = 0;
   std::int16_t precision = -1;  ///< -1: none
+
+  /// Nothing but the digits and a minus.
+  bool is_plain() const { return width == 0 && precision < 0 && !alternate && !plus && !blank; }
 };
 
 /// One step of the output.
@@ -151,6 +154,12 @@ inline std::uint64_t narrow(std::uint64_t value, unsigned bytes, bool is_unsigne
   const unsigned shift = 64 - 8 * bytes;
   if (is_unsigned) return value << shift >> shift;
   return static_cast<std::uint64_t>(static_cast<std::int64_t>(value << shift) >> shift);
+}
+
+/// The integer at `from` that a load's instruction describes.
+inline std::uint64_t load_word(const std::byte* from, const Instruction& step) {
+  return step.is_unsigned ? load_unsigned(from, step.bytes)
+                          : static_cast<std::uint64_t>(load_signed(from, step.bytes));
 }
 
 /// Runs `count` instructions and gives the word that they leave. `record` holds every static field of the code.

@@ -47,14 +47,31 @@ void pad_text(std::string& out, std::size_t from, std::size_t width, bool left) 
   if (size < width) out.insert(left ? out.size() : from, width - size, ' ');
 }
 
+namespace {
+
+void append_plain(std::string& out, char conversion, std::uint64_t value) {
+  switch (conversion) {
+    case 'd':
+      if (static_cast<std::int64_t>(value) < 0) {
+        out += '-';
+        value = 0 - value;
+      }
+      return append_decimal(out, value);
+    case 'u': return append_decimal(out, value);
+    case 'x': return append_hex(out, value);
+    default: {
+      const Digits digits = digits_of(conversion, value);
+      out.append(digits.text.data(), digits.size);
+    }
+  }
+}
+
+}  // namespace
+
 void append_number(std::string& out, const NumberFormat& format, std::uint64_t value) {
+  if (format.is_plain()) return append_plain(out, format.conversion, value);
   const bool negative = format.conversion == 'd' && static_cast<std::int64_t>(value) < 0;
   Digits digits = digits_of(format.conversion, negative ? 0 - value : value);
-  if (format.width == 0 && format.precision < 0 && !format.alternate && !format.plus && !format.blank) {
-    if (negative) out += '-';
-    out.append(digits.text.data(), digits.size);
-    return;
-  }
   std::string_view sign = negative ? "-" : "";
   if (format.conversion == 'd' && !negative) sign = format.plus ? "+" : format.blank ? " " : "";
   if (format.precision == 0 && value == 0) digits.size = 0;

@@ -19,9 +19,12 @@ class PrintRenderer {
 
  private:
   std::uint64_t value(CodeRange code) const {
-    return evaluate(program_.code_.data() + code.first, code.count, record_);
+    const Instruction* first = program_.code_.data() + code.first;
+    // Most values are a field alone.
+    if (code.count == 1 && first->op == Op::kLoad) return load_word(record_.data() + first->offset, *first);
+    return evaluate(first, code.count, record_);
   }
-  void literal(TextRange range) { out_.append(program_.literals_, range.first, range.size); }
+  void literal(TextRange range) { out_.append(program_.literals_.data() + range.first, range.size); }
   /// The piece's format with the width and precision that the record tells.
   NumberFormat dynamic_format(const Piece& piece) const;
   void number(const Piece& piece, const NumberFormat& format);
