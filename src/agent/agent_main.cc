@@ -27,7 +27,8 @@ constexpr auto kLookAgain = std::chrono::seconds(2);
 std::atomic<bool> stop_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-/// Where a person finds what the agent has to say: standard error, or the kernel log once it is in the background.
+/// Where a person finds what the agent has to say: standard error, or the kernel log once it is in the
+/// background.
 class Voice {
  public:
   void say(const std::string& line) {
@@ -66,14 +67,18 @@ bool worth_waiting(const Error& error) {
 }
 
 /// Serves one ring until it is lost or the agent is asked to stop.
-Status serve(const tracefs::TraceDir& dir, const RingMemory& memory, const TscFrequency& frequency, Voice& voice) {
+Status serve(const tracefs::TraceDir& dir, const RingMemory& memory, const TscFrequency& frequency,
+             Voice& voice) {
   IVT_ASSIGN_OR_RETURN(const std::vector<CpuId> cpus, tracefs::possible_cpus());
   if (cpus.empty()) return Error(ErrorCode::kIo, "the list of this machine's CPUs is empty");
-  IVT_ASSIGN_OR_RETURN(ring::Producer producer, ring::Producer::format(memory.mapping.bytes(), cpus.back().value + 1,
-                                                                       ring::random_nonce()));
+  IVT_ASSIGN_OR_RETURN(
+      ring::Producer producer,
+      ring::Producer::format(memory.mapping.bytes(), cpus.back().value + 1, ring::random_nonce()));
   voice.say("serving " + memory.name);
-  Service service(dir, producer, memory.name, frequency, [&voice](const std::string& line) { voice.say(line); });
-  if (service.run(stop_asked) == Service::End::kRingLost) voice.say(memory.name + " is gone; looking for another");
+  Service service(dir, producer, memory.name, frequency,
+                  [&voice](const std::string& line) { voice.say(line); });
+  if (service.run(stop_asked) == Service::End::kRingLost)
+    voice.say(memory.name + " is gone; looking for another");
   return {};
 }
 
@@ -93,7 +98,8 @@ int run(const Options& options) {
     voice.go_to_kernel_log();
   }
   const TscFrequency frequency;
-  for (const std::string& name : remove_leftovers(*dir)) voice.say("cannot remove the left tracing instance " + name);
+  for (const std::string& name : remove_leftovers(*dir))
+    voice.say("cannot remove the left tracing instance " + name);
   while (!stop_asked.load(std::memory_order_relaxed)) {
     if (memory) {
       if (const Status served = serve(*dir, *memory, frequency, voice); !served) return fail(served.error());

@@ -1,6 +1,6 @@
-// The agent as a process of its own, against a recorder's side in this one: a ring in a memfd between them (named by
-// /proc/<pid>/fd, so that nothing is left behind), and as workload numbered lines written to the agent's own tracing
-// instance, so that every event is known.
+// The agent as a process of its own, against a recorder's side in this one: a ring in a memfd between them
+// (named by /proc/<pid>/fd, so that nothing is left behind), and as workload numbered lines written to the
+// agent's own tracing instance, so that every event is known.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,7 +43,8 @@ Request of(Op op) {
   return request;
 }
 
-bool eventually(const std::function<bool()>& condition, std::chrono::seconds limit = std::chrono::seconds(20)) {
+bool eventually(const std::function<bool()>& condition,
+                std::chrono::seconds limit = std::chrono::seconds(20)) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
@@ -57,7 +58,8 @@ class AgentProcess {
  public:
   explicit AgentProcess(const std::string& ring_path) {
     std::string self(4096, '\0');
-    self.resize(static_cast<std::size_t>(std::max<ssize_t>(::readlink("/proc/self/exe", self.data(), self.size()), 0)));
+    self.resize(static_cast<std::size_t>(
+        std::max<ssize_t>(::readlink("/proc/self/exe", self.data(), self.size()), 0)));
     const std::string program = self.substr(0, self.rfind('/')) + "/ivtrace-agent";
     pid_ = ::fork();
     if (pid_ == 0) {
@@ -206,7 +208,8 @@ class AgentTest : public ::testing::Test {
     request.events = std::move(events);
     const Reply reply = ask(request);
     if (!reply.ok) return reply;
-    auto marker = open_at(dir_->fd(), "instances/" + instance_name(agent_->pid()) + "/trace_marker", O_WRONLY);
+    auto marker =
+        open_at(dir_->fd(), "instances/" + instance_name(agent_->pid()) + "/trace_marker", O_WRONLY);
     EXPECT_TRUE(marker.ok());
     if (marker) marker_ = std::move(*marker);
     return reply;
@@ -280,7 +283,8 @@ TEST_F(AgentTest, tells_what_its_machine_is_and_what_it_lacks) {
   EXPECT_EQ(hello.cpus.size(), tracefs::possible_cpus()->size());
   const Reply doctor = ask(of(Op::kDoctor));
   EXPECT_GE(doctor.checks.size(), 8u);
-  for (const format::Check& check : doctor.checks) EXPECT_NE(check.state, "missing") << check.name << check.detail;
+  for (const format::Check& check : doctor.checks)
+    EXPECT_NE(check.state, "missing") << check.name << check.detail;
 }
 
 class AgentFeedTest : public AgentTest, public ::testing::WithParamInterface<const char*> {};
@@ -331,7 +335,8 @@ TEST_P(AgentFeedTest, a_ring_that_nobody_empties_loses_events_but_not_their_numb
   EXPECT_EQ(saved_.numbers().size(), counted.delivered);
   std::size_t missed = 0;
   for (const auto& [cpu, pages] : saved_.cpus) {
-    missed += static_cast<std::size_t>(std::count_if(pages.begin(), pages.end(), [](const auto& p) { return p.missed; }));
+    missed += static_cast<std::size_t>(
+        std::count_if(pages.begin(), pages.end(), [](const auto& p) { return p.missed; }));
   }
   EXPECT_GT(missed, 0u);
   EXPECT_THAT(saved_.losses, IsEmpty());
@@ -358,20 +363,24 @@ TEST_F(AgentTest, enables_what_exists_and_says_what_does_not) {
   EXPECT_THAT(started.events, ::testing::ElementsAre("raw_syscalls:sys_enter", "sched:sched_switch"));
   EXPECT_THAT(started.rejected, ::testing::ElementsAre(HasSubstr("sched:sched_switch")));
   const auto filter_of = [&](const std::string& event) {
-    const auto text = read_file_at(dir_->fd(), "instances/" + instance_name(agent_->pid()) + "/events/" + event + "/filter");
+    const auto text = read_file_at(
+        dir_->fd(), "instances/" + instance_name(agent_->pid()) + "/events/" + event + "/filter");
     return text ? *text : std::string();
   };
-  EXPECT_THAT(filter_of("raw_syscalls/sys_enter"), HasSubstr("common_pid != " + std::to_string(agent_->pid())));
+  EXPECT_THAT(filter_of("raw_syscalls/sys_enter"),
+              HasSubstr("common_pid != " + std::to_string(agent_->pid())));
   EXPECT_EQ(filter_of("sched/sched_switch"), "none\n");
 
   Request change = of(Op::kEvents);
   change.events = {"sched:sched_switch", "sched:sched_waking", "sched:sched_wakeup"};
-  change.filters = {{"sched:sched_switch", "prev_prio < 100"}, {"sched:sched_waking", "common_pid != 1"},
+  change.filters = {{"sched:sched_switch", "prev_prio < 100"},
+                    {"sched:sched_waking", "common_pid != 1"},
                     {"sched:sched_wakeup", "nonsense == 1"}};
   const Reply changed = ask(change);
   ASSERT_TRUE(changed.ok) << changed.message;
   EXPECT_THAT(changed.events, ::testing::ElementsAre("sched:sched_switch"));
-  EXPECT_THAT(changed.rejected, ::testing::UnorderedElementsAre(HasSubstr("interrupts"), HasSubstr("Field not found")));
+  EXPECT_THAT(changed.rejected,
+              ::testing::UnorderedElementsAre(HasSubstr("interrupts"), HasSubstr("Field not found")));
   EXPECT_EQ(filter_of("sched/sched_switch"), "prev_prio < 100\n");
   ASSERT_TRUE(stop().ok);
 }
@@ -385,7 +394,8 @@ TEST_F(AgentTest, bulk_texts_come_whole) {
     return text ? *text : std::string();
   };
   EXPECT_THAT(read(format::Bulk::kFormats), HasSubstr("file sched/sched_switch/format "));
-  EXPECT_THAT("\n" + read(format::Bulk::kCmdlines), HasSubstr("\n" + std::to_string(agent_->pid()) + " ivtrace-agent\n"));
+  EXPECT_THAT("\n" + read(format::Bulk::kCmdlines),
+              HasSubstr("\n" + std::to_string(agent_->pid()) + " ivtrace-agent\n"));
   EXPECT_THAT(read(format::Bulk::kEventNames), HasSubstr("sched:sched_switch\n"));
   const std::string symbols = read(format::Bulk::kKallsyms);
   EXPECT_EQ(symbols.empty() ? ' ' : symbols.back(), '\n');

@@ -18,13 +18,15 @@ namespace {
 
 constexpr const char* kInstancePrefix = "ivtrace-agent-";
 constexpr const char* kProgram = "ivtrace-agent";
-/// A storm wakes the pumps when a quarter of the buffer is full: three quarters are left for their way to the CPU.
+/// A storm wakes the pumps when a quarter of the buffer is full: three quarters are left for their way to the
+/// CPU.
 constexpr unsigned kWakeAtPercent = 25;
 
 /// A pid may have been given to another program since: only a living agent owns its instance.
 bool agent_lives(std::uint64_t pid) {
   if (pid == static_cast<std::uint64_t>(::getpid())) return false;  // an agent of that pid from before us
-  if (pid == 0 || pid > 0x7fffffff || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return false;
+  if (pid == 0 || pid > 0x7fffffff || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH))
+    return false;
   const Result<std::string> comm = read_file("/proc/" + std::to_string(pid) + "/comm", 4096);
   return comm && trim(*comm) == kProgram;
 }
@@ -69,7 +71,8 @@ Status Capture::set_up(const format::Request& request) {
   const std::uint64_t buffer_kb = request.buffer_kb == 0 ? kDefaultBufferKb : request.buffer_kb;
   IVT_RETURN_IF_ERROR(instance_.set_clock("x86-tsc"));
   IVT_RETURN_IF_ERROR(instance_.set_buffer_kb(buffer_kb));
-  // Where the kernel has no such file, poll() wakes at the first event, and the pumps know how to sleep through that.
+  // Where the kernel has no such file, poll() wakes at the first event, and the pumps know how to sleep
+  // through that.
   static_cast<void>(instance_.set_buffer_percent(kWakeAtPercent));
   IVT_ASSIGN_OR_RETURN(sub_buffer_bytes_, instance_.sub_buffer_bytes());
   IVT_ASSIGN_OR_RETURN(const std::vector<CpuId> online, tracefs::online_cpus());
@@ -79,7 +82,8 @@ Status Capture::set_up(const format::Request& request) {
     IVT_ASSIGN_OR_RETURN(feed_, tracefs::parse_feed(request.feed));
     // Told now and clearly rather than by each pump later.
     if (!online.empty()) {
-      if (const auto reader = tracefs::open_reader(instance_, online.front(), feed_); !reader) return reader.error();
+      if (const auto reader = tracefs::open_reader(instance_, online.front(), feed_); !reader)
+        return reader.error();
     }
   }
   start_pumps(buffer_kb * 1024);
@@ -99,9 +103,10 @@ void Capture::start_pumps(std::uint64_t buffer_bytes) {
   }
 }
 
-/// The filter that an event gets. Only system calls may be filtered by their caller (see is_syscall_event), and only
-/// there the agent leaves itself out: its own reads and naps.
-std::string Capture::filter_of(const std::string& event, const std::map<std::string, std::string>& filters) const {
+/// The filter that an event gets. Only system calls may be filtered by their caller (see is_syscall_event),
+/// and only there the agent leaves itself out: its own reads and naps.
+std::string Capture::filter_of(const std::string& event,
+                               const std::map<std::string, std::string>& filters) const {
   const auto wanted = filters.find(event);
   std::string filter = wanted == filters.end() ? "" : wanted->second;
   if (!tracefs::is_syscall_event(event)) return filter;
@@ -110,7 +115,8 @@ std::string Capture::filter_of(const std::string& event, const std::map<std::str
   return filter.empty() ? not_us : "(" + filter + ") && " + not_us;
 }
 
-void Capture::set_events(const std::vector<std::string>& patterns, const std::map<std::string, std::string>& filters) {
+void Capture::set_events(const std::vector<std::string>& patterns,
+                         const std::map<std::string, std::string>& filters) {
   rejected_.clear();
   const Result<std::vector<std::string>> available = tracefs::available_events(*dir_);
   if (!available) {
@@ -123,7 +129,8 @@ void Capture::set_events(const std::vector<std::string>& patterns, const std::ma
   for (const std::string& event : selection.events) {
     const std::string filter = filter_of(event, filters);
     if (!tracefs::is_syscall_event(event) && filter.find("common_pid") != filter.npos) {
-      rejected_.push_back(event + ": a filter on common_pid would also drop the interrupts that hit that task, uncounted");
+      rejected_.push_back(
+          event + ": a filter on common_pid would also drop the interrupts that hit that task, uncounted");
       continue;
     }
     // An event whose filter the kernel refuses stays off: unfiltered it could be a flood nobody asked for.
@@ -180,7 +187,8 @@ std::vector<format::CpuCounters> Capture::stop(const std::function<bool()>& keep
   finish_pumps(keep_waiting);
   std::vector<format::CpuCounters> final_counters = counters();
   pumps_.clear();
-  if (const Status removed = instance_.remove(); !removed && error_.empty()) error_ = removed.error().to_string();
+  if (const Status removed = instance_.remove(); !removed && error_.empty())
+    error_ = removed.error().to_string();
   return final_counters;
 }
 

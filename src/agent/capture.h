@@ -23,8 +23,8 @@ std::string instance_name(pid_t pid);
 /// Removes the instances of agents that are dead; names of those that could not be removed.
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir);
 
-/// Runs from start() until stop() or destruction, which drops what is not delivered and removes the instance. Borrows
-/// the producer. Used by one thread; its pumps are threads of their own.
+/// Runs from start() until stop() or destruction, which drops what is not delivered and removes the instance.
+/// Borrows the producer. Used by one thread; its pumps are threads of their own.
 class Capture {
  public:
   /// `request` is of kStart. What could not be enabled is in rejected(), that alone is no error.
@@ -32,13 +32,15 @@ class Capture {
                                                 const format::Request& request);
   ~Capture();
 
-  /// Ends tracing, delivers all that the kernel still holds, and removes the instance. While the ring is full it waits
-  /// as long as `keep_waiting` (called every few milliseconds) is true. Returns the final counters.
+  /// Ends tracing, delivers all that the kernel still holds, and removes the instance. While the ring is full
+  /// it waits as long as `keep_waiting` (called every few milliseconds) is true. Returns the final counters.
   std::vector<format::CpuCounters> stop(const std::function<bool()>& keep_waiting);
 
   /// Replaces events and filters of the running recording.
-  void set_events(const std::vector<std::string>& patterns, const std::map<std::string, std::string>& filters);
-  /// Changes the kernel buffer's size. A mapped buffer cannot be: from then on this recording feeds by read().
+  void set_events(const std::vector<std::string>& patterns,
+                  const std::map<std::string, std::string>& filters);
+  /// Changes the kernel buffer's size. A mapped buffer cannot be: from then on this recording feeds by
+  /// read().
   Status set_buffer(std::uint64_t kb);
 
   std::vector<format::CpuCounters> counters() const;

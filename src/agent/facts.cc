@@ -25,7 +25,8 @@ constexpr std::int64_t kLeastSpanNs = 50'000'000;
 
 std::uint32_t apic_id_here() {
   unsigned a, b, c, d;
-  if (__get_cpuid_count(0x0b, 0, &a, &b, &c, &d) != 0 && b != 0) return d;  // x2APIC ID (Intel SDM vol. 2, CPUID)
+  if (__get_cpuid_count(0x0b, 0, &a, &b, &c, &d) != 0 && b != 0)
+    return d;  // x2APIC ID (Intel SDM vol. 2, CPUID)
   __cpuid(1, a, b, c, d);
   return b >> 24;
 }

@@ -28,8 +28,9 @@ class PinnedThread {
 /// Every possible CPU with its APIC ID as CPUID tells it on that CPU itself; 0 while it is offline.
 std::vector<format::AgentCpu> cpu_facts();
 
-/// The TSC's frequency, against CLOCK_MONOTONIC_RAW: which the kernel derives from the TSC where it trusts it, so that
-/// this is the kernel's own idea of it. Made at start, asked later: the longer in between, the finer.
+/// The TSC's frequency, against CLOCK_MONOTONIC_RAW: which the kernel derives from the TSC where it trusts
+/// it, so that this is the kernel's own idea of it. Made at start, asked later: the longer in between, the
+/// finer.
 class TscFrequency {
  public:
   TscFrequency();

@@ -14,8 +14,8 @@ struct Flag {
 };
 
 constexpr Flag kFlags[] = {
-    {"--foreground", nullptr, "stay in the foreground and say on standard error what happens", &Options::foreground,
-     nullptr},
+    {"--foreground", nullptr, "stay in the foreground and say on standard error what happens",
+     &Options::foreground, nullptr},
     {"--device", "ADDRESS", "use this ivshmem device (0000:00:04.0) instead of the first one", nullptr,
      &Options::device},
     {"--ring", "FILE", "use a plain file as shared memory (recorder and agent on one machine)", nullptr,
@@ -57,7 +57,8 @@ std::string help_text() {
       "ivtrace-agent: records this guest's kernel into shared memory, for ivtrace on the host\n\n"
       "usage: ivtrace-agent [options]\n\n";
   for (const Flag& flag : kFlags) {
-    std::string left = std::string("  ") + flag.name + (flag.value != nullptr ? std::string(" ") + flag.value : "");
+    std::string left =
+        std::string("  ") + flag.name + (flag.value != nullptr ? std::string(" ") + flag.value : "");
     left.resize(std::max<std::size_t>(left.size() + 2, 22), ' ');
     text += left + flag.help + "\n";
   }

@@ -1,13 +1,14 @@
 // When to wake up.
 //
-// Each wake-up of the agent is itself traced: a timer, two context switches, perhaps an interrupt. An agent that took
-// "there was something" for "it is busy here" would keep itself awake with its own noise for ever. So a round's *amount*
-// decides: the interval between rounds is halved when a round moved much and doubled when it moved little, between 1 ms
-// and 50 ms, and a quiet guest's agent settles at 50 ms. A storm does not have to wait for that: poll() returns as soon as
-// the kernel's buffer is filled to the instance's buffer_percent. 50 ms is also how far a quiet guest's data may lag.
+// Each wake-up of the agent is itself traced: a timer, two context switches, perhaps an interrupt. An agent
+// that took "there was something" for "it is busy here" would keep itself awake with its own noise for ever.
+// So a round's *amount* decides: the interval between rounds is halved when a round moved much and doubled
+// when it moved little, between 1 ms and 50 ms, and a quiet guest's agent settles at 50 ms. A storm does not
+// have to wait for that: poll() returns as soon as the kernel's buffer is filled to the instance's
+// buffer_percent. 50 ms is also how far a quiet guest's data may lag.
 //
-// A full ring: the kernel goes on and overwrites its oldest pages, counted. poll() would return at once, so the pump
-// sleeps instead until the host made room.
+// A full ring: the kernel goes on and overwrites its oldest pages, counted. poll() would return at once, so
+// the pump sleeps instead until the host made room.
 #include "agent/pump.h"
 
 #include <poll.h>
@@ -76,7 +77,8 @@ bool Lane::take(const tracefs::Piece& piece) {
     }
     if (piece.sealed && done_ + size == piece.bytes.size()) flags |= format::kChunkSealed;
     const std::uint32_t offset = piece.offset + static_cast<std::uint32_t>(done_);
-    if (!producer_->push(page_base_ + piece.page, offset, piece.bytes.subspan(done_, size), flags, missed)) return false;
+    if (!producer_->push(page_base_ + piece.page, offset, piece.bytes.subspan(done_, size), flags, missed))
+      return false;
     done_ += size;
   }
   done_ = 0;
@@ -90,7 +92,8 @@ Status Lane::unmap() {
     // What GET_READER has consumed is only in the mapping: it must be in the ring before the mapping may go.
     IVT_ASSIGN_OR_RETURN(const auto progress, drain(~0ull));
     if (progress.stalled) {
-      return Error(ErrorCode::kBusy, "the ring is full: the mapped trace buffer cannot be resized now", "try again");
+      return Error(ErrorCode::kBusy, "the ring is full: the mapped trace buffer cannot be resized now",
+                   "try again");
     }
   }
   reader_.reset();
@@ -99,7 +102,8 @@ Status Lane::unmap() {
   return open_reader();
 }
 
-Pump::Pump(std::vector<std::unique_ptr<Lane>> lanes, const ring::Producer& producer, std::uint64_t buffer_bytes)
+Pump::Pump(std::vector<std::unique_ptr<Lane>> lanes, const ring::Producer& producer,
+           std::uint64_t buffer_bytes)
     : lanes_(std::move(lanes)), producer_(&producer), busy_bytes_(std::min(kBusyBytes, buffer_bytes / 8)) {
   thread_ = std::thread([this] { run(); });
   tid_.wait(0);
@@ -160,7 +164,8 @@ Pump::Round Pump::drain_lanes() {
   for (const auto& lane : lanes_) {
     const auto progress = lane->drain(kTurnBytes);
     if (!progress) {
-      if (error_.empty()) error_ = "CPU " + std::to_string(lane->cpu().value) + ": " + progress.error().to_string();
+      if (error_.empty())
+        error_ = "CPU " + std::to_string(lane->cpu().value) + ": " + progress.error().to_string();
       continue;
     }
     round.bytes += progress->bytes;

@@ -20,17 +20,17 @@
 
 namespace ivtrace::agent {
 
-/// One CPU's way from its kernel buffer to its ring. Borrows instance and producer. Used by one thread at a time, but
-/// bytes() and stalls() by any.
+/// One CPU's way from its kernel buffer to its ring. Borrows instance and producer. Used by one thread at a
+/// time, but bytes() and stalls() by any.
 class Lane : public tracefs::PieceSink {
  public:
   Lane(const tracefs::Instance& instance, ring::CpuProducer& producer, tracefs::Feed feed);
 
-  /// Moves what is there, up to `budget` bytes. A CPU that was never online has nothing; it is looked for again once a
-  /// second.
+  /// Moves what is there, up to `budget` bytes. A CPU that was never online has nothing; it is looked for
+  /// again once a second.
   Result<tracefs::PageReader::Progress> drain(std::uint64_t budget);
-  /// Empties a mapped buffer and goes on by read(), since a mapped buffer cannot be resized. What the ring has no room
-  /// for stays in the kernel.
+  /// Empties a mapped buffer and goes on by read(), since a mapped buffer cannot be resized. What the ring
+  /// has no room for stays in the kernel.
   Status unmap();
   /// -1 while there is no reader.
   int poll_fd() const { return reader_ ? reader_->poll_fd() : -1; }
@@ -53,7 +53,7 @@ class Lane : public tracefs::PieceSink {
   std::size_t done_ = 0;         // bytes of the piece on offer that the ring has already
   const std::uint64_t bytes_before_;
   const std::uint64_t stalls_before_;
-  std::atomic<std::uint64_t> bytes_{0};   // mirrors for other threads; order nothing
+  std::atomic<std::uint64_t> bytes_{0};  // mirrors for other threads; order nothing
   std::atomic<std::uint64_t> stalls_{0};
 };
 

@@ -1,5 +1,6 @@
-// What the agent costs: CPU per MB that it moves from the kernel's buffer into the ring, by either feed, and what its
-// pumps cost while nothing happens. CPU time of the moving thread only: neither the workload's nor the host's is in it.
+// What the agent costs: CPU per MB that it moves from the kernel's buffer into the ring, by either feed, and
+// what its pumps cost while nothing happens. CPU time of the moving thread only: neither the workload's nor
+// the host's is in it.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -81,7 +82,8 @@ void move_into_the_ring(benchmark::State& state, tracefs::Feed feed) {
   double cpu_time = 0;
   for (auto _ : state) {
     for (int i = 0; i < 40'000; ++i) {
-      if (::write(marker->get(), line.data(), line.size()) < 0) return state.SkipWithError("cannot write the marker");
+      if (::write(marker->get(), line.data(), line.size()) < 0)
+        return state.SkipWithError("cannot write the marker");
     }
     const std::uint64_t before = lane.bytes();
     const double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
@@ -99,7 +101,8 @@ void move_into_the_ring(benchmark::State& state, tracefs::Feed feed) {
   marker->reset();
 }
 
-/// Pumps of all CPUs with the scheduler's events on, for two seconds in which only the rest of the machine does anything.
+/// Pumps of all CPUs with the scheduler's events on, for two seconds in which only the rest of the machine
+/// does anything.
 void idle_pumps(benchmark::State& state, tracefs::Feed feed) {
   Rig rig;
   if (const std::string why = rig.build(4096); !why.empty()) return state.SkipWithError(why.c_str());
@@ -129,8 +132,14 @@ void idle_pumps(benchmark::State& state, tracefs::Feed feed) {
   }
 }
 
-BENCHMARK_CAPTURE(move_into_the_ring, map, tracefs::Feed::kMap)->UseManualTime()->Iterations(30)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(move_into_the_ring, read, tracefs::Feed::kRead)->UseManualTime()->Iterations(30)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(move_into_the_ring, map, tracefs::Feed::kMap)
+    ->UseManualTime()
+    ->Iterations(30)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(move_into_the_ring, read, tracefs::Feed::kRead)
+    ->UseManualTime()
+    ->Iterations(30)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(idle_pumps, map, tracefs::Feed::kMap)->UseManualTime()->Iterations(1);
 BENCHMARK_CAPTURE(idle_pumps, read, tracefs::Feed::kRead)->UseManualTime()->Iterations(1);
 

@@ -45,7 +45,8 @@ Result<RingMemory> map_ring(const std::string& path, const std::string& name) {
                  "give the guest's memory-backend-file size=16M");
   }
   IVT_RETURN_IF_ERROR(lock_for_agent(fd.get(), name));
-  IVT_ASSIGN_OR_RETURN(Mapping mapping, Mapping::guarded(fd.get(), 0, bytes, Mapping::Access::kReadWrite, name));
+  IVT_ASSIGN_OR_RETURN(Mapping mapping,
+                       Mapping::guarded(fd.get(), 0, bytes, Mapping::Access::kReadWrite, name));
   if (!may_format(mapping.bytes())) {
     return Error(ErrorCode::kInvalid, name + " holds something that is not an IVRing",
                  "another program uses it: give ivtrace an ivshmem device of its own");
@@ -60,7 +61,8 @@ Error explain_bar(Error error) {
     return Error(ErrorCode::kPermission,
                  std::string("kernel lockdown (") + tracefs::to_string(state) +
                      ", as Secure Boot sets it) forbids mapping the ivshmem device's memory",
-                 "turn Secure Boot off for this guest, or boot it without lockdown=; else it is recorded from the host only");
+                 "turn Secure Boot off for this guest, or boot it without lockdown=; else it is recorded "
+                 "from the host only");
   }
   return tracefs::explain_denied(std::move(error));
 }
@@ -90,8 +92,8 @@ bool may_format(std::span<const std::byte> memory) {
   ring::copy_words(words, memory.data(), sizeof words);
   if ((words[0] & kAnyVersion) == (format::kRingMagic & kAnyVersion)) return true;
   if (words[0] != 0) return false;
-  // Untouched memory, or an agent that was killed while formatting: the magic is 0 and the rest of the page is 0 but
-  // for the words that a header has.
+  // Untouched memory, or an agent that was killed while formatting: the magic is 0 and the rest of the page
+  // is 0 but for the words that a header has.
   const std::uint64_t version = words[1] & 0xffffffff;
   if (version != 0 && version != format::kRingVersion) return false;
   for (std::size_t i = offsetof(format::RingHeader, reserved1) / 8; i < std::size(words); ++i) {
@@ -111,7 +113,8 @@ Result<RingMemory> open_ivshmem(const std::string& address, const std::string& s
   Error last = none;
   for (const std::string& device : devices) {
     if (!address.empty() && device != address) continue;
-    if (!file_says(sysfs + "/" + device + "/vendor", kVendor) || !file_says(sysfs + "/" + device + "/device", kDevice)) {
+    if (!file_says(sysfs + "/" + device + "/vendor", kVendor) ||
+        !file_says(sysfs + "/" + device + "/device", kDevice)) {
       continue;
     }
     Result<RingMemory> memory = open_device(sysfs, device);

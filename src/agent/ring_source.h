@@ -11,7 +11,7 @@ namespace ivtrace::agent {
 
 /// Shared memory that this agent alone may format. Owns mapping and lock; movable.
 struct RingMemory {
-  UniqueFd lock;     ///< holds the agent's lock; flock(2) of the same file is the recorder's, these do not meet
+  UniqueFd lock;  ///< holds the agent's lock; flock(2) of the same file is the recorder's, these do not meet
   Mapping mapping;   ///< guarded: a file that shrinks reads as zeroes
   std::string name;  ///< "ivshmem device 0000:00:04.0 (resource2_wc)": for people
 };
@@ -19,16 +19,17 @@ struct RingMemory {
 /// Maps a plain file, as recorder and agent on one machine use it.
 Result<RingMemory> open_ring_file(const std::string& path);
 
-/// Finds an ivshmem device (PCI 1af4:1110), enables it and maps its BAR 2, write-combining where the kernel offers it.
-/// `address` chooses one ("0000:00:04.0"); empty takes the first that is free and is ours to take.
+/// Finds an ivshmem device (PCI 1af4:1110), enables it and maps its BAR 2, write-combining where the kernel
+/// offers it. `address` chooses one ("0000:00:04.0"); empty takes the first that is free and is ours to take.
 ///   kNotFound    there is no such device (it may be plugged in later)
 ///   kBusy        another agent has it
 ///   kPermission  lockdown forbids mapping it; the hint says what to do
 ///   kInvalid     its memory holds something that is not an IVRing
-Result<RingMemory> open_ivshmem(const std::string& address, const std::string& sysfs = "/sys/bus/pci/devices");
+Result<RingMemory> open_ivshmem(const std::string& address,
+                                const std::string& sysfs = "/sys/bus/pci/devices");
 
-/// Whether shared memory may be formatted: it is untouched, or it was an IVRing before. Anything else may belong to
-/// another program that uses ivshmem.
+/// Whether shared memory may be formatted: it is untouched, or it was an IVRing before. Anything else may
+/// belong to another program that uses ivshmem.
 bool may_format(std::span<const std::byte> memory);
 
 }  // namespace ivtrace::agent

@@ -1,5 +1,6 @@
-// The loop sleeps 50 ms while nobody asks anything: a request waits that long at most, and an idle guest is woken 20 times
-// a second. After a request it looks every 200 us for a while, as requests come in rows and bulk texts in many windows.
+// The loop sleeps 50 ms while nobody asks anything: a request waits that long at most, and an idle guest is
+// woken 20 times a second. After a request it looks every 200 us for a while, as requests come in rows and
+// bulk texts in many windows.
 #include "agent/service.h"
 
 #include <unistd.h>
@@ -141,7 +142,8 @@ Status Service::probe() {
                        tracefs::Instance::create(*dir_, instance_name(::getpid()) + "-probe"));
   IVT_ASSIGN_OR_RETURN(sub_buffer_bytes_, instance.sub_buffer_bytes());
   IVT_ASSIGN_OR_RETURN(const std::vector<CpuId> online, tracefs::online_cpus());
-  best_feed_ = tracefs::to_string(online.empty() ? tracefs::Feed::kRead : tracefs::best_feed(instance, online.front()));
+  best_feed_ = tracefs::to_string(online.empty() ? tracefs::Feed::kRead
+                                                 : tracefs::best_feed(instance, online.front()));
   return {};
 }
 
@@ -213,7 +215,8 @@ Reply Service::statistics() const {
 Reply Service::answer_clock(const Request& request) {
   const PinnedThread pinned(CpuId(request.clock_cpu));
   if (!pinned.ok()) {
-    return failure(Error(ErrorCode::kNotFound, "CPU " + std::to_string(request.clock_cpu) + " is not online"));
+    return failure(
+        Error(ErrorCode::kNotFound, "CPU " + std::to_string(request.clock_cpu) + " is not online"));
   }
   const std::uint64_t limit_us = std::min(request.clock_limit_us, kMaxClockUs);
   clock::answer_pings(producer_->memory().mailbox(), Nanoseconds(static_cast<std::int64_t>(limit_us) * 1000));
@@ -240,7 +243,8 @@ Result<std::string> Service::bulk_text(format::Bulk bulk) const {
   return Error(ErrorCode::kUnsupported, "this agent does not know that text");
 }
 
-/// All windows of a text come from one reading of it: it is read at offset 0 and dropped with its last window.
+/// All windows of a text come from one reading of it: it is read at offset 0 and dropped with its last
+/// window.
 Reply Service::read_bulk(const Request& request, std::string& raw) {
   if (request.offset == 0) {
     Result<std::string> text = bulk_text(request.bulk);

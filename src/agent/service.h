@@ -1,4 +1,5 @@
-// The agent on one ring: carries out the recorder's requests, tells that it lives, and notices when the recorder died.
+// The agent on one ring: carries out the recorder's requests, tells that it lives, and notices when the
+// recorder died.
 #pragma once
 
 #include <atomic>
@@ -19,22 +20,22 @@
 
 namespace ivtrace::agent {
 
-/// Serves one formatted ring from construction to destruction, which ends a recording and removes its instance. Borrows
-/// everything. Used by one thread.
+/// Serves one formatted ring from construction to destruction, which ends a recording and removes its
+/// instance. Borrows everything. Used by one thread.
 class Service {
  public:
   /// Tells a person something, once: a line without a newline.
   using Log = std::function<void(const std::string& line)>;
 
-  Service(const tracefs::TraceDir& dir, ring::Producer& producer, std::string ring_name, const TscFrequency& frequency,
-          Log log);
+  Service(const tracefs::TraceDir& dir, ring::Producer& producer, std::string ring_name,
+          const TscFrequency& frequency, Log log);
 
   enum class End {
     kAsked,     ///< `stop` was raised
     kRingLost,  ///< the memory was unplugged, shrank, or was formatted by somebody else
   };
-  /// Serves recorders, one after the other, until `stop` is raised (by a signal handler) or the ring is lost. A recording
-  /// that runs is then ended; what the ring has room for is delivered.
+  /// Serves recorders, one after the other, until `stop` is raised (by a signal handler) or the ring is lost.
+  /// A recording that runs is then ended; what the ring has room for is delivered.
   End run(const std::atomic<bool>& stop);
 
  private:

@@ -30,7 +30,8 @@ Check check_lockdown() {
       return {"lockdown", "warning", "integrity: mapping a PCI device's memory is forbidden",
               "in a guest with an ivshmem ring: turn Secure Boot off, or boot without lockdown="};
     case Lockdown::kConfidentiality:
-      return {"lockdown", "missing", "confidentiality: tracing is forbidden", "boot with lockdown=integrity or none"};
+      return {"lockdown", "missing", "confidentiality: tracing is forbidden",
+              "boot with lockdown=integrity or none"};
     case Lockdown::kUnknown:
       break;
   }
@@ -75,7 +76,8 @@ Check check_mapping(const Instance& instance) {
   if (!cpus || cpus->empty()) return {"mapped buffers", "warning", "the list of CPUs cannot be read", ""};
   const auto reader = MappedReader::open(instance, cpus->front());
   if (reader) return {"mapped buffers", "ok", "trace_pipe_raw can be mapped", ""};
-  return {"mapped buffers", "warning", reader.error().message + ": read() is used instead", reader.error().hint};
+  return {"mapped buffers", "warning", reader.error().message + ": read() is used instead",
+          reader.error().hint};
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 
 namespace ivtrace::tracefs {
 
-/// Tries everything that a recording needs, in a private instance that is gone afterwards: rights, tracefs, trace clock,
-/// lockdown, the kernel's events, mapping of buffers, memory for buffers of `buffer_kb` per CPU.
+/// Tries everything that a recording needs, in a private instance that is gone afterwards: rights, tracefs,
+/// trace clock, lockdown, the kernel's events, mapping of buffers, memory for buffers of `buffer_kb` per CPU.
 std::vector<format::Check> check_tracing(std::uint64_t buffer_kb);
 
 }  // namespace ivtrace::tracefs

@@ -33,7 +33,8 @@ std::string no_such_event(const std::string& pattern, std::span<const std::strin
   return text;
 }
 
-/// Appends one framed file. A name that is not there is left out: ftrace's own formats differ between kernels.
+/// Appends one framed file. A name that is not there is left out: ftrace's own formats differ between
+/// kernels.
 Status append_file(std::string& out, const TraceDir& dir, const std::string& name) {
   const Result<std::string> text = read_file_at(dir.fd(), "events/" + name, 1u << 20);
   if (!text) {
@@ -41,7 +42,8 @@ Status append_file(std::string& out, const TraceDir& dir, const std::string& nam
     return explain_denied(text.error());
   }
   out += "file " + name + " " + std::to_string(text->size()) + "\n" + *text + "\n";
-  if (out.size() > kMaxFormatsBytes) return Error(ErrorCode::kExhausted, "the event formats are larger than 32 MiB");
+  if (out.size() > kMaxFormatsBytes)
+    return Error(ErrorCode::kExhausted, "the event formats are larger than 32 MiB");
   return {};
 }
 
@@ -73,22 +75,24 @@ EventSelection select_events(std::span<const std::string> available, std::span<c
     if (!found) selection.rejected.push_back(no_such_event(pattern, available));
   }
   std::sort(selection.events.begin(), selection.events.end());
-  selection.events.erase(std::unique(selection.events.begin(), selection.events.end()), selection.events.end());
+  selection.events.erase(std::unique(selection.events.begin(), selection.events.end()),
+                         selection.events.end());
   return selection;
 }
 
 std::span<const Profile> profiles() {
   static const std::vector<std::string> kBlock = {
-      "block:block_rq_insert", "block:block_rq_issue", "block:block_rq_complete", "block:block_rq_requeue",
+      "block:block_rq_insert", "block:block_rq_issue",  "block:block_rq_complete", "block:block_rq_requeue",
       "block:block_bio_queue", "block:block_bio_remap", "block:block_rq_merge"};
   static const std::vector<std::string> kIrq = {"irq:irq_handler_entry", "irq:irq_handler_exit"};
-  static const std::vector<std::string> kSched = {
-      "sched:sched_switch",       "sched:sched_waking",       "sched:sched_wakeup",      "sched:sched_wakeup_new",
-      "sched:sched_migrate_task", "sched:sched_process_fork", "sched:sched_process_exec", "sched:sched_process_exit",
-      "irq:softirq_entry",        "irq:softirq_exit"};
+  static const std::vector<std::string> kSched = {"sched:sched_switch",       "sched:sched_waking",
+                                                  "sched:sched_wakeup",       "sched:sched_wakeup_new",
+                                                  "sched:sched_migrate_task", "sched:sched_process_fork",
+                                                  "sched:sched_process_exec", "sched:sched_process_exit",
+                                                  "irq:softirq_entry",        "irq:softirq_exit"};
   static const std::vector<std::string> kIoCalls = {
-      "syscalls:sys_*_pread64",     "syscalls:sys_*_pwrite64",        "syscalls:sys_*_preadv*",
-      "syscalls:sys_*_pwritev*",    "syscalls:sys_*_io_submit",       "syscalls:sys_*_io_getevents",
+      "syscalls:sys_*_pread64",       "syscalls:sys_*_pwrite64",       "syscalls:sys_*_preadv*",
+      "syscalls:sys_*_pwritev*",      "syscalls:sys_*_io_submit",      "syscalls:sys_*_io_getevents",
       "syscalls:sys_*_io_pgetevents", "syscalls:sys_*_io_uring_enter", "syscalls:sys_*_fsync",
       "syscalls:sys_*_fdatasync"};
   static const auto joined = [](std::initializer_list<std::vector<std::string>> lists) {
@@ -97,14 +101,22 @@ std::span<const Profile> profiles() {
     return all;
   };
   static const std::vector<Profile> kProfiles = {
-      {"io", "block requests, interrupts, and QEMU's reads and writes", joined({kBlock, kIrq}),
-       {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}, kIoCalls},
-      {"cpu", "scheduler, interrupts, and KVM's entries and exits", joined({kSched, kIrq}),
-       {"kvm:kvm_entry", "kvm:kvm_exit", "kvm:kvm_vcpu_wakeup", "kvm:kvm_halt_poll_ns", "kvm:kvm_userspace_exit"},
+      {"io",
+       "block requests, interrupts, and QEMU's reads and writes",
+       joined({kBlock, kIrq}),
+       {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"},
+       kIoCalls},
+      {"cpu",
+       "scheduler, interrupts, and KVM's entries and exits",
+       joined({kSched, kIrq}),
+       {"kvm:kvm_entry", "kvm:kvm_exit", "kvm:kvm_vcpu_wakeup", "kvm:kvm_halt_poll_ns",
+        "kvm:kvm_userspace_exit"},
        {}},
-      {"all", "block, scheduler, interrupts, timers, KVM, and all system calls",
+      {"all",
+       "block, scheduler, interrupts, timers, KVM, and all system calls",
        joined({kBlock, kSched, kIrq, {"timer:hrtimer_expire_entry", "timer:hrtimer_expire_exit"}}),
-       {"kvm:*"}, {"raw_syscalls:sys_enter", "raw_syscalls:sys_exit"}},
+       {"kvm:*"},
+       {"raw_syscalls:sys_enter", "raw_syscalls:sys_exit"}},
   };
   return kProfiles;
 }
@@ -129,7 +141,8 @@ Result<std::string> formats_text(const TraceDir& dir, std::span<const std::strin
   for (const std::string& event : events) {
     const std::size_t colon = event.find(':');
     if (colon == event.npos) continue;
-    IVT_RETURN_IF_ERROR(append_file(out, dir, event.substr(0, colon) + "/" + event.substr(colon + 1) + "/format"));
+    IVT_RETURN_IF_ERROR(
+        append_file(out, dir, event.substr(0, colon) + "/" + event.substr(colon + 1) + "/format"));
   }
   return out;
 }

@@ -2,12 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "tracefs/cpus.h"
 #include "tracefs/lockdown.h"
 #include "tracefs/texts.h"
-
-#include <unistd.h>
 
 namespace ivtrace::tracefs {
 namespace {
@@ -16,18 +15,21 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::vector<std::string> kAvailable = {"block:block_rq_complete", "block:block_rq_issue", "sched:sched_switch",
-                                             "sched:sched_waking", "syscalls:sys_enter_read"};
+const std::vector<std::string> kAvailable = {"block:block_rq_complete", "block:block_rq_issue",
+                                             "sched:sched_switch", "sched:sched_waking",
+                                             "syscalls:sys_enter_read"};
 
 EventSelection select(std::vector<std::string> patterns) { return select_events(kAvailable, patterns); }
 
 TEST(SelectEvents, takes_names_globs_systems_and_bare_names) {
   EXPECT_THAT(select({"sched:sched_switch"}).events, ElementsAre("sched:sched_switch"));
-  EXPECT_THAT(select({"block:block_rq_*"}).events, ElementsAre("block:block_rq_complete", "block:block_rq_issue"));
+  EXPECT_THAT(select({"block:block_rq_*"}).events,
+              ElementsAre("block:block_rq_complete", "block:block_rq_issue"));
   EXPECT_THAT(select({"sched"}).events, ElementsAre("sched:sched_switch", "sched:sched_waking"));
   EXPECT_THAT(select({"sched:"}).events, ElementsAre("sched:sched_switch", "sched:sched_waking"));
   EXPECT_THAT(select({"sched_waking"}).events, ElementsAre("sched:sched_waking"));
-  EXPECT_THAT(select({"sched", "sched:sched_switch"}).events, ElementsAre("sched:sched_switch", "sched:sched_waking"));
+  EXPECT_THAT(select({"sched", "sched:sched_switch"}).events,
+              ElementsAre("sched:sched_switch", "sched:sched_waking"));
 }
 
 TEST(SelectEvents, says_what_is_near_to_a_name_that_does_not_exist) {

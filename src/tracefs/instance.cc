@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "base/text.h"
-#include "format/kernel_page.h"
 #include "format/ivring.h"
+#include "format/kernel_page.h"
 #include "tracefs/lockdown.h"
 
 namespace ivtrace::tracefs {
@@ -22,8 +22,8 @@ constexpr auto kRemoveRetry = std::chrono::milliseconds(20);
 bool valid_name(const std::string& name) {
   return name.starts_with("ivtrace") && name.size() <= 100 &&
          std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                  c == '.';
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                  c == '_' || c == '.';
          });
 }
 
@@ -65,11 +65,12 @@ Instance& Instance::operator=(Instance&& other) noexcept {
 Instance::~Instance() { static_cast<void>(remove()); }
 
 Result<Instance> Instance::create(const TraceDir& dir, const std::string& name) {
-  if (!valid_name(name)) return Error(ErrorCode::kInvalid, "\"" + name + "\" is no name for a tracing instance of ivtrace");
+  if (!valid_name(name))
+    return Error(ErrorCode::kInvalid, "\"" + name + "\" is no name for a tracing instance of ivtrace");
   IVT_ASSIGN_OR_RETURN(UniqueFd instances, open_at(dir.fd(), "instances", O_RDONLY | O_DIRECTORY));
   if (::mkdirat(instances.get(), name.c_str(), 0750) != 0) {
     const int error = errno;
-    const std::string hint = error == EEXIST   ? "\"ivtrace cleanup\" removes what a killed ivtrace left behind"
+    const std::string hint = error == EEXIST ? "\"ivtrace cleanup\" removes what a killed ivtrace left behind"
                              : error == ENOMEM ? "the kernel has no memory for another trace buffer"
                                                : "";
     return explain_denied(errno_error(error, "cannot make tracing instance " + name, hint));
@@ -85,13 +86,16 @@ Result<Instance> Instance::create(const TraceDir& dir, const std::string& name) 
 }
 
 Result<Instance> Instance::adopt(const TraceDir& dir, const std::string& name) {
-  if (!valid_name(name)) return Error(ErrorCode::kInvalid, "\"" + name + "\" is no tracing instance of ivtrace");
+  if (!valid_name(name))
+    return Error(ErrorCode::kInvalid, "\"" + name + "\" is no tracing instance of ivtrace");
   IVT_ASSIGN_OR_RETURN(UniqueFd instances, open_at(dir.fd(), "instances", O_RDONLY | O_DIRECTORY));
   IVT_ASSIGN_OR_RETURN(UniqueFd fd, open_at(instances.get(), name, O_RDONLY | O_DIRECTORY));
   return Instance(instances.release(), std::move(fd), name);
 }
 
-Result<std::vector<std::string>> Instance::list(const TraceDir& dir) { return list_directory_at(dir.fd(), "instances"); }
+Result<std::vector<std::string>> Instance::list(const TraceDir& dir) {
+  return list_directory_at(dir.fd(), "instances");
+}
 
 Status Instance::remove() {
   if (!owned_ || !fd_.valid()) return {};
@@ -117,15 +121,17 @@ Status Instance::set_clock(const std::string& clock) {
   Status status = write_control_file_at(dir_fd(), "trace_clock", clock);
   if (status || status.error().code != ErrorCode::kInvalid) return status;
   IVT_ASSIGN_OR_RETURN(const std::string offered, read_file_at(dir_fd(), "trace_clock", 4096));
-  return Error(ErrorCode::kUnsupported,
-               "this kernel does not offer the trace clock " + clock + ", only: " + std::string(trim(offered)),
-               "ivtrace needs an x86 CPU with a usable TSC");
+  return Error(
+      ErrorCode::kUnsupported,
+      "this kernel does not offer the trace clock " + clock + ", only: " + std::string(trim(offered)),
+      "ivtrace needs an x86 CPU with a usable TSC");
 }
 
 Status Instance::set_buffer_kb(std::uint64_t kb) {
   Status status = write_control_file_at(dir_fd(), "buffer_size_kb", std::to_string(kb));
   if (!status && status.error().code == ErrorCode::kExhausted) {
-    return Error(ErrorCode::kExhausted, "the kernel has no memory for trace buffers of " + std::to_string(kb) + " KiB per CPU",
+    return Error(ErrorCode::kExhausted,
+                 "the kernel has no memory for trace buffers of " + std::to_string(kb) + " KiB per CPU",
                  "ask for smaller buffers");
   }
   return status;
@@ -135,7 +141,9 @@ Status Instance::set_buffer_percent(unsigned percent) {
   return write_control_file_at(dir_fd(), "buffer_percent", std::to_string(percent));
 }
 
-Status Instance::set_tracing(bool on) { return write_control_file_at(dir_fd(), "tracing_on", on ? "1" : "0"); }
+Status Instance::set_tracing(bool on) {
+  return write_control_file_at(dir_fd(), "tracing_on", on ? "1" : "0");
+}
 
 Status Instance::set_option(const std::string& option, bool on) {
   if (option.find('/') != option.npos) return Error(ErrorCode::kInvalid, option + " is no trace option");
@@ -153,7 +161,8 @@ std::vector<std::string> Instance::set_events(std::span<const std::string> event
   std::vector<std::string> enabled;
   for (const std::string& event : wanted) {
     const std::string dir = event_dir(event);
-    const Status status = dir.empty() ? Status(no_event(event)) : write_control_file_at(dir_fd(), dir + "/enable", "1");
+    const Status status =
+        dir.empty() ? Status(no_event(event)) : write_control_file_at(dir_fd(), dir + "/enable", "1");
     if (status) {
       enabled.push_back(event);
     } else if (status.error().code == ErrorCode::kNotFound) {
@@ -184,12 +193,14 @@ Status Instance::set_filter(const std::string& event, const std::string& express
   }
   static_cast<void>(write_control_file_at(dir_fd(), dir + "/filter", "0"));
   if (why.starts_with("parse_error: ")) why.erase(0, 13);
-  return Error(ErrorCode::kInvalid, "the kernel refuses the filter \"" + expression + "\" of " + event + ": " + why,
+  return Error(ErrorCode::kInvalid,
+               "the kernel refuses the filter \"" + expression + "\" of " + event + ": " + why,
                "fields are in the event's format file; && || == != < > & ~ are understood");
 }
 
 Status Instance::set_event_pids(std::span<const Tid> threads) {
-  // Opened with O_TRUNC the file forgets all threads; each write appends. Its parser takes a page at most at a time.
+  // Opened with O_TRUNC the file forgets all threads; each write appends. Its parser takes a page at most at
+  // a time.
   IVT_ASSIGN_OR_RETURN(const UniqueFd fd, open_at(dir_fd(), "set_event_pid", O_WRONLY | O_TRUNC));
   std::string text;
   for (std::size_t i = 0; i < threads.size(); ++i) {
@@ -227,7 +238,8 @@ Result<std::uint32_t> Instance::sub_buffer_bytes() const {
     return text.error();
   }
   if (bytes < 4096 || bytes > format::kMaxSubBuffer) {
-    return Error(ErrorCode::kUnsupported, "sub-buffers of " + std::to_string(bytes) + " bytes are not understood");
+    return Error(ErrorCode::kUnsupported,
+                 "sub-buffers of " + std::to_string(bytes) + " bytes are not understood");
   }
   return static_cast<std::uint32_t>(bytes);
 }
@@ -242,8 +254,10 @@ Result<format::CpuCounters> Instance::counters(CpuId cpu) const {
 Result<format::CpuCounters> parse_stats(std::string_view text) {
   format::CpuCounters counters;
   const std::pair<std::string_view, std::uint64_t*> wanted[] = {
-      {"entries: ", &counters.unread},        {"overrun: ", &counters.overrun},
-      {"commit overrun: ", &counters.commit_overrun}, {"dropped events: ", &counters.dropped},
+      {"entries: ", &counters.unread},
+      {"overrun: ", &counters.overrun},
+      {"commit overrun: ", &counters.commit_overrun},
+      {"dropped events: ", &counters.dropped},
       {"read events: ", &counters.delivered},
   };
   std::size_t found = 0;
@@ -254,7 +268,8 @@ Result<format::CpuCounters> parse_stats(std::string_view text) {
       ++found;
     }
   }
-  if (found != std::size(wanted)) return Error(ErrorCode::kCorrupt, "a stats file of tracefs lacks a counter");
+  if (found != std::size(wanted))
+    return Error(ErrorCode::kCorrupt, "a stats file of tracefs lacks a counter");
   return counters;
 }
 

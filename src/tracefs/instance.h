@@ -15,9 +15,9 @@
 
 namespace ivtrace::tracefs {
 
-/// One directory of tracefs' `instances`. All settings live in it, so nothing of the machine's own tracing changes and
-/// remove() undoes everything. Owns the instance: the destructor removes it, unless leave() gave it up. Movable. Const
-/// functions may be called by several threads, the others by one at a time.
+/// One directory of tracefs' `instances`. All settings live in it, so nothing of the machine's own tracing
+/// changes and remove() undoes everything. Owns the instance: the destructor removes it, unless leave() gave
+/// it up. Movable. Const functions may be called by several threads, the others by one at a time.
 /// (Documentation/trace/ftrace.rst, "Instances"; Documentation/trace/events.rst.)
 class Instance {
  public:
@@ -32,8 +32,8 @@ class Instance {
   Instance& operator=(Instance&& other) noexcept;
   ~Instance();
 
-  /// Stops tracing and removes the instance. While somebody still has a file of it open or mapped the kernel refuses;
-  /// then it is tried again for up to two seconds, and kBusy at last.
+  /// Stops tracing and removes the instance. While somebody still has a file of it open or mapped the kernel
+  /// refuses; then it is tried again for up to two seconds, and kBusy at last.
   Status remove();
   /// Keeps the instance in the kernel when this object goes.
   void leave() { owned_ = false; }
@@ -50,15 +50,15 @@ class Instance {
   Status set_tracing(bool on);
   Status set_option(const std::string& option, bool on);
 
-  /// Enables exactly these "system:name" events, in the order given, and disables all others. What the kernel refuses
-  /// is returned as "system:name: reason".
+  /// Enables exactly these "system:name" events, in the order given, and disables all others. What the kernel
+  /// refuses is returned as "system:name: reason".
   std::vector<std::string> set_events(std::span<const std::string> events);
   /// What is enabled, sorted.
   const std::vector<std::string>& events() const { return events_; }
   /// Sets or, with an empty expression, clears an event's filter. The error carries the kernel's own words.
   Status set_filter(const std::string& event, const std::string& expression);
-  /// Restricts the whole instance to these threads (set_event_pid), and to their children with option event-fork. Only
-  /// for instances that record nothing but system calls: see is_syscall_event().
+  /// Restricts the whole instance to these threads (set_event_pid), and to their children with option
+  /// event-fork. Only for instances that record nothing but system calls: see is_syscall_event().
   Status set_event_pids(std::span<const Tid> threads);
 
   /// CPUs that have a buffer here.
@@ -67,8 +67,8 @@ class Instance {
   Result<UniqueFd> open_raw(CpuId cpu) const;
   /// Bytes of a sub-buffer, its 16-byte header included.
   Result<std::uint32_t> sub_buffer_bytes() const;
-  /// The kernel's counters of a CPU's buffer (per_cpu/cpuN/stats); `bytes` and `stalls` are 0. While events come in
-  /// they are not of one moment.
+  /// The kernel's counters of a CPU's buffer (per_cpu/cpuN/stats); `bytes` and `stalls` are 0. While events
+  /// come in they are not of one moment.
   Result<format::CpuCounters> counters(CpuId cpu) const;
 
  private:

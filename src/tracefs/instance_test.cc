@@ -20,7 +20,8 @@ using ::testing::IsEmpty;
 
 TEST(ParseStats, takes_the_named_counters) {
   const auto counters = parse_stats(
-      "entries: 3\noverrun: 5\ncommit overrun: 7\nbytes: 320\noldest event ts: 1\nnow ts: 2\ndropped events: 11\n"
+      "entries: 3\noverrun: 5\ncommit overrun: 7\nbytes: 320\noldest event ts: 1\nnow ts: 2\ndropped events: "
+      "11\n"
       "read events: 13\n");
   ASSERT_TRUE(counters.ok());
   EXPECT_EQ(counters->unread, 3u);
@@ -105,7 +106,8 @@ TEST_F(InstanceTest, an_unknown_clock_is_told_with_those_there_are) {
 }
 
 TEST_F(InstanceTest, sets_exactly_the_events_asked_for) {
-  EXPECT_THAT(instance_->set_events(std::vector<std::string>{"sched:sched_switch", "sched:sched_waking"}), IsEmpty());
+  EXPECT_THAT(instance_->set_events(std::vector<std::string>{"sched:sched_switch", "sched:sched_waking"}),
+              IsEmpty());
   EXPECT_THAT(instance_->set_events(std::vector<std::string>{"sched:sched_switch", "sched:no_such"}),
               ElementsAre(HasSubstr("sched:no_such")));
   EXPECT_THAT(instance_->events(), ElementsAre("sched:sched_switch"));

@@ -47,10 +47,12 @@ Error explain_denied(Error error) {
   }
   switch (lockdown_state()) {
     case Lockdown::kConfidentiality:
-      error.hint = "kernel lockdown is \"confidentiality\": it forbids tracing; boot with lockdown=integrity or none";
+      error.hint =
+          "kernel lockdown is \"confidentiality\": it forbids tracing; boot with lockdown=integrity or none";
       break;
     case Lockdown::kIntegrity:
-      error.hint = "kernel lockdown is \"integrity\" (Secure Boot?): turn Secure Boot off, or boot without lockdown=";
+      error.hint =
+          "kernel lockdown is \"integrity\" (Secure Boot?): turn Secure Boot off, or boot without lockdown=";
       break;
     case Lockdown::kNone:
     case Lockdown::kUnknown:

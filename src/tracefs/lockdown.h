@@ -8,8 +8,8 @@
 
 namespace ivtrace::tracefs {
 
-/// State of the kernel's lockdown LSM (man 7 kernel_lockdown). kIntegrity forbids mapping PCI resources, kConfidentiality
-/// forbids tracefs as well. kUnknown: securityfs cannot be read.
+/// State of the kernel's lockdown LSM (man 7 kernel_lockdown). kIntegrity forbids mapping PCI resources,
+/// kConfidentiality forbids tracefs as well. kUnknown: securityfs cannot be read.
 enum class Lockdown { kNone, kIntegrity, kConfidentiality, kUnknown };
 
 const char* to_string(Lockdown state);

@@ -1,15 +1,15 @@
 // Draining a mapped ring buffer.
 //
-// The reader owns one sub-buffer at a time. GET_READER consumes what has been committed to it since the last call
-// (reader.read says up to where), and only when all of it is consumed and the writer has moved on does it swap in the
-// next one. So each call either lengthens the current image or starts a new one, and what was consumed stays readable
-// until the next call. That is why a sink that refuses a piece costs no copy: it is offered again from the kernel's page
-// before GET_READER is called again.
+// The reader owns one sub-buffer at a time. GET_READER consumes what has been committed to it since the last
+// call (reader.read says up to where), and only when all of it is consumed and the writer has moved on does
+// it swap in the next one. So each call either lengthens the current image or starts a new one, and what was
+// consumed stays readable until the next call. That is why a sink that refuses a piece costs no copy: it is
+// offered again from the kernel's page before GET_READER is called again.
 //
-// Where losses stand: newer kernels put them into the new sub-buffer's commit word, as read() does. The first kernels
-// with mapped buffers (6.10 and on) only raise the meta page's counters: there lost_events stays at the last loss, so what
-// counts is how far `overrun` got since it was last told. Overruns between the swap and the counter's reading are then
-// told one page early; their sum is exact.
+// Where losses stand: newer kernels put them into the new sub-buffer's commit word, as read() does. The first
+// kernels with mapped buffers (6.10 and on) only raise the meta page's counters: there lost_events stays at
+// the last loss, so what counts is how far `overrun` got since it was last told. Overruns between the swap
+// and the counter's reading are then told one page early; their sum is exact.
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -38,7 +38,8 @@ Error cannot_map(Error error) {
   if (error.code == ErrorCode::kNotFound) {  // ENODEV: trace_pipe_raw has no mmap
     return Error(ErrorCode::kUnsupported, "this kernel cannot map trace buffers", "Linux 6.10 and newer can");
   }
-  if (error.code == ErrorCode::kInvalid) return Error(ErrorCode::kNotFound, "that CPU has no trace buffer yet");
+  if (error.code == ErrorCode::kInvalid)
+    return Error(ErrorCode::kNotFound, "that CPU has no trace buffer yet");
   return error;
 }
 
@@ -50,9 +51,9 @@ Result<std::unique_ptr<MappedReader>> MappedReader::open(const Instance& instanc
   Result<Mapping> head = Mapping::of_fd(fd.get(), 0, 4096, Mapping::Access::kRead, what);
   if (!head) return cannot_map(head.error());
   const format::MappedMeta meta = read_meta(*head);
-  if (meta.meta_struct_len < sizeof meta || meta.meta_page_size < sizeof meta || meta.meta_page_size > (1u << 20) ||
-      meta.subbuf_size <= format::kSubBufferHeader || meta.subbuf_size > format::kMaxSubBuffer ||
-      meta.nr_subbufs == 0 || meta.nr_subbufs > (1u << 24)) {
+  if (meta.meta_struct_len < sizeof meta || meta.meta_page_size < sizeof meta ||
+      meta.meta_page_size > (1u << 20) || meta.subbuf_size <= format::kSubBufferHeader ||
+      meta.subbuf_size > format::kMaxSubBuffer || meta.nr_subbufs == 0 || meta.nr_subbufs > (1u << 24)) {
     return Error(ErrorCode::kUnsupported, "this kernel's mapped trace buffers have another layout");
   }
   if (meta.reader_read != 0) return Error(ErrorCode::kBusy, what + " has been read from already");
@@ -102,7 +103,8 @@ void MappedReader::start_page(const format::MappedMeta& meta) {
     kernel_marks_ = true;
     missed_ = true;
     const std::uint64_t count_at = format::kSubBufferHeader + (commit & format::kCommitMask);
-    if ((commit & format::kMissedStored) != 0 && count_at + 8 <= sub_buffer_) missed_count_ = load_u64(image() + count_at);
+    if ((commit & format::kMissedStored) != 0 && count_at + 8 <= sub_buffer_)
+      missed_count_ = load_u64(image() + count_at);
   } else if (!kernel_marks_ && meta.lost_events != 0 && meta.overrun > accounted_) {
     missed_ = true;
     missed_count_ = meta.overrun - accounted_;

@@ -57,8 +57,9 @@ Result<TraceDir> TraceDir::open() {
                    "boot a kernel with CONFIG_FTRACE, CONFIG_EVENT_TRACING and CONFIG_TRACING");
     }
     if (root.error().code == ErrorCode::kUnsupported) {
-      return Error(root.error().code, root.error().message,
-                   "this kernel is older than 5.2; mount tracefs first: mount -t tracefs nodev /sys/kernel/tracing");
+      return Error(
+          root.error().code, root.error().message,
+          "this kernel is older than 5.2; mount tracefs first: mount -t tracefs nodev /sys/kernel/tracing");
     }
     return explain_denied(root.error());
   }

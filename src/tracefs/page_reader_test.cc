@@ -1,5 +1,5 @@
-// The three readers against the machine's own ring buffer. The workload is this process writing numbered lines to the
-// private instance's trace_marker, pinned to a CPU, so what must arrive is known to the event.
+// The three readers against the machine's own ring buffer. The workload is this process writing numbered
+// lines to the private instance's trace_marker, pinned to a CPU, so what must arrive is known to the event.
 #include "tracefs/page_reader.h"
 
 #include <fcntl.h>
@@ -182,7 +182,8 @@ TEST_P(FeedTest, overruns_are_told_at_their_place_and_counted_exactly) {
   EXPECT_EQ(at_end.unread, 0u);
   EXPECT_EQ(at_end.delivered + at_end.overrun + at_end.dropped, static_cast<std::uint64_t>(next_));
 
-  // Every hole in the numbers is before a page that says so; where the page has a count it is the hole's width.
+  // Every hole in the numbers is before a page that says so; where the page has a count it is the hole's
+  // width.
   int expected = 0;
   std::uint64_t holes = 0;
   std::size_t delivered = 0;
@@ -214,12 +215,14 @@ class SpliceTest : public ReaderTest {
   }
 
   /// The numbers in the file's slots; missed flags into `missed`.
-  std::vector<int> numbers_in_file(std::uint64_t bytes, std::uint32_t slot, std::vector<std::size_t>* missed = nullptr) {
+  std::vector<int> numbers_in_file(std::uint64_t bytes, std::uint32_t slot,
+                                   std::vector<std::size_t>* missed = nullptr) {
     std::vector<int> all;
     EXPECT_EQ(bytes % slot, 0u);
     std::vector<std::byte> buffer(slot);
     for (std::uint64_t at = 0; at < bytes; at += slot) {
-      EXPECT_EQ(::pread(file_.get(), buffer.data(), slot, static_cast<off_t>(at)), static_cast<ssize_t>(slot));
+      EXPECT_EQ(::pread(file_.get(), buffer.data(), slot, static_cast<off_t>(at)),
+                static_cast<ssize_t>(slot));
       std::uint64_t commit;
       std::memcpy(&commit, buffer.data() + 8, 8);
       const std::size_t used = format::kSubBufferHeader + (commit & format::kCommitMask);

@@ -67,7 +67,8 @@ const char* to_string(Feed feed) { return feed == Feed::kMap ? "map" : "read"; }
 Result<Feed> parse_feed(const std::string& name) {
   if (name == "map") return Feed::kMap;
   if (name == "read") return Feed::kRead;
-  return Error(ErrorCode::kInvalid, "\"" + name + "\" is no way to drain a trace buffer", "there are map and read");
+  return Error(ErrorCode::kInvalid, "\"" + name + "\" is no way to drain a trace buffer",
+               "there are map and read");
 }
 
 Feed best_feed(const Instance& instance, CpuId cpu) {

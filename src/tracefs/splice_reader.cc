@@ -1,9 +1,10 @@
 // Moving sub-buffers into a file.
 //
-// splice() takes finished sub-buffers out of the ring by exchanging their memory pages and hands them to the file
-// system; it never touches the one that is still written to. So a quiet CPU's last events would wait for ever: every
-// second, and at the end, that one is fetched by read() and written as a slot of its own. Bytes that left the ring but
-// did not reach the file (a full disk) stay in the pipe or the buffer here until the next call.
+// splice() takes finished sub-buffers out of the ring by exchanging their memory pages and hands them to the
+// file system; it never touches the one that is still written to. So a quiet CPU's last events would wait for
+// ever: every second, and at the end, that one is fetched by read() and written as a slot of its own. Bytes
+// that left the ring but did not reach the file (a full disk) stay in the pipe or the buffer here until the
+// next call.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -28,12 +29,14 @@ Result<SpliceReader> SpliceReader::open(const Instance& instance, CpuId cpu) {
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno_error(errno, "cannot make a pipe");
   UniqueFd pipe_out(ends[0]);
   UniqueFd pipe_in(ends[1]);
-  // A larger pipe is fewer system calls; where the limit for pipes is reached the default of 64 KiB does as well.
+  // A larger pipe is fewer system calls; where the limit for pipes is reached the default of 64 KiB does as
+  // well.
   static_cast<void>(::fcntl(pipe_in.get(), F_SETPIPE_SZ, kPipeBytes));
   const int pipe_bytes = ::fcntl(pipe_in.get(), F_GETPIPE_SZ);
-  if (pipe_bytes < static_cast<int>(sub_buffer)) return Error(ErrorCode::kExhausted, "cannot get a pipe's buffer");
-  return SpliceReader(std::move(fd), std::move(pipe_in), std::move(pipe_out), static_cast<std::size_t>(pipe_bytes),
-                      sub_buffer);
+  if (pipe_bytes < static_cast<int>(sub_buffer))
+    return Error(ErrorCode::kExhausted, "cannot get a pipe's buffer");
+  return SpliceReader(std::move(fd), std::move(pipe_in), std::move(pipe_out),
+                      static_cast<std::size_t>(pipe_bytes), sub_buffer);
 }
 
 SpliceReader::SpliceReader(UniqueFd fd, UniqueFd pipe_in, UniqueFd pipe_out, std::size_t pipe_bytes,
@@ -62,8 +65,8 @@ Status SpliceReader::empty_pipe(int file, std::uint64_t& offset, Moved& moved) {
 
 Status SpliceReader::write_held(int file, std::uint64_t& offset, Moved& moved) {
   while (held_ && held_from_ < buffer_.size()) {
-    const ssize_t written = ::pwrite(file, buffer_.data() + held_from_, buffer_.size() - held_from_,
-                                     static_cast<off_t>(offset));
+    const ssize_t written =
+        ::pwrite(file, buffer_.data() + held_from_, buffer_.size() - held_from_, static_cast<off_t>(offset));
     if (written < 0) {
       if (errno == EINTR) continue;
       return errno_error(errno, "cannot write a trace page");

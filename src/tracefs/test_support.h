@@ -14,7 +14,8 @@
 
 namespace ivtrace::tracefs {
 
-/// The numbers of the "n=N" lines in an image's print events, in order. Fails on anything that is not a whole event.
+/// The numbers of the "n=N" lines in an image's print events, in order. Fails on anything that is not a whole
+/// event.
 inline std::vector<int> numbers_in(std::span<const std::byte> image) {
   std::vector<int> numbers;
   std::size_t at = format::kSubBufferHeader;
@@ -32,7 +33,8 @@ inline std::vector<int> numbers_in(std::span<const std::byte> image) {
       at += 8;
       continue;
     }
-    const std::size_t size = type == 0 || type == format::kTypePadding ? word(at + 4) + 4 : 4 + 4 * std::size_t{type};
+    const std::size_t size =
+        type == 0 || type == format::kTypePadding ? word(at + 4) + 4 : 4 + 4 * std::size_t{type};
     const std::size_t data = type == 0 ? at + 8 : at + 4;
     EXPECT_LE(at + size, image.size());
     if (at + size > image.size()) break;

@@ -34,7 +34,8 @@ Result<std::string> cmdlines_text() {
       }
       out += thread + " " + name + "\n";
     }
-    if (out.size() > kMaxTextBytes) return Error(ErrorCode::kExhausted, "the tasks' names are larger than 64 MiB");
+    if (out.size() > kMaxTextBytes)
+      return Error(ErrorCode::kExhausted, "the tasks' names are larger than 64 MiB");
   }
   return out;
 }
