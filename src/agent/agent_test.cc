@@ -441,15 +441,18 @@ TEST_F(AgentTest, killed_and_started_again_it_removes_its_leftover_and_records_o
   expect_all_marks();
 }
 
-TEST_F(AgentTest, asked_to_end_it_removes_its_instance) {
+TEST_F(AgentTest, asked_to_end_it_delivers_what_it_has_and_removes_its_instance) {
   attach();
   ASSERT_TRUE(start("").ok);
   const pid_t pid = agent_->pid();
   EXPECT_TRUE(has_instance(pid));
+  mark(5000);
   marker_.reset();
   const int status = agent_->end(SIGTERM);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   EXPECT_FALSE(has_instance(pid));
+  poll();
+  expect_all_marks();
 }
 
 TEST_F(AgentTest, a_recorder_that_leaves_without_a_word_ends_its_recording) {

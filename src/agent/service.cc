@@ -28,6 +28,8 @@ constexpr auto kBusyNap = std::chrono::microseconds(200);
 constexpr auto kBusyFor = milliseconds(50);
 /// A recorder tells every second that it lives; after this long without a word it does not.
 constexpr auto kRecorderDead = std::chrono::seconds(10);
+/// How long an agent that is asked to end goes on delivering.
+constexpr auto kLastWords = std::chrono::seconds(1);
 /// The longest that one kClock may hold this thread.
 constexpr std::uint64_t kMaxClockUs = 1'000'000;
 
@@ -73,7 +75,15 @@ Service::End Service::run(const std::atomic<bool>& stop) {
     }
     std::this_thread::sleep_for(Clock::now() < busy_until ? std::chrono::nanoseconds(kBusyNap) : kIdleNap);
   }
-  if (capture_) end_recording([] { return false; });
+  if (capture_) {
+    // Bounded, as whoever ends this agent (a shutdown) waits for it; a recorder that lives makes room in that
+    // time.
+    const Clock::time_point give_up = Clock::now() + kLastWords;
+    end_recording([this, give_up] {
+      beat();
+      return recorder_lives() && producer_->intact() && Clock::now() < give_up;
+    });
+  }
   producer_->set_state(format::AgentState::kIdle);
   return End::kAsked;
 }
