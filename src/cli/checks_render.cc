@@ -1,5 +1,4 @@
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -24,9 +23,11 @@ std::string checks_text(const std::vector<CheckedMachine>& machines) {
     for (const format::Check& check : machine.checks) {
       std::string name = check.name;
       name.resize(width, ' ');
-      const char* const mark = check.state == "ok" ? "ok     " : check.state == "warning" ? "warning" : "MISSING";
+      const char* const mark = check.state == "ok"        ? "ok     "
+                               : check.state == "warning" ? "warning"
+                                                          : "MISSING";
       out += std::string("  ") + mark + "  ";
-      append_terminal_safe(out, name + "  " + check.detail);
+      append_terminal_safe(out, check.detail.empty() ? check.name : name + "  " + check.detail);
       out += '\n';
       if (check.state != "ok" && !check.hint.empty()) {
         out += "           " + std::string(width, ' ') + "-> ";
@@ -44,7 +45,8 @@ std::string checks_json(const std::vector<CheckedMachine>& machines) {
   for (const CheckedMachine& machine : machines) {
     Json checks = Json::array();
     for (const format::Check& check : machine.checks) {
-      checks.push_back({{"name", check.name}, {"state", check.state}, {"detail", check.detail}, {"hint", check.hint}});
+      checks.push_back(
+          {{"name", check.name}, {"state", check.state}, {"detail", check.detail}, {"hint", check.hint}});
     }
     list.push_back({{"name", machine.name}, {"checks", std::move(checks)}});
   }

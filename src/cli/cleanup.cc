@@ -1,9 +1,10 @@
+#include "record/cleanup.h"
+
 #include <CLI/App.hpp>
 #include <memory>
 
 #include "cli/cleanup_view.h"
 #include "cli/commands.h"
-#include "record/cleanup.h"
 
 namespace ivtrace::cli {
 namespace {

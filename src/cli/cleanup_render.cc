@@ -18,9 +18,11 @@ void append_line(std::string& out, const std::string& text) {
 std::string cleanup_text(const record::CleanupReport& report) {
   std::string out;
   for (const record::CleanupReport::Salvaged& saved : report.salvaged) {
-    append_line(out, fmt::format("salvaged {} of recorder {} into {}", format_size(saved.bytes), saved.pid, saved.run));
+    append_line(out, fmt::format("salvaged {} of recorder {} into {}", format_size(saved.bytes), saved.pid,
+                                 saved.run));
   }
-  for (const std::string& instance : report.removed_instances) append_line(out, "removed tracing instance " + instance);
+  for (const std::string& instance : report.removed_instances)
+    append_line(out, "removed tracing instance " + instance);
   for (const std::string& problem : report.problems) append_line(out, "problem: " + problem);
   if (report.running_pid != 0) {
     append_line(out, fmt::format("recorder {} is alive and was left alone", report.running_pid));

@@ -59,8 +59,8 @@ CLI::App* named_command(CLI::App& app, std::span<const std::string> arguments) {
 }
 
 /// What CLI11 finds wrong, as one line that names the nearest option when an unknown one was given.
-ExitCode report_parse_error(CLI::App& app, std::span<const std::string> arguments, const CLI::ParseError& error,
-                            Streams& streams) {
+ExitCode report_parse_error(CLI::App& app, std::span<const std::string> arguments,
+                            const CLI::ParseError& error, Streams& streams) {
   CLI::App* command = named_command(app, arguments);
   std::string hint = std::string("see ivtrace ") + (command ? command->get_name() + " " : "") + "--help";
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && command != nullptr) {
@@ -89,7 +89,8 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const bool has_trailing = dashes != arguments.end();
   if (has_trailing) invocation.trailing.assign(dashes + 1, arguments.end());
-  const std::span<const std::string> own = arguments.first(static_cast<std::size_t>(dashes - arguments.begin()));
+  const std::span<const std::string> own =
+      arguments.first(static_cast<std::size_t>(dashes - arguments.begin()));
 
   CLI::App app(kAbout, "ivtrace");
   app.footer(kExitCodes);
@@ -106,8 +107,9 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
   if (const std::string word = command_word(own); !word.empty() && named_command(app, own) == nullptr) {
     const std::vector<std::string> names = command_names(app);
     const std::vector<std::string> nearest = nearest_names(word, names);
-    return usage_error(streams, "there is no command \"" + word + "\"",
-                       nearest.empty() ? "commands: " + quoted_list(names) : "did you mean " + quoted_list(nearest) + "?");
+    return usage_error(
+        streams, "there is no command \"" + word + "\"",
+        nearest.empty() ? "commands: " + quoted_list(names) : "did you mean " + quoted_list(nearest) + "?");
   }
   try {
     std::vector<std::string> reversed(own.rbegin(), own.rend());

@@ -9,8 +9,8 @@
 
 namespace ivtrace::cli {
 
-/// Runs the command that `arguments` (without the program's name) ask for. Prints to `streams` only; never exits.
-/// Unknown commands and options are answered with the nearest names and kUsage.
+/// Runs the command that `arguments` (without the program's name) ask for. Prints to `streams` only; never
+/// exits. Unknown commands and options are answered with the nearest names and kUsage.
 ExitCode run_cli(std::span<const std::string> arguments, Streams& streams);
 
 }  // namespace ivtrace::cli

@@ -9,9 +9,10 @@
 
 namespace ivtrace::cli {
 
-/// Thread names of one machine, by tid. Names are the kernel's: at most 16 bytes, of any content. Each name is made
-/// ready for output once, when it is learnt, not at every event. Holds at most kMaxThreads: thread numbers come from
-/// the recorded machine, which may lie; beyond that the table forgets all and learns anew. One thread.
+/// Thread names of one machine, by tid. Names are the kernel's: at most 16 bytes, of any content. Each name
+/// is made ready for output once, when it is learnt, not at every event. Holds at most kMaxThreads: thread
+/// numbers come from the recorded machine, which may lie; beyond that the table forgets all and learns anew.
+/// One thread.
 class CommTable {
  public:
   static constexpr std::size_t kMaxComm = 16;
@@ -29,13 +30,14 @@ class CommTable {
     if (entry != nullptr && entry->same_comm(comm)) return;
     learn(pid, comm);
   }
-  /// "            comm-123    ": right-aligned name, dash, left-aligned number, safe for a terminal. The view lives until
-  /// the next call of any member.
+  /// "            comm-123    ": right-aligned name, dash, left-aligned number, safe for a terminal. The view
+  /// lives until the next call of any member.
   std::string_view label(std::int32_t pid);
   /// The name as the machine had it; "<...>" for a thread that nothing named. Lifetime as label().
   std::string_view comm(std::int32_t pid);
 
-  /// Learns every "pid comm" line; lines that are none are left out. The thread 0 is "<idle>" whatever they say.
+  /// Learns every "pid comm" line; lines that are none are left out. The thread 0 is "<idle>" whatever they
+  /// say.
   void load(std::string_view cmdlines);
 
   std::size_t size() const { return entries_.size(); }
@@ -53,7 +55,9 @@ class CommTable {
     }
   };
 
-  static std::string_view cut(std::string_view name) { return name.substr(0, kMaxComm).substr(0, name.find('\0')); }
+  static std::string_view cut(std::string_view name) {
+    return name.substr(0, kMaxComm).substr(0, name.find('\0'));
+  }
   Entry* find(std::int32_t pid);
   Entry& learn(std::int32_t pid, std::string_view comm);
   Entry& known(std::int32_t pid);
@@ -61,7 +65,8 @@ class CommTable {
   std::size_t slot_of(std::int32_t pid) const;
 
   std::vector<Entry> entries_;
-  std::vector<std::uint32_t> slots_;  // open addressing: index into entries_ + 1, 0 is empty; a power of two long
+  std::vector<std::uint32_t>
+      slots_;  // open addressing: index into entries_ + 1, 0 is empty; a power of two long
 };
 
 }  // namespace ivtrace::cli

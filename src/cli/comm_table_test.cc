@@ -22,7 +22,7 @@ TEST(CommTable, LongestPossibleLabelFits) {
   table.set(INT32_MIN, worst);
   std::string expected;
   for (int i = 0; i < 16; ++i) expected += "\\x01";
-  EXPECT_EQ(table.label(INT32_MIN), expected + "-2147483648");
+  EXPECT_EQ(table.label(INT32_MIN), expected + "--2147483648");
   EXPECT_EQ(table.comm(INT32_MIN).size(), 16u);
 }
 

@@ -48,7 +48,8 @@ void add_doctor_command(CLI::App& app, Invocation& invocation) {
   CLI::App* const command =
       app.add_subcommand("doctor", "Tells what this host, or a guest, lacks for tracing, and how to get it");
   const auto options = std::make_shared<DoctorOptions>();
-  command->add_option("-g,--guest", options->guests, "Also ask this guest (name, UUID or pid); may be repeated")
+  command
+      ->add_option("-g,--guest", options->guests, "Also ask this guest (name, UUID or pid); may be repeated")
       ->type_name("NAME")
       ->allow_extra_args(false);
   command->add_option("-o,--output", options->output, "Where a run would be written")->type_name("DIR");

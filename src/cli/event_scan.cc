@@ -9,18 +9,23 @@
 namespace ivtrace::cli {
 namespace {
 
+void note_holes(const decode::PageImage& image, FileScan& scan) {
+  if (!image.missed && image.missing_pages == 0) return;
+  if (!scan.has_holes()) scan.missed_from = scan.last;
+  scan.missed_until = image.timestamp;
+  scan.missing_pages += image.missing_pages;
+  if (!image.missed) return;
+  scan.missed += image.missed_count.value_or(0);
+  if (!image.missed_count) ++scan.missed_uncounted;
+}
+
 void scan_segment(std::span<const std::byte> bytes, const run::Segment& segment, FileScan& scan) {
   decode::PageWalker walker(bytes, segment.layout, segment.page_size);
   decode::PageImage image;
   while (walker.next(image)) {
     scan.damaged_bytes += image.damaged_bytes;
     if (!image.readable) continue;
-    if (image.missed) {
-      if (scan.missed == 0 && scan.missed_uncounted == 0) scan.missed_from = scan.last;
-      scan.missed += image.missed_count.value_or(0);
-      if (!image.missed_count) ++scan.missed_uncounted;
-      scan.missed_until = image.timestamp;
-    }
+    note_holes(image, scan);
     decode::EventCursor cursor(image.timestamp, image.events);
     decode::RawEvent event;
     std::uint64_t count = 0;

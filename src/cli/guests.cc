@@ -28,7 +28,8 @@ GuestView guest_view(const doctor::GuestState& state) {
   view.uuid = guest.uuid;
   view.accel = guest.accel;
   for (const hypervisor::Vcpu& vcpu : guest.vcpus) {
-    view.vcpus.push_back({vcpu.index, vcpu.thread.value, vcpu.apic_id ? static_cast<std::int64_t>(*vcpu.apic_id) : -1});
+    view.vcpus.push_back(
+        {vcpu.index, vcpu.thread.value, vcpu.apic_id ? static_cast<std::int64_t>(*vcpu.apic_id) : -1});
   }
   for (const hypervisor::Disk& disk : guest.disks) {
     view.disks.push_back({disk.device, disk.path, disk.format, disk.aio, disk.cache});
@@ -38,7 +39,8 @@ GuestView guest_view(const doctor::GuestState& state) {
   view.being_recorded = state.ring && state.ring->recorder_pid.has_value();
   view.monitor = hypervisor::to_string(guest.qmp.state);
   view.unknown = guest.unknown;
-  if (guest.qmp.state == hypervisor::QmpState::kFailed) view.unknown.push_back("monitor: " + guest.qmp.detail);
+  if (guest.qmp.state == hypervisor::QmpState::kFailed)
+    view.unknown.push_back("monitor: " + guest.qmp.detail);
   return view;
 }
 

@@ -49,8 +49,14 @@ std::string disk_line(const GuestView& guest, const GuestView::Disk& disk) {
 
 std::string guests_text(const std::vector<GuestView>& guests) {
   if (guests.empty()) return "No QEMU guest runs on this host.\n";
-  TextTable table({{"NAME"}, {"PID", TextTable::Align::kRight}, {"ACCEL"}, {"VCPU:THREAD"}, {"RING"}, {"AGENT"},
-                   {"MONITOR"}, {"UUID"}});
+  TextTable table({{"NAME"},
+                   {"PID", TextTable::Align::kRight},
+                   {"ACCEL"},
+                   {"VCPU:THREAD"},
+                   {"RING"},
+                   {"AGENT"},
+                   {"MONITOR"},
+                   {"UUID"}});
   for (const GuestView& guest : guests) {
     table.add_row({guest.name, std::to_string(guest.pid), guest.accel.empty() ? "?" : guest.accel,
                    vcpu_threads(guest), ring_text(guest), agent_text(guest), guest.monitor,
@@ -62,7 +68,8 @@ std::string guests_text(const std::vector<GuestView>& guests) {
   for (const GuestView& guest : guests) {
     for (const GuestView::Disk& disk : guest.disks) append_line(notes, disk_line(guest, disk));
     if (guest.ring && guest.ring->usable) {
-      append_line(notes, fmt::format("{}: ring {} ({} CPUs)", guest.name, guest.ring->path, guest.ring->cpus));
+      append_line(notes,
+                  fmt::format("{}: ring {} ({} CPUs)", guest.name, guest.ring->path, guest.ring->cpus));
     } else if (guest.ring) {
       append_line(notes, fmt::format("{}: {}", guest.name, guest.ring->problem));
     }
@@ -82,18 +89,31 @@ std::string guests_json(const std::vector<GuestView>& guests) {
     }
     Json disks = Json::array();
     for (const GuestView::Disk& disk : guest.disks) {
-      disks.push_back({{"device", disk.device}, {"path", disk.path}, {"format", disk.format}, {"aio", disk.aio},
+      disks.push_back({{"device", disk.device},
+                       {"path", disk.path},
+                       {"format", disk.format},
+                       {"aio", disk.aio},
                        {"cache", disk.cache}});
     }
     Json ring = nullptr;
     if (guest.ring) {
-      ring = {{"path", guest.ring->path}, {"bytes", guest.ring->bytes}, {"usable", guest.ring->usable},
-              {"cpus", guest.ring->cpus}, {"problem", guest.ring->problem}};
+      ring = {{"path", guest.ring->path},
+              {"bytes", guest.ring->bytes},
+              {"usable", guest.ring->usable},
+              {"cpus", guest.ring->cpus},
+              {"problem", guest.ring->problem}};
     }
-    list.push_back({{"name", guest.name}, {"pid", guest.pid}, {"uuid", guest.uuid}, {"accel", guest.accel},
-                    {"vcpus", std::move(vcpus)}, {"disks", std::move(disks)}, {"ring", std::move(ring)},
-                    {"agent_alive", guest.agent_alive}, {"being_recorded", guest.being_recorded},
-                    {"monitor", guest.monitor}, {"unknown", guest.unknown}});
+    list.push_back({{"name", guest.name},
+                    {"pid", guest.pid},
+                    {"uuid", guest.uuid},
+                    {"accel", guest.accel},
+                    {"vcpus", std::move(vcpus)},
+                    {"disks", std::move(disks)},
+                    {"ring", std::move(ring)},
+                    {"agent_alive", guest.agent_alive},
+                    {"being_recorded", guest.being_recorded},
+                    {"monitor", guest.monitor},
+                    {"unknown", guest.unknown}});
   }
   return Json{{"guests", std::move(list)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -8,11 +8,12 @@
 
 namespace ivtrace::cli {
 
-/// One QEMU guest of this host, as far as it is known. Owns everything; unknown numbers are empty or negative.
+/// One QEMU guest of this host, as far as it is known. Owns everything; unknown numbers are empty or
+/// negative.
 struct GuestView {
   struct Vcpu {
     std::int32_t index = -1;
-    std::int32_t thread = 0;   ///< host thread id
+    std::int32_t thread = 0;  ///< host thread id
     std::int64_t apic_id = -1;
   };
   struct Disk {
@@ -25,9 +26,9 @@ struct GuestView {
   struct Ring {
     std::string path;
     std::uint64_t bytes = 0;
-    bool usable = false;       ///< holds a layout that this version reads
+    bool usable = false;  ///< holds a layout that this version reads
     std::uint32_t cpus = 0;
-    std::string problem;       ///< why it is not usable
+    std::string problem;  ///< why it is not usable
   };
 
   std::int32_t pid = 0;

@@ -13,7 +13,8 @@ void ignore(int) {}
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A handler, not SIG_IGN: a reader that goes away must not kill us, and programs that record starts get the default.
+  // A handler, not SIG_IGN: a reader that goes away must not kill us, and programs that record starts get the
+  // default.
   struct sigaction action = {};
   action.sa_handler = ignore;
   action.sa_flags = SA_RESTART;

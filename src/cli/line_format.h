@@ -22,7 +22,8 @@ inline void append_padded(std::string& out, std::uint64_t number, std::size_t wi
   out.append(digits.data(), width);
 }
 
-/// Nanoseconds as seconds with nine digits behind the point, the seconds right-aligned in `column` characters.
+/// Nanoseconds as seconds with nine digits behind the point, the seconds right-aligned in `column`
+/// characters.
 inline void append_seconds(std::string& out, std::int64_t ns, std::size_t column) {
   const bool negative = ns < 0;
   const std::uint64_t size = negative ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);

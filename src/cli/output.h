@@ -9,9 +9,9 @@
 
 namespace ivtrace::cli {
 
-/// A buffered text sink. Borrows its descriptor. One thread. Text is appended to text(); spill() between lines keeps
-/// the buffer small without a system call per line. A reader that goes away (EPIPE) is no error: closed() tells the
-/// command to stop, and everything written afterwards is dropped.
+/// A buffered text sink. Borrows its descriptor. One thread. Text is appended to text(); spill() between
+/// lines keeps the buffer small without a system call per line. A reader that goes away (EPIPE) is no error:
+/// closed() tells the command to stop, and everything written afterwards is dropped.
 class Output {
  public:
   static Output to_fd(int fd) { return Output(fd); }

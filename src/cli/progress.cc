@@ -39,7 +39,8 @@ std::vector<std::string> progress_lines(const ProgressView& view, std::size_t co
     std::string line = "  ";
     append_terminal_safe(line, machine.name);
     if (line.size() < 18) line.resize(18, ' ');
-    line += fmt::format(" {:>12} events/s {:>8.2f} MB/s", grouped(static_cast<std::uint64_t>(machine.events_per_second)),
+    line += fmt::format(" {:>12} events/s {:>8.2f} MB/s",
+                        grouped(static_cast<std::uint64_t>(machine.events_per_second)),
                         machine.bytes_per_second / 1e6);
     if (machine.ring_fill >= 0) line += fmt::format("  ring {:>3.0f} %", machine.ring_fill * 100);
     if (machine.lost > 0) line += fmt::format("  lost {}", grouped(machine.lost));

@@ -1,4 +1,5 @@
-// What `ivtrace record` shows on a terminal while it records: one block of lines that is written anew in place.
+// What `ivtrace record` shows on a terminal while it records: one block of lines that is written anew in
+// place.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +17,12 @@ struct ProgressView {
     std::string name;
     double events_per_second = 0;
     double bytes_per_second = 0;
-    double ring_fill = -1;         ///< 0..1; negative: has no ring
-    std::uint64_t lost = 0;        ///< events, so far
-    std::string state;             ///< "" when all is well, else one clause
+    double ring_fill = -1;   ///< 0..1; negative: has no ring
+    std::uint64_t lost = 0;  ///< events, so far
+    std::string state;       ///< "" when all is well, else one clause
   };
   Nanoseconds elapsed;
-  std::uint64_t bytes = 0;         ///< in the run so far
+  std::uint64_t bytes = 0;  ///< in the run so far
   std::vector<Machine> machines;
 };
 

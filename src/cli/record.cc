@@ -39,9 +39,11 @@ std::atomic<bool> stop_requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
 
 void on_stop_signal(int) {
-  if (!stop_requested.exchange(true, std::memory_order_relaxed)) return;  // Relaxed: a flag that guards nothing else.
+  if (!stop_requested.exchange(true, std::memory_order_relaxed))
+    return;  // Relaxed: a flag that guards nothing else.
   constexpr std::string_view kHint =
-      "\nivtrace: still saving what the buffers hold (kill -9 ends it at once, ivtrace cleanup then salvages the rest)\n";
+      "\nivtrace: still saving what the buffers hold (kill -9 ends it at once, ivtrace cleanup then salvages "
+      "the rest)\n";
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kHint.data(), kHint.size());
 }
 
@@ -77,7 +79,8 @@ Result<std::pair<std::string, std::string>> parse_pair(const std::string& option
                                                        const std::string& example) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-    return Error(ErrorCode::kInvalid, option + " \"" + text + "\" is not understood", "for example " + example);
+    return Error(ErrorCode::kInvalid, option + " \"" + text + "\" is not understood",
+                 "for example " + example);
   }
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
@@ -99,7 +102,8 @@ Status parse_sizes(const RecordOptions& options, record::RecordConfig& config) {
   if (!options.max_size.empty()) {
     IVT_ASSIGN_OR_RETURN(config.max_bytes, parse_size(options.max_size));
     if (config.max_bytes < (1u << 20)) {
-      return Error(ErrorCode::kInvalid, "--max-size " + options.max_size + " is too small", "1M is the least");
+      return Error(ErrorCode::kInvalid, "--max-size " + options.max_size + " is too small",
+                   "1M is the least");
     }
   }
   if (!options.buffer_size.empty()) {
@@ -113,7 +117,8 @@ Status parse_sizes(const RecordOptions& options, record::RecordConfig& config) {
   return {};
 }
 
-Result<record::RecordConfig> parse_options(const RecordOptions& options, const std::vector<std::string>& command) {
+Result<record::RecordConfig> parse_options(const RecordOptions& options,
+                                           const std::vector<std::string>& command) {
   record::RecordConfig config;
   config.out = options.output;
   config.guests = options.guests;
@@ -135,7 +140,8 @@ Result<record::RecordConfig> parse_options(const RecordOptions& options, const s
   }
   IVT_RETURN_IF_ERROR(parse_sizes(options, config));
   for (const std::string& text : options.filters) {
-    IVT_ASSIGN_OR_RETURN(auto filter, parse_pair("--filter", text, "--filter 'sched:sched_switch=prev_prio<100'"));
+    IVT_ASSIGN_OR_RETURN(auto filter,
+                         parse_pair("--filter", text, "--filter 'sched:sched_switch=prev_prio<100'"));
     config.filters.insert(std::move(filter));
   }
   for (const std::string& text : options.rings) {
@@ -150,8 +156,8 @@ ProgressView view_of(const record::RecordProgress& progress) {
   view.elapsed = progress.elapsed;
   view.bytes = progress.bytes;
   for (const record::MachineProgress& machine : progress.machines) {
-    view.machines.push_back({machine.name, machine.events_per_second, machine.bytes_per_second, machine.ring_fill,
-                             machine.lost, machine.state});
+    view.machines.push_back({machine.name, machine.events_per_second, machine.bytes_per_second,
+                             machine.ring_fill, machine.lost, machine.state});
   }
   return view;
 }
@@ -194,19 +200,28 @@ void declare_options(CLI::App& command, RecordOptions& options) {
       ->type_name("NAME")
       ->allow_extra_args(false);
   CLI::Option* const events =
-      command.add_option("--events", options.events, "Events: system:name, system or name, with * and ?; commas between")
+      command
+          .add_option("--events", options.events,
+                      "Events: system:name, system or name, with * and ?; commas between")
           ->type_name("LIST")
           ->allow_extra_args(false);
-  command.add_option("--profile", options.profile, "A prepared choice of events: io (the default), cpu or all")
+  command
+      .add_option("--profile", options.profile, "A prepared choice of events: io (the default), cpu or all")
       ->type_name("NAME")
       ->excludes(events);
-  command.add_option("--filter", options.filters, "Let the kernel drop events that fail EXPR; may be repeated")
+  command
+      .add_option("--filter", options.filters, "Let the kernel drop events that fail EXPR; may be repeated")
       ->type_name("EVENT=EXPR")
       ->allow_extra_args(false);
-  command.add_option("--max-size", options.max_size, "Bytes in the run at most (default 4G)")->type_name("SIZE");
-  command.add_option("--duration", options.duration, "How long: 10s, 2m (default: until Ctrl-C)")->type_name("TIME");
-  command.add_option("--buffer-size", options.buffer_size, "Kernel buffer per CPU (default 4M)")->type_name("SIZE");
-  command.add_option("--feed", options.feed, "How guests' agents drain their kernel (default: the best there is)")
+  command.add_option("--max-size", options.max_size, "Bytes in the run at most (default 4G)")
+      ->type_name("SIZE");
+  command.add_option("--duration", options.duration, "How long: 10s, 2m (default: until Ctrl-C)")
+      ->type_name("TIME");
+  command.add_option("--buffer-size", options.buffer_size, "Kernel buffer per CPU (default 4M)")
+      ->type_name("SIZE");
+  command
+      .add_option("--feed", options.feed,
+                  "How guests' agents drain their kernel (default: the best there is)")
       ->check(CLI::IsMember({"map", "read"}));
   command.add_flag("--no-guests", options.no_guests, "Record the host alone");
   command.add_flag("--no-kvm-clock", options.no_kvm_clock, "Align guests by the handshake alone");
@@ -216,13 +231,16 @@ void declare_options(CLI::App& command, RecordOptions& options) {
       ->allow_extra_args(false)
       ->group("");
   command.add_option("--state-directory", options.state_directory, "Where recorders register")->group("");
-  command.footer("Everything behind -- is a program that is recorded while it runs: ivtrace record -o run.ivt -- sleep 5");
+  command.footer(
+      "Everything behind -- is a program that is recorded while it runs: ivtrace record -o run.ivt -- sleep "
+      "5");
 }
 
 }  // namespace
 
 void add_record_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* const command = app.add_subcommand("record", "Records this host and its guests into a run directory");
+  CLI::App* const command =
+      app.add_subcommand("record", "Records this host and its guests into a run directory");
   const auto options = std::make_shared<RecordOptions>();
   declare_options(*command, *options);
   command->callback([options, &invocation] {

@@ -9,14 +9,15 @@
 
 namespace ivtrace::cli {
 
-/// Writes the records of one event format. Borrows the format. Immutable, usable by several threads. Formats and records
-/// come from the recorded machine and are not trusted: what does not lie within the record is null, text is escaped.
+/// Writes the records of one event format. Borrows the format. Immutable, usable by several threads. Formats
+/// and records come from the recorded machine and are not trusted: what does not lie within the record is
+/// null, text is escaped.
 class RecordJson {
  public:
   explicit RecordJson(const decode::EventFormat& format);
 
-  /// {"prev_comm":"bash","prev_pid":12,…}: integers and addresses as numbers, text as strings, other arrays as lists,
-  /// anything else as a string of hexadecimal digits.
+  /// {"prev_comm":"bash","prev_pid":12,…}: integers and addresses as numbers, text as strings, other arrays
+  /// as lists, anything else as a string of hexadecimal digits.
   void append_fields(std::string& out, decode::RecordBytes record) const;
 
  private:

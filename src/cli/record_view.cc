@@ -22,7 +22,8 @@ std::string reason_text(const std::string& reason) {
 
 std::string command_text(int status) {
   if (WIFEXITED(status)) {
-    return WEXITSTATUS(status) == 0 ? "" : fmt::format("the program ended with status {}", WEXITSTATUS(status));
+    return WEXITSTATUS(status) == 0 ? ""
+                                    : fmt::format("the program ended with status {}", WEXITSTATUS(status));
   }
   if (WIFSIGNALED(status)) return fmt::format("the program was ended by signal {}", WTERMSIG(status));
   return "the program still runs";
@@ -50,15 +51,18 @@ std::string record_summary_text(const record::RecordSummary& summary) {
     if (!text.empty()) append_line(out, text);
   }
   constexpr auto kRight = TextTable::Align::kRight;
-  TextTable table({{"MACHINE"}, {"EVENTS", kRight}, {"EVENTS/S", kRight}, {"MB/S", kRight}, {"LOST", kRight}, {""}});
+  TextTable table(
+      {{"MACHINE"}, {"EVENTS", kRight}, {"EVENTS/S", kRight}, {"MB/S", kRight}, {"LOST", kRight}, {""}});
   for (const record::MachineProgress& machine : summary.machines) {
-    table.add_row({machine.name, total(machine.events_per_second, seconds), total(machine.events_per_second, 1),
-                   fmt::format("{:.2f}", machine.bytes_per_second / 1e6), grouped(machine.lost), machine.state});
+    table.add_row({machine.name, total(machine.events_per_second, seconds),
+                   total(machine.events_per_second, 1), fmt::format("{:.2f}", machine.bytes_per_second / 1e6),
+                   grouped(machine.lost), machine.state});
   }
   table.append_to(out, "  ");
   out += summary.lost_anything ? "Some events are lost: " : "Nothing was lost. Next: ";
-  append_line(out, summary.lost_anything ? "ivtrace info " + summary.path + " says where and why"
-                                         : "ivtrace info " + summary.path + ", ivtrace report " + summary.path);
+  append_line(out, summary.lost_anything
+                       ? "ivtrace info " + summary.path + " says where and why"
+                       : "ivtrace info " + summary.path + ", ivtrace report " + summary.path);
   return out;
 }
 

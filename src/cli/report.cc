@@ -53,40 +53,52 @@ Result<merge::Filter> make_filter(const ReportOptions& options, const clock::Hos
   return filter;
 }
 
+/// Names for a machine's addresses. A help only: without them, or with nonsense in them, numbers are shown.
+decode::Symbols load_symbols(const run::RunReader& run, const std::string& machine) {
+  decode::Symbols symbols;
+  if (const auto text = run.read_text(machine, format::kKallsymsName)) {
+    static_cast<void>(symbols.add_kallsyms(*text).ok());
+  }
+  if (const auto text = run.read_text(machine, format::kPrintkFormatsName)) {
+    static_cast<void>(symbols.add_printk_formats(*text).ok());
+  }
+  return symbols;
+}
+
 /// Machines by their index in the run; null for those that are not shown.
-std::vector<std::unique_ptr<ReportMachine>> load_machines(const run::RunReader& run, const merge::RunEvents& events,
+std::vector<std::unique_ptr<ReportMachine>> load_machines(const run::RunReader& run,
+                                                          const merge::RunEvents& events,
                                                           const std::vector<std::string>& globs) {
   std::vector<std::unique_ptr<ReportMachine>> machines;
   for (std::size_t i = 0; i < run.machines().size(); ++i) {
     machines.emplace_back();
     if (events.formats(i) == nullptr) continue;
     const std::string& name = run.machines()[i].info.name;
-    machines[i] = std::make_unique<ReportMachine>(name, events.formats(i), globs);
+    machines[i] = std::make_unique<ReportMachine>(name, events.formats(i), load_symbols(run, name), globs);
     if (const auto text = run.read_text(name, format::kCmdlinesName)) machines[i]->comms().load(*text);
-    // Both are a help for addresses only: without them, or with nonsense in them, numbers are shown.
-    if (const auto text = run.read_text(name, format::kKallsymsName)) {
-      static_cast<void>(machines[i]->symbols().add_kallsyms(*text).ok());
-    }
-    if (const auto text = run.read_text(name, format::kPrintkFormatsName)) {
-      static_cast<void>(machines[i]->symbols().add_printk_formats(*text).ok());
-    }
   }
   return machines;
 }
 
 /// What is left out or damaged, said once; true when something is damaged.
-bool say_what_is_amiss(const run::RunReader& run, const merge::RunEvents& events, Streams& streams) {
+bool say_what_is_amiss(const run::RunReader& run, const merge::RunEvents& events, bool merge_unaligned,
+                       Streams& streams) {
   for (const std::string& notice : events.notices()) print_notice(streams, notice);
+  if (!merge_unaligned && !events.unaligned().empty()) {
+    print_notice(streams, "--merge-unaligned shows what has no trustworthy clock, placed by guess");
+  }
   if (run.damage_total() == 0) return false;
-  print_notice(streams, "the run is damaged in " + std::to_string(run.damage_total()) + " places (see ivtrace info " +
-                            run.path() + ")");
+  print_notice(streams, "the run is damaged in " + std::to_string(run.damage_total()) +
+                            " places (see ivtrace info " + run.path() + ")");
   return true;
 }
 
 /// Prints every event that is wanted; true when there are holes.
 bool print_events(merge::RunEvents& events, const ReportOptions& options,
-                  std::vector<std::unique_ptr<ReportMachine>>& machines, const clock::HostClock& clock, Output& out) {
-  ReportWriter writer(options.json ? ReportWriter::Format::kJson : ReportWriter::Format::kText, machines, clock);
+                  std::vector<std::unique_ptr<ReportMachine>>& machines, const clock::HostClock& clock,
+                  Output& out) {
+  ReportWriter writer(options.json ? ReportWriter::Format::kJson : ReportWriter::Format::kText, machines,
+                      clock);
   bool holes = false;
   merge::MergedEvent event;
   while (events.next(event) && !out.closed()) {
@@ -116,7 +128,7 @@ Result<ExitCode> report(const ReportOptions& options, Streams& streams) {
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
   IVT_ASSIGN_OR_RETURN(const merge::Filter filter, make_filter(options, clock));
   IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
-  const bool damaged = say_what_is_amiss(run, events, streams);
+  const bool damaged = say_what_is_amiss(run, events, options.merge_unaligned, streams);
   if (events.streams().empty() && !events.unaligned().empty()) {
     return Error(ErrorCode::kInvalid, "nothing that was asked for has a trustworthy clock",
                  "--merge-unaligned shows it nevertheless, with times that mean nothing to other machines");
@@ -158,7 +170,8 @@ void add_report_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--pid", options->pids, "Only events of this thread; may be repeated")
       ->type_name("N")
       ->allow_extra_args(false);
-  command->add_option("--from", options->from, "Not before T: seconds from the start, ISO time or @TSC")->type_name("T");
+  command->add_option("--from", options->from, "Not before T: seconds from the start, ISO time or @TSC")
+      ->type_name("T");
   command->add_option("--until", options->until, "Not after T")->type_name("T");
   command->add_flag("--merge-unaligned", options->merge_unaligned,
                     "Also show machines without a trustworthy clock, placed by guess and marked with ?");

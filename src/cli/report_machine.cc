@@ -17,7 +17,8 @@ const decode::Field* comm_field(const decode::EventFormat& format, std::string_v
   return field != nullptr && field->is_text ? field : nullptr;
 }
 
-/// include/trace/events/sched.h and task.h. A rename names the thread that it happens on where it has no pid of its own.
+/// include/trace/events/sched.h and task.h. A rename names the thread that it happens on where it has no pid
+/// of its own.
 std::vector<CommSource> comm_sources(const decode::EventFormat& format) {
   std::vector<CommSource> sources;
   const auto add = [&](const char* pid, const char* comm, bool afterwards) {
@@ -44,9 +45,12 @@ bool wanted_by(const std::vector<std::string>& globs, const decode::EventFormat&
 
 }  // namespace
 
-ReportMachine::ReportMachine(std::string name, const decode::FormatTable* formats,
+ReportMachine::ReportMachine(std::string name, const decode::FormatTable* formats, decode::Symbols symbols,
                              std::vector<std::string> event_globs)
-    : name_(std::move(name)), formats_(formats), event_globs_(std::move(event_globs)) {}
+    : name_(std::move(name)),
+      formats_(formats),
+      event_globs_(std::move(event_globs)),
+      printer_(std::move(symbols)) {}
 
 const EventKind& ReportMachine::make_kind(std::uint16_t id) {
   auto kind = std::make_unique<EventKind>();
@@ -64,7 +68,6 @@ const EventKind& ReportMachine::make_kind(std::uint16_t id) {
     kind->json_name += ",\"system\":";
     append_json_string(kind->json_name, kind->format->system);
     kind->json_name += ",\"fields\":";
-    if (Result<decode::PrintProgram> program = decode::compile_print(*kind->format)) kind->program = *std::move(program);
     kind->json.emplace(*kind->format);
     kind->comms = comm_sources(*kind->format);
   }
@@ -78,7 +81,8 @@ void ReportMachine::learn(const EventKind& kind, decode::RecordBytes record, boo
     if (source.afterwards != afterwards) continue;
     const decode::RecordBytes pid = decode::field_bytes(record, *source.pid);
     const std::optional<std::string_view> comm = decode::read_string(record, *source.comm);
-    if (pid.size() == 4 && comm) comms_.set(static_cast<std::int32_t>(decode::load_signed(pid.data(), 4)), *comm);
+    if (pid.size() == 4 && comm)
+      comms_.set(static_cast<std::int32_t>(decode::load_signed(pid.data(), 4)), *comm);
   }
 }
 

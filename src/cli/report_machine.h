@@ -1,4 +1,5 @@
-// What a report knows of one machine while it walks its events: thread names so far, and how to show each event.
+// What a report knows of one machine while it walks its events: thread names so far, and how to show each
+// event.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 #include "cli/comm_table.h"
 #include "cli/record_json.h"
 #include "decode/format_file.h"
-#include "decode/print.h"
+#include "decode/print_event.h"
 
 namespace ivtrace::cli {
 
@@ -27,7 +28,6 @@ struct EventKind {
   bool wanted = true;                           ///< passes --event
   std::string text_name;                        ///< "sched_switch: ", safe for a terminal
   std::string json_name;                        ///< "event":"sched_switch","system":"sched","fields":
-  std::optional<decode::PrintProgram> program;  ///< the text; without it the fields are shown by name
   std::optional<RecordJson> json;
   std::vector<CommSource> comms;
 };
@@ -35,12 +35,13 @@ struct EventKind {
 /// One machine of a report. Borrows the format table. One thread.
 class ReportMachine {
  public:
-  /// `event_globs`: what --event asks for; empty means all.
-  ReportMachine(std::string name, const decode::FormatTable* formats, std::vector<std::string> event_globs);
+  /// `symbols` are the machine's; `event_globs` what --event asks for, empty means all.
+  ReportMachine(std::string name, const decode::FormatTable* formats, decode::Symbols symbols,
+                std::vector<std::string> event_globs);
 
   const std::string& name() const { return name_; }
   CommTable& comms() { return comms_; }
-  decode::Symbols& symbols() { return symbols_; }
+  decode::EventPrinter& printer() { return printer_; }
 
   const EventKind& kind(std::uint16_t id) {
     if (id < kinds_.size() && kinds_[id] != nullptr) return *kinds_[id];
@@ -56,7 +57,7 @@ class ReportMachine {
   const decode::FormatTable* formats_;
   std::vector<std::string> event_globs_;
   CommTable comms_;
-  decode::Symbols symbols_;
+  decode::EventPrinter printer_;
   std::vector<std::unique_ptr<EventKind>> kinds_;  // by id
 };
 

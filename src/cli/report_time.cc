@@ -26,8 +26,9 @@ Result<TimeSpec> parse_time(std::string_view text) {
   }
   std::string shown;
   append_terminal_safe(shown, text);
-  return Error(ErrorCode::kInvalid, "\"" + shown + "\" is not a time",
-               "seconds from the run's start (1.5), an ISO time (2025-03-01T12:00:00Z) or a host TSC (@123456)");
+  return Error(
+      ErrorCode::kInvalid, "\"" + shown + "\" is not a time",
+      "seconds from the run's start (1.5), an ISO time (2025-03-01T12:00:00Z) or a host TSC (@123456)");
 }
 
 }  // namespace ivtrace::cli

@@ -21,7 +21,8 @@ struct TimeSpec {
   HostTsc tsc;
 };
 
-/// "1.5" or "250ms" from the run's start; "2025-03-01T12:00:00.5Z" (without a zone: UTC, as all that ivtrace prints);
+/// "1.5" or "250ms" from the run's start; "2025-03-01T12:00:00.5Z" (without a zone: UTC, as all that ivtrace
+/// prints);
 /// "@123456" a host TSC.
 Result<TimeSpec> parse_time(std::string_view text);
 

@@ -69,14 +69,10 @@ void ReportWriter::text_event(std::string& out, const merge::MergedEvent& event,
   append_seconds(out, clock_.to_ns(event.time).value, kSecondsColumn);
   out += ": ";
   out += kind.text_name;
-  const bool shown =
-      kind.program && kind.program->render(event.record, machine.symbols(), decode::TextMode::kTerminal, out);
-  if (!shown) {
-    if (kind.json) {
-      kind.json->append_fields(out, event.record);
-    } else {
-      append_raw(out, event.record);
-    }
+  if (kind.format != nullptr) {
+    machine.printer().render(*kind.format, event.record, decode::TextMode::kTerminal, out);
+  } else {
+    append_raw(out, event.record);
   }
   out += '\n';
 }

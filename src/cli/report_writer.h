@@ -13,8 +13,8 @@
 
 namespace ivtrace::cli {
 
-/// Appends the line of each event and hole to a string. Borrows the machines, indexed as StreamInfo::machine (entries may
-/// be null for machines that are not shown), and the clock. One thread.
+/// Appends the line of each event and hole to a string. Borrows the machines, indexed as StreamInfo::machine
+/// (entries may be null for machines that are not shown), and the clock. One thread.
 class ReportWriter {
  public:
   enum class Format { kText, kJson };

@@ -1,8 +1,9 @@
 // What `ivtrace info` tells of a run: the model, and its two renderings.
 //
-// The books of each buffer and CPU must balance: what the kernel wrote is what was delivered, plus what its counters
-// name as lost, plus what it still held at the end; and what was delivered is what stands in the run, plus the losses
-// that the recorder wrote down on the way. Whatever does not balance is a loss of its own, never silence.
+// The books of each buffer and CPU must balance: what the kernel wrote is what was delivered, plus what its
+// counters name as lost, plus what it still held at the end; and what was delivered is what stands in the
+// run, plus the losses that the recorder wrote down on the way. Whatever does not balance is a loss of its
+// own, never silence.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +15,21 @@ namespace ivtrace::cli {
 
 /// A guest's clock, or the host's own, as far as the run knows it.
 struct ClockInfo {
-  std::string source;              ///< "host", "handshake", "kvm-debugfs", …; "none" when not aligned
+  std::string source;  ///< "host", "handshake", "kvm-debugfs", …; "none" when not aligned
   std::uint64_t epochs = 0;
   std::optional<double> error_ns;  ///< bound on a guest timestamp's error against the host's clock
   bool aligned = false;
-  std::string quality;             ///< one clause for people
+  std::string quality;  ///< one clause for people
 };
 
 /// Events of one buffer on one CPU, counted on both sides.
 struct CpuBalance {
-  std::string buffer;                  ///< "" for the main buffer
+  std::string buffer;  ///< "" for the main buffer
   std::uint32_t cpu = 0;
-  std::uint64_t found = 0;             ///< events that stand in the run
-  std::uint64_t bytes = 0;             ///< of the page file
-  bool counted = false;                ///< the kernel's counters are in the run; the next five are theirs
-  bool final_counters = false;         ///< … and were taken after the last event was delivered
+  std::uint64_t found = 0;      ///< events that stand in the run
+  std::uint64_t bytes = 0;      ///< of the page file
+  bool counted = false;         ///< the kernel's counters are in the run; the next five are theirs
+  bool final_counters = false;  ///< … and were taken after the last event was delivered
   std::uint64_t delivered = 0;
   std::uint64_t unread = 0;
   std::uint64_t overrun = 0;
@@ -40,8 +41,8 @@ struct CpuBalance {
 struct LossInfo {
   std::string machine;
   std::string reason;
-  std::optional<std::uint32_t> cpu;        ///< empty: all CPUs
-  std::optional<std::uint64_t> events;     ///< empty: nobody knows how many
+  std::optional<std::uint32_t> cpu;     ///< empty: all CPUs
+  std::optional<std::uint64_t> events;  ///< empty: nobody knows how many
   std::optional<std::uint64_t> bytes;
   std::optional<std::int64_t> from_ns;
   std::optional<std::int64_t> until_ns;
@@ -51,7 +52,7 @@ struct LossInfo {
 
 struct MachineInfo {
   std::string name;
-  std::string kind;                    ///< "host" or "guest"
+  std::string kind;  ///< "host" or "guest"
   std::string kernel;
   std::string hostname;
   std::string uuid;
@@ -64,11 +65,11 @@ struct MachineInfo {
   std::uint64_t idle_lag_ns = 0;
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t lost = 0;              ///< events whose number is known
-  bool lost_more = false;              ///< and others, of unknown number
+  std::uint64_t lost = 0;  ///< events whose number is known
+  bool lost_more = false;  ///< and others, of unknown number
   ClockInfo clock;
   std::vector<CpuBalance> balance;
-  std::vector<std::string> rejected;   ///< events asked for and not there
+  std::vector<std::string> rejected;  ///< events asked for and not there
 };
 
 /// A part of the run that breaks its format.
@@ -88,10 +89,11 @@ struct NoteInfo {
 struct RunInfo {
   std::string path;
   std::string tool_version;
-  std::string created;                 ///< ISO 8601, UTC
+  std::string created;  ///< ISO 8601, UTC
   std::string command_line;
   std::string profile;
-  std::string ended;                   ///< why the recording ended; empty: the recorder died or still runs
+  std::string ended;       ///< why the recording ended; empty: `recording`, or the recorder died
+  bool recording = false;  ///< a living recorder is writing it
   std::int64_t duration_ns = 0;
   std::uint64_t bytes = 0;
   std::vector<MachineInfo> machines;

@@ -13,16 +13,20 @@ Json or_null(const std::optional<T>& value) {
 }
 
 Json clock_json(const ClockInfo& clock) {
-  return {{"source", clock.source}, {"epochs", clock.epochs}, {"error_ns", or_null(clock.error_ns)},
-          {"aligned", clock.aligned}, {"quality", clock.quality}};
+  return {{"source", clock.source},
+          {"epochs", clock.epochs},
+          {"error_ns", or_null(clock.error_ns)},
+          {"aligned", clock.aligned},
+          {"quality", clock.quality}};
 }
 
 Json balance_json(const CpuBalance& balance) {
-  Json entry = {{"buffer", balance.buffer}, {"cpu", balance.cpu}, {"events", balance.found}, {"bytes", balance.bytes}};
+  Json entry = {
+      {"buffer", balance.buffer}, {"cpu", balance.cpu}, {"events", balance.found}, {"bytes", balance.bytes}};
   if (balance.counted) {
     entry["counters"] = {{"final", balance.final_counters}, {"delivered", balance.delivered},
-                         {"unread", balance.unread}, {"overrun", balance.overrun}, {"dropped", balance.dropped},
-                         {"commit_overrun", balance.commit_overrun}};
+                         {"unread", balance.unread},        {"overrun", balance.overrun},
+                         {"dropped", balance.dropped},      {"commit_overrun", balance.commit_overrun}};
   }
   return entry;
 }
@@ -30,18 +34,37 @@ Json balance_json(const CpuBalance& balance) {
 Json machine_json(const MachineInfo& machine) {
   Json balance = Json::array();
   for (const CpuBalance& cpu : machine.balance) balance.push_back(balance_json(cpu));
-  return {{"name", machine.name}, {"kind", machine.kind}, {"kernel", machine.kernel}, {"hostname", machine.hostname},
-          {"uuid", machine.uuid}, {"accel", machine.accel}, {"feed", machine.feed},
-          {"agent_version", machine.agent_version}, {"host_only", machine.host_only}, {"note", machine.note},
-          {"cpus", machine.cpus}, {"idle_lag_ns", machine.idle_lag_ns}, {"events", machine.events},
-          {"bytes", machine.bytes}, {"lost", machine.lost}, {"lost_more", machine.lost_more},
-          {"clock", clock_json(machine.clock)}, {"buffers", std::move(balance)}, {"rejected", machine.rejected}};
+  return {{"name", machine.name},
+          {"kind", machine.kind},
+          {"kernel", machine.kernel},
+          {"hostname", machine.hostname},
+          {"uuid", machine.uuid},
+          {"accel", machine.accel},
+          {"feed", machine.feed},
+          {"agent_version", machine.agent_version},
+          {"host_only", machine.host_only},
+          {"note", machine.note},
+          {"cpus", machine.cpus},
+          {"idle_lag_ns", machine.idle_lag_ns},
+          {"events", machine.events},
+          {"bytes", machine.bytes},
+          {"lost", machine.lost},
+          {"lost_more", machine.lost_more},
+          {"clock", clock_json(machine.clock)},
+          {"buffers", std::move(balance)},
+          {"rejected", machine.rejected}};
 }
 
 Json loss_json(const LossInfo& loss) {
-  return {{"machine", loss.machine}, {"reason", loss.reason}, {"cpu", or_null(loss.cpu)},
-          {"events", or_null(loss.events)}, {"bytes", or_null(loss.bytes)}, {"from_ns", or_null(loss.from_ns)},
-          {"until_ns", or_null(loss.until_ns)}, {"detail", loss.detail}, {"remedy", loss.remedy}};
+  return {{"machine", loss.machine},
+          {"reason", loss.reason},
+          {"cpu", or_null(loss.cpu)},
+          {"events", or_null(loss.events)},
+          {"bytes", or_null(loss.bytes)},
+          {"from_ns", or_null(loss.from_ns)},
+          {"until_ns", or_null(loss.until_ns)},
+          {"detail", loss.detail},
+          {"remedy", loss.remedy}};
 }
 
 }  // namespace
@@ -59,10 +82,19 @@ std::string run_info_json(const RunInfo& info) {
   for (const NoteInfo& note : info.notes) {
     notes.push_back({{"at_ns", note.at_ns}, {"machine", note.machine}, {"text", note.text}});
   }
-  const Json document = {{"run", info.path}, {"created", info.created}, {"tool_version", info.tool_version},
-                         {"command_line", info.command_line}, {"profile", info.profile}, {"ended", info.ended},
-                         {"duration_ns", info.duration_ns}, {"bytes", info.bytes}, {"machines", std::move(machines)},
-                         {"losses", std::move(losses)}, {"damage", std::move(damage)}, {"notes", std::move(notes)}};
+  const Json document = {{"run", info.path},
+                         {"created", info.created},
+                         {"tool_version", info.tool_version},
+                         {"command_line", info.command_line},
+                         {"profile", info.profile},
+                         {"ended", info.ended},
+                         {"recording", info.recording},
+                         {"duration_ns", info.duration_ns},
+                         {"bytes", info.bytes},
+                         {"machines", std::move(machines)},
+                         {"losses", std::move(losses)},
+                         {"damage", std::move(damage)},
+                         {"notes", std::move(notes)}};
   return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -1,6 +1,6 @@
-// The books are done per buffer and CPU. Kernel counters of several generations (an agent that was started anew) add up,
-// because the page file holds the events of all of them. What the counters name as lost gets the time range of the
-// holes that the pages show; a hole that no counter explains is a loss of its own.
+// The books are done per buffer and CPU. Kernel counters of several generations (an agent that was started
+// anew) add up, because the page file holds the events of all of them. What the counters name as lost gets
+// the time range of the holes that the pages show; a hole that no counter explains is a loss of its own.
 #include "cli/run_info_load.h"
 
 #include <fmt/format.h>
@@ -72,7 +72,8 @@ ClockInfo host_clock_info(const RunClock& clock, const run::RunReader& run) {
   return info;
 }
 
-ClockInfo guest_clock_info(const MachineClock& clock, const RunClock& run_clock, const run::Machine& machine) {
+ClockInfo guest_clock_info(const MachineClock& clock, const RunClock& run_clock,
+                           const run::Machine& machine) {
   ClockInfo info;
   info.source = clock::to_string(clock.guest().source());
   info.epochs = clock.guest().epoch_count();
@@ -132,18 +133,22 @@ class BookKeeper {
   void add(const CpuBalance& balance, const FileScan& scan) {
     const std::uint64_t named = balance.overrun + balance.dropped + balance.commit_overrun;
     enter("overrun", balance, scan, balance.overrun);
-    enter("dropped", balance, scan, balance.dropped);
+    enter("dropped-events", balance, scan, balance.dropped);
     enter("commit-overrun", balance, scan, balance.commit_overrun);
-    enter("unread", balance, scan, balance.unread);
-    if (scan.missed > named) enter("missed", balance, scan, scan.missed - named);
+    enter("unread-at-stop", balance, scan, balance.unread);
+    if (scan.missed > named) enter("missed-events", balance, scan, scan.missed - named);
     bool uncounted = false;
     const std::uint64_t journalled = journalled_loss(machine_, balance.cpu, uncounted);
     if (scan.missed_uncounted > 0 && named == 0 && journalled == 0 && !uncounted) {
-      losses_.push_back(entry("missed", balance, scan));
+      losses_.push_back(entry("missed-events", balance, scan));
     }
-    if (!balance.final_counters || balance.delivered <= balance.found) return;
-    const std::uint64_t gap = balance.delivered - balance.found;
-    if (gap > journalled) enter("not-in-run", balance, scan, gap - journalled);
+    if (!balance.final_counters) {
+      if (scan.missing_pages > 0) losses_.push_back(entry("missing-pages", balance, scan));
+      return;
+    }
+    const std::uint64_t gap = balance.delivered > balance.found ? balance.delivered - balance.found : 0;
+    const char* const reason = scan.missing_pages > 0 ? "missing-pages" : "not-in-run";
+    if (gap > journalled) enter(reason, balance, scan, gap - journalled);
   }
 
  private:
@@ -154,13 +159,14 @@ class BookKeeper {
     loss.cpu = balance.cpu;
     loss.remedy = loss_remedy(reason);
     loss.detail = balance.buffer.empty() ? "" : "buffer " + balance.buffer;
-    if (scan.missed > 0 || scan.missed_uncounted > 0) {
+    if (scan.has_holes()) {
       loss.from_ns = run_clock_.to_ns(clock_.to_host(scan.missed_from, balance.cpu));
       loss.until_ns = run_clock_.to_ns(clock_.to_host(scan.missed_until, balance.cpu));
     }
     return loss;
   }
-  void enter(const std::string& reason, const CpuBalance& balance, const FileScan& scan, std::uint64_t events) {
+  void enter(const std::string& reason, const CpuBalance& balance, const FileScan& scan,
+             std::uint64_t events) {
     if (events == 0) return;
     losses_.push_back(entry(reason, balance, scan));
     losses_.back().events = events;
@@ -247,10 +253,11 @@ std::optional<HostTsc> last_moment(const run::RunReader& run) {
 
 Result<clock::HostClock> host_clock_of(const run::RunReader& run) {
   const run::Machine* const host = run.find(format::kHostMachine);
-  return clock::HostClock::create(run.anchors(), run.manifest().start_tsc, host != nullptr ? host->info.tsc_khz : 0);
+  return clock::HostClock::create(run.anchors(), run.manifest().start_tsc,
+                                  host != nullptr ? host->info.tsc_khz : 0);
 }
 
-RunInfo load_run_info(const run::RunReader& run) {
+RunInfo load_run_info(const run::RunReader& run, bool recording) {
   const RunClock clock(run);
   RunInfo info;
   info.path = run.path();
@@ -258,6 +265,7 @@ RunInfo load_run_info(const run::RunReader& run) {
   info.created = run.manifest().created;
   info.command_line = joined(run.manifest().command_line);
   info.profile = run.manifest().profile;
+  info.recording = recording;
   if (run.end()) info.ended = run.end()->reason;
   info.duration_ns = clock.to_ns(last_moment(run)).value_or(0);
   for (const run::Damage& damage : run.damage()) {
@@ -266,7 +274,16 @@ RunInfo load_run_info(const run::RunReader& run) {
   if (run.damage_total() > run.damage().size()) {
     info.damage.push_back({"", fmt::format("and {} more", run.damage_total() - run.damage().size()), 0});
   }
-  for (const run::Machine& machine : run.machines()) info.machines.push_back(machine_info(run, machine, clock, info));
+  if (!run.end() && !recording) {
+    LossInfo loss;
+    loss.machine = format::kHostMachine;
+    loss.reason = "recorder-died";
+    loss.from_ns = clock.to_ns(last_moment(run));
+    loss.remedy = loss_remedy(loss.reason);
+    info.losses.push_back(std::move(loss));
+  }
+  for (const run::Machine& machine : run.machines())
+    info.machines.push_back(machine_info(run, machine, clock, info));
   for (const MachineInfo& machine : info.machines) info.bytes += machine.bytes;
   for (const run::NoteRecord& note : run.notes()) {
     info.notes.push_back({clock.to_ns(note.tsc).value_or(0), note.machine, note.text});

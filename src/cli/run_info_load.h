@@ -8,8 +8,9 @@
 
 namespace ivtrace::cli {
 
-/// Reads all page files once and does the books.
-RunInfo load_run_info(const run::RunReader& run);
+/// Reads all page files once and does the books. `recording`: a living recorder is writing the run. Without
+/// it, a run that has no end is one whose recorder died, and what that cost nobody knows yet.
+RunInfo load_run_info(const run::RunReader& run, bool recording);
 
 /// The host's clock of a run, time 0 at its start. An error when its anchors do not make one.
 Result<clock::HostClock> host_clock_of(const run::RunReader& run);

@@ -30,17 +30,26 @@ std::string lost_text(const MachineInfo& machine) {
 }
 
 void append_head(std::string& out, const RunInfo& info) {
-  append_line(out, fmt::format("{}: {} s, {}, recorded {} by ivtrace {}", info.path, seconds_text(info.duration_ns),
-                               format_size(info.bytes), info.created, info.tool_version));
+  append_line(out, fmt::format("{}: {} s, {} of events, recorded {} by ivtrace {}", info.path,
+                               seconds_text(info.duration_ns), format_size(info.bytes), info.created,
+                               info.tool_version));
   if (!info.command_line.empty()) append_line(out, "command: " + info.command_line);
-  append_line(out, info.ended.empty() ? "ended:   not yet, or the recorder died; ivtrace cleanup salvages what is left"
-                                      : "ended:   " + info.ended);
+  const char* const open_end = info.recording ? "not yet, it is being recorded" : "its recorder died";
+  append_line(out, "ended:   " + (info.ended.empty() ? open_end : info.ended));
 }
 
 void append_machines(std::string& out, const RunInfo& info) {
   constexpr auto kRight = TextTable::Align::kRight;
-  TextTable table({{"MACHINE"}, {"KIND"}, {"KERNEL"}, {"CPUS", kRight}, {"EVENTS", kRight}, {"BYTES", kRight},
-                   {"LOST", kRight}, {"CLOCK"}, {"EPOCHS", kRight}, {"ERROR", kRight}});
+  TextTable table({{"MACHINE"},
+                   {"KIND"},
+                   {"KERNEL"},
+                   {"CPUS", kRight},
+                   {"EVENTS", kRight},
+                   {"BYTES", kRight},
+                   {"LOST", kRight},
+                   {"CLOCK"},
+                   {"EPOCHS", kRight},
+                   {"ERROR", kRight}});
   for (const MachineInfo& machine : info.machines) {
     table.add_row({machine.name, machine.kind, machine.kernel.empty() ? "?" : machine.kernel,
                    std::to_string(machine.cpus), grouped(machine.events), format_size(machine.bytes),
@@ -53,10 +62,11 @@ void append_machines(std::string& out, const RunInfo& info) {
     if (!machine.clock.quality.empty()) append_line(out, machine.name + ": clock: " + machine.clock.quality);
     if (!machine.note.empty()) append_line(out, machine.name + ": " + machine.note);
     if (machine.idle_lag_ns > 0) {
-      append_line(out, fmt::format("{}: while quiet, its events may come up to {} ms late into the run", machine.name,
-                                   machine.idle_lag_ns / 1'000'000));
+      append_line(out, fmt::format("{}: while quiet, its events may come up to {} ms late into the run",
+                                   machine.name, machine.idle_lag_ns / 1'000'000));
     }
-    for (const std::string& event : machine.rejected) append_line(out, machine.name + ": not recorded: " + event);
+    for (const std::string& event : machine.rejected)
+      append_line(out, machine.name + ": not recorded: " + event);
   }
 }
 
@@ -68,11 +78,17 @@ std::string range_text(const LossInfo& loss) {
 
 void append_losses(std::string& out, const RunInfo& info) {
   if (info.losses.empty()) {
-    out += info.damage.empty() ? "\nNothing was lost.\n" : "";
+    if (info.damage.empty())
+      out += info.recording ? "\nNothing is known to be lost so far.\n" : "\nNothing was lost.\n";
     return;
   }
   constexpr auto kRight = TextTable::Align::kRight;
-  TextTable table({{"LOST"}, {"MACHINE"}, {"CPU", kRight}, {"EVENTS", kRight}, {"BYTES", kRight}, {"TIME (s)"},
+  TextTable table({{"LOST"},
+                   {"MACHINE"},
+                   {"CPU", kRight},
+                   {"EVENTS", kRight},
+                   {"BYTES", kRight},
+                   {"TIME (s)"},
                    {"WHAT TO DO"}});
   for (const LossInfo& loss : info.losses) {
     table.add_row({loss.reason, loss.machine, loss.cpu ? std::to_string(*loss.cpu) : "all",
@@ -82,7 +98,8 @@ void append_losses(std::string& out, const RunInfo& info) {
   out += '\n';
   table.append_to(out);
   for (const LossInfo& loss : info.losses) {
-    if (!loss.detail.empty()) append_line(out, fmt::format("{}: {}: {}", loss.machine, loss.reason, loss.detail));
+    if (!loss.detail.empty())
+      append_line(out, fmt::format("{}: {}: {}", loss.machine, loss.reason, loss.detail));
   }
 }
 
@@ -94,13 +111,16 @@ std::string seconds_text(std::int64_t ns) {
 }
 
 std::string loss_remedy(const std::string& reason) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kRemedies = {{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kRemedies = {{
       {"overrun", "a larger --buffer-size, or fewer events"},
-      {"dropped", "a larger --buffer-size, or fewer events"},
+      {"dropped-events", "a larger --buffer-size, or fewer events"},
       {"commit-overrun", "a larger --buffer-size"},
-      {"missed", "a larger --buffer-size, or fewer events"},
-      {"unread", "let the recording end in good order"},
+      {"missed-events", "a larger --buffer-size, or fewer events"},
+      {"unread-at-stop", "let the recording end in good order"},
       {"not-in-run", "let the recording end in good order"},
+      {"missing-pages", "let the recording end in good order"},
+      {"no-page-start", "let the recording end in good order"},
+      {"write-failed", "see the kernel's log for errors of the disk"},
       {"disk-full", "make room, or write elsewhere with -o"},
       {"size-limit", "a larger --max-size"},
       {"guest-share", "a larger --max-size"},
@@ -128,8 +148,8 @@ std::string run_info_text(const RunInfo& info) {
   }
   if (!info.notes.empty()) out += '\n';
   for (const NoteInfo& note : info.notes) {
-    append_line(out, fmt::format("{}  {}{}{}", seconds_text(note.at_ns), note.machine, note.machine.empty() ? "" : ": ",
-                                 note.text));
+    append_line(out, fmt::format("{}  {}{}{}", seconds_text(note.at_ns), note.machine,
+                                 note.machine.empty() ? "" : ": ", note.text));
   }
   return out;
 }

@@ -47,7 +47,8 @@ Check monitor_check(const hypervisor::Monitor& monitor) {
     case hypervisor::QmpState::kFailed:
       break;
   }
-  return {"monitor", "warning", "QMP at " + monitor.path + ": " + monitor.detail, "see whether the guest still runs"};
+  return {"monitor", "warning", "QMP at " + monitor.path + ": " + monitor.detail,
+          "see whether the guest still runs"};
 }
 
 Check version_check(const format::Reply& hello) {
@@ -59,7 +60,8 @@ Check version_check(const format::Reply& hello) {
             std::string("put ivtrace-agent ") + IVTRACE_VERSION + " into the guest"};
   }
   if (hello.agent_version != IVTRACE_VERSION) {
-    return {"agent", "warning", text + ", the host has " + IVTRACE_VERSION, "use the same version on both sides"};
+    return {"agent", "warning", text + ", the host has " + IVTRACE_VERSION,
+            "use the same version on both sides"};
   }
   return {"agent", "ok", text, ""};
 }
@@ -67,7 +69,9 @@ Check version_check(const format::Reply& hello) {
 Check failed_to_ask(const Error& error) {
   const bool busy = error.code == ErrorCode::kBusy;
   return {"agent", busy ? "warning" : "missing", error.message,
-          !error.hint.empty() ? error.hint : busy ? "ask again when the recording is over" : kAgentHint};
+          !error.hint.empty() ? error.hint
+          : busy              ? "ask again when the recording is over"
+                              : kAgentHint};
 }
 
 }  // namespace
@@ -108,7 +112,8 @@ Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std:
   }
   if (matches.size() == 1) return matches.front();
   if (matches.size() > 1) {
-    return Error(ErrorCode::kInvalid, std::to_string(matches.size()) + " guests are called \"" + wanted + "\"",
+    return Error(ErrorCode::kInvalid,
+                 std::to_string(matches.size()) + " guests are called \"" + wanted + "\"",
                  "name it by its pid or UUID, see ivtrace guests");
   }
   if (guests.empty()) return Error(ErrorCode::kNotFound, "no QEMU guest runs on this host");
@@ -121,7 +126,8 @@ Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std:
 std::vector<Check> judge_guest(const GuestState& state) {
   std::vector<Check> checks = {monitor_check(state.guest.qmp)};
   if (!state.has_ring()) {
-    checks.push_back({"ring", "missing", "the guest has no ivshmem memory: it can be seen from the host only", kRingHint});
+    checks.push_back(
+        {"ring", "missing", "the guest has no ivshmem memory: it can be seen from the host only", kRingHint});
     return checks;
   }
   const std::string& path = state.guest.rings.front().path;

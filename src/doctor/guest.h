@@ -1,4 +1,5 @@
-// The state of this host's guests: their rings and agents looked at from outside, and what a guest lacks for tracing.
+// The state of this host's guests: their rings and agents looked at from outside, and what a guest lacks for
+// tracing.
 #pragma once
 
 #include <optional>
@@ -25,14 +26,15 @@ struct GuestState {
 /// Every guest of this host. Watches formatted rings for a little more than a second, all at once.
 Result<std::vector<GuestState>> look_at_guests();
 
-/// The one guest among `guests` that `wanted` names: its name, UUID or pid. kNotFound with the nearest names; kInvalid
-/// when several have that name. The index into `guests`.
+/// The one guest among `guests` that `wanted` names: its name, UUID or pid. kNotFound with the nearest names;
+/// kInvalid when several have that name. The index into `guests`.
 Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std::string& wanted);
 
 /// What can be told from outside, in the order in which a person would fix it.
 std::vector<format::Check> judge_guest(const GuestState& state);
 
-/// Asks the guest's agent for its own checks; the outcome of asking is a check as well. Takes the ring's lock for as long.
+/// Asks the guest's agent for its own checks; the outcome of asking is a check as well. Takes the ring's lock
+/// for as long.
 std::vector<format::Check> ask_agent(const std::string& ring_path);
 
 }  // namespace ivtrace::doctor

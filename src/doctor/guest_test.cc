@@ -14,7 +14,8 @@ GuestState guest_called(const std::string& name, std::int32_t pid) {
 }
 
 TEST(PickGuest, ByNameUuidAndPid) {
-  std::vector<GuestState> guests = {guest_called("web", 10), guest_called("database", 11), guest_called("web", 12)};
+  std::vector<GuestState> guests = {guest_called("web", 10), guest_called("database", 11),
+                                    guest_called("web", 12)};
   guests[2].guest.uuid = "0c0ffee0-0000-4000-8000-000000000001";
   EXPECT_EQ(pick_guest(guests, "database").value(), 1u);
   EXPECT_EQ(pick_guest(guests, "12").value(), 2u);

@@ -1,6 +1,6 @@
-// What this host has and lacks for recording. What tracing itself needs is tried by the tracefs room (guests ask the
-// same of themselves); what a host needs besides is here: its facts are read by one function and judged by another, so
-// that every verdict can be tested without a machine that lacks the thing.
+// What this host has and lacks for recording. What tracing itself needs is tried by the tracefs room (guests
+// ask the same of themselves); what a host needs besides is here: its facts are read by one function and
+// judged by another, so that every verdict can be tested without a machine that lacks the thing.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,21 @@ namespace ivtrace::doctor {
 
 /// What was found on the host, unjudged. A plain value, owns everything.
 struct HostFacts {
-  std::string kernel_release;           ///< uname -r
-  std::string cpu_flags;                ///< the flags line of /proc/cpuinfo
-  std::string clocksource;              ///< the kernel's current clocksource
-  bool kvm_device = false;              ///< /dev/kvm is there
-  std::string kvm_problem;              ///< why KVM's own values cannot be read; empty when they can
-  std::string output_directory;         ///< where the free space was measured
-  std::string disk_problem;             ///< why it could not be measured
-  std::uint64_t disk_free = 0;          ///< bytes an ordinary file may take there
-  std::uint64_t disk_floor = 0;         ///< bytes that record leaves free
-  std::vector<std::string> guests;      ///< "name (pid N)" of the running QEMU guests
-  std::string guests_problem;           ///< why they could not be listed
+  std::string kernel_release;       ///< uname -r
+  std::string cpu_flags;            ///< the flags line of /proc/cpuinfo
+  std::string clocksource;          ///< the kernel's current clocksource
+  bool kvm_device = false;          ///< /dev/kvm is there
+  std::string kvm_problem;          ///< why KVM's own values cannot be read; empty when they can
+  std::string output_directory;     ///< where the free space was measured
+  std::string disk_problem;         ///< why it could not be measured
+  std::uint64_t disk_free = 0;      ///< bytes an ordinary file may take there
+  std::uint64_t disk_floor = 0;     ///< bytes that record leaves free
+  std::vector<std::string> guests;  ///< "name (pid N)" of the running QEMU guests
+  std::string guests_problem;       ///< why they could not be listed
 };
 
-/// Reads the facts. Never fails: what cannot be read is told in them. `output_directory` is where a run would be written.
+/// Reads the facts. Never fails: what cannot be read is told in them. `output_directory` is where a run would
+/// be written.
 HostFacts gather_host_facts(const std::string& output_directory);
 
 /// One check per fact, in the order in which a person would fix them.

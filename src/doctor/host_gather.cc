@@ -63,7 +63,8 @@ void gather_disk(HostFacts& facts, const std::string& output_directory) {
     return;
   }
   facts.disk_free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  facts.disk_floor = std::max<std::uint64_t>(kDiskFloor, static_cast<std::uint64_t>(disk.f_blocks) * disk.f_frsize / 20);
+  facts.disk_floor =
+      std::max<std::uint64_t>(kDiskFloor, static_cast<std::uint64_t>(disk.f_blocks) * disk.f_frsize / 20);
 }
 
 }  // namespace

@@ -32,11 +32,14 @@ std::string joined(const std::vector<std::string>& names) {
 
 Check judge_kernel(const HostFacts& facts) {
   const std::uint32_t version = kernel_version(facts.kernel_release);
-  if (version == 0) return warning("kernel", "release \"" + facts.kernel_release + "\" is not understood", "");
+  if (version == 0)
+    return warning("kernel", "release \"" + facts.kernel_release + "\" is not understood", "");
   if (version < 5000) {
-    return missing("kernel", facts.kernel_release + " is too old", "Linux 5.0 or later is needed, 6.1 or later is tested");
+    return missing("kernel", facts.kernel_release + " is too old",
+                   "Linux 5.0 or later is needed, 6.1 or later is tested");
   }
-  const char* const feed = version >= 6010 ? "buffers can be mapped" : "buffers are read, mapping comes with 6.10";
+  const char* const feed =
+      version >= 6010 ? "buffers can be mapped" : "buffers are read, mapping comes with 6.10";
   return ok("kernel", facts.kernel_release + ": " + feed);
 }
 
@@ -50,7 +53,8 @@ Check judge_tsc(const HostFacts& facts) {
 
 Check judge_kvm(const HostFacts& facts) {
   if (!facts.kvm_device) {
-    return warning("kvm", "/dev/kvm is not there: guests run under TCG", "their clocks come from the handshake alone");
+    return warning("kvm", "/dev/kvm is not there: guests run under TCG",
+                   "their clocks come from the handshake alone");
   }
   if (!facts.kvm_problem.empty()) {
     return warning("kvm", facts.kvm_problem, "guests' clocks come from the handshake alone");
@@ -64,8 +68,9 @@ Check judge_disk(const HostFacts& facts) {
   }
   const std::string free = fmt::format("{} free in {}", format_size(facts.disk_free), facts.output_directory);
   if (facts.disk_free <= facts.disk_floor) {
-    return missing("disk", free, fmt::format("record keeps {} free: make room or write elsewhere with -o",
-                                             format_size(facts.disk_floor)));
+    return missing("disk", free,
+                   fmt::format("record keeps {} free: make room or write elsewhere with -o",
+                               format_size(facts.disk_floor)));
   }
   if (facts.disk_free - facts.disk_floor < (1ull << 30)) {
     return warning("disk", free, "a busy machine writes tens of MB a second; see record --max-size");
@@ -75,7 +80,8 @@ Check judge_disk(const HostFacts& facts) {
 
 Check judge_guests(const HostFacts& facts) {
   if (!facts.guests_problem.empty()) return warning("guests", facts.guests_problem, "");
-  if (facts.guests.empty()) return warning("guests", "no QEMU guest runs here", "the host alone can be recorded");
+  if (facts.guests.empty())
+    return warning("guests", "no QEMU guest runs here", "the host alone can be recorded");
   return ok("guests", joined(facts.guests));
 }
 

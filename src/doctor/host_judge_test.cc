@@ -27,7 +27,8 @@ const format::Check& named(const std::vector<format::Check>& checks, const std::
 }
 
 TEST(JudgeHost, HealthyHostHasOnlyOk) {
-  for (const format::Check& check : judge_host(healthy())) EXPECT_EQ(check.state, "ok") << check.name << check.detail;
+  for (const format::Check& check : judge_host(healthy()))
+    EXPECT_EQ(check.state, "ok") << check.name << check.detail;
 }
 
 TEST(JudgeHost, EverythingThatIsMissingHasAHint) {

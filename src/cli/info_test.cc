@@ -1,0 +1,143 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/cli.h"
+#include "cli/sample_run.h"
+
+namespace ivtrace::cli {
+namespace {
+
+class Info : public ::testing::Test {
+ protected:
+  /// Runs `info` on the run and gives its JSON.
+  nlohmann::json info(ExitCode expected) {
+    Output out = Output::to_memory();
+    Output err = Output::to_memory();
+    Streams streams{out, err};
+    const std::vector<std::string> arguments = {"info", path_, "--json"};
+    EXPECT_EQ(run_cli(arguments, streams), expected) << err.captured() << out.captured();
+    return nlohmann::json::parse(out.captured());
+  }
+  void append(const run::Record& record) {
+    std::ofstream(path_ + "/" + format::kJournalName, std::ios::app) << run::encode_record(record) << '\n';
+  }
+
+  run::ScratchDirectory directory_;
+  std::string path_ = directory_ / "run.ivt";
+};
+
+TEST_F(Info, TellsMachinesEventsAndClocks) {
+  write_sample_run(path_, {.hole = false, .unaligned = true});
+  const nlohmann::json document = info(ExitCode::kOk);
+  ASSERT_EQ(document["machines"].size(), 3u);
+  const nlohmann::json& host = document["machines"][0];
+  EXPECT_EQ(host["name"], "host");
+  EXPECT_EQ(host["kind"], "host");
+  EXPECT_EQ(host["events"], 4);
+  EXPECT_EQ(host["bytes"], 8192);
+  EXPECT_EQ(host["lost"], 0);
+  EXPECT_TRUE(host["clock"]["aligned"]);
+  const nlohmann::json& vm1 = document["machines"][1];
+  EXPECT_EQ(vm1["events"], 2);
+  EXPECT_EQ(vm1["clock"]["source"], "handshake");
+  EXPECT_EQ(vm1["clock"]["epochs"], 1);
+  EXPECT_EQ(vm1["clock"]["error_ns"], 15.0);
+  const nlohmann::json& vm2 = document["machines"][2];
+  EXPECT_FALSE(vm2["clock"]["aligned"]);
+  EXPECT_TRUE(vm2["clock"]["error_ns"].is_null());
+  EXPECT_EQ(document["duration_ns"], 2'000'000'000);
+  EXPECT_EQ(document["ended"], "duration");
+}
+
+TEST_F(Info, LossOfTheKernelHasNumberPlaceAndRemedy) {
+  write_sample_run(path_, {.hole = true, .unaligned = false});
+  const nlohmann::json document = info(ExitCode::kLoss);
+  ASSERT_EQ(document["losses"].size(), 1u) << document["losses"];
+  const nlohmann::json& loss = document["losses"][0];
+  EXPECT_EQ(loss["machine"], "host");
+  EXPECT_EQ(loss["reason"], "overrun");
+  EXPECT_EQ(loss["cpu"], 0);
+  EXPECT_EQ(loss["events"], 1234);
+  EXPECT_EQ(loss["from_ns"], 2000);
+  EXPECT_EQ(loss["until_ns"], 1'000'000'000);
+  EXPECT_NE(loss["remedy"], "");
+  EXPECT_EQ(document["machines"][0]["lost"], 1234);
+}
+
+TEST_F(Info, BooksThatDoNotBalanceAreALoss) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  append(final_counters("vm1", 10, 0));
+  const nlohmann::json document = info(ExitCode::kLoss);
+  ASSERT_EQ(document["losses"].size(), 1u) << document["losses"];
+  EXPECT_EQ(document["losses"][0]["reason"], "not-in-run");
+  EXPECT_EQ(document["losses"][0]["events"], 8);
+}
+
+TEST_F(Info, WhatTheRecorderWroteDownExplainsTheGap) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  append(final_counters("vm1", 10, 0));
+  append(run::LossRecord{"vm1", 0u, "size-limit", 8u, std::nullopt, HostTsc(kStart + 5), std::nullopt, ""});
+  const nlohmann::json document = info(ExitCode::kLoss);
+  ASSERT_EQ(document["losses"].size(), 1u) << document["losses"];
+  EXPECT_EQ(document["losses"][0]["reason"], "size-limit");
+  EXPECT_EQ(document["losses"][0]["from_ns"], 5);
+}
+
+TEST_F(Info, LossOfUnknownSizeIsNotZero) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  append(run::LossRecord{"vm1", std::nullopt, "qemu-gone", std::nullopt, std::nullopt, {}, {}, "killed"});
+  const nlohmann::json document = info(ExitCode::kLoss);
+  EXPECT_TRUE(document["losses"][0]["events"].is_null());
+  EXPECT_TRUE(document["machines"][1]["lost_more"]);
+}
+
+TEST_F(Info, RunWithoutAnEndIsALossOfUnknownSize) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  const std::string journal = path_ + "/" + format::kJournalName;
+  std::string text = read_file(journal).value();
+  text.pop_back();  // the end's record is the last line
+  const std::size_t end = text.rfind('\n') + 1;
+  ASSERT_NE(text.find("\"duration\"", end), std::string::npos);
+  ASSERT_EQ(::truncate(journal.c_str(), static_cast<off_t>(end)), 0);
+  const nlohmann::json document = info(ExitCode::kLoss);
+  EXPECT_EQ(document["ended"], "");
+  EXPECT_EQ(document["losses"][0]["reason"], "recorder-died");
+}
+
+TEST_F(Info, DamagedPagesAreToldInBytes) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  const std::string file = path_ + "/vm1/" + format::pages_file_name("", 0);
+  ASSERT_EQ(::truncate(file.c_str(), 70), 0);
+  const nlohmann::json document = info(ExitCode::kLoss);
+  EXPECT_FALSE(document["damage"].empty());
+}
+
+TEST_F(Info, TextNamesEveryMachineAndEscapesWhatGuestsSay) {
+  write_sample_run(path_);
+  run::MachineRecord machine = machine_record("vm1");
+  machine.kernel_release = "\x1b]0;owned\x07";
+  machine.note = "\x1b[2J";
+  append(machine);
+  Output out = Output::to_memory();
+  Output err = Output::to_memory();
+  Streams streams{out, err};
+  run_cli(std::vector<std::string>{"info", path_}, streams);
+  for (const char* name : {"host", "vm1", "vm2", "overrun", "not aligned", "1,234"}) {
+    EXPECT_NE(out.captured().find(name), std::string::npos) << name << "\n" << out.captured();
+  }
+  EXPECT_EQ(out.captured().find('\x1b'), std::string::npos);
+  EXPECT_EQ(out.captured().find('\x07'), std::string::npos);
+}
+
+TEST_F(Info, DirectoryThatIsNoRunFails) {
+  Output out = Output::to_memory();
+  Output err = Output::to_memory();
+  Streams streams{out, err};
+  EXPECT_EQ(run_cli(std::vector<std::string>{"info", directory_ / "none"}, streams), ExitCode::kFailed);
+  EXPECT_TRUE(err.captured().starts_with("ivtrace: ")) << err.captured();
+}
+
+}  // namespace
+}  // namespace ivtrace::cli

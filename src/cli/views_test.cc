@@ -1,0 +1,145 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/checks_view.h"
+#include "cli/cleanup_view.h"
+#include "cli/guests_view.h"
+#include "cli/progress.h"
+#include "cli/record_view.h"
+#include "cli/run_info.h"
+#include "cli/text_table.h"
+
+namespace ivtrace::cli {
+namespace {
+
+GuestView sample_guest() {
+  GuestView guest;
+  guest.pid = 812;
+  guest.name = "vm1\x1b[31m";
+  guest.uuid = "0c0ffee0-0000-4000-8000-000000000001";
+  guest.accel = "tcg";
+  guest.vcpus = {{0, 815, 0}, {1, 816, -1}};
+  guest.disks = {{"d0", "/images/a.img", "raw", "native", "none"}};
+  guest.ring = GuestView::Ring{"/dev/shm/vm1", 16u << 20, true, 2, ""};
+  guest.agent_alive = true;
+  guest.monitor = "ok";
+  return guest;
+}
+
+TEST(GuestsText, TableAndDetails) {
+  GuestView bare;
+  bare.pid = 9;
+  bare.name = "vm2";
+  bare.monitor = "busy";
+  bare.unknown = {"vCPU indexes: the monitor is busy"};
+  EXPECT_EQ(guests_text({sample_guest(), bare}),
+            "NAME         PID  ACCEL  VCPU:THREAD  RING      AGENT  MONITOR  UUID\n"
+            "vm1\\x1b[31m  812  tcg    0:815 1:816  16.0 MiB  alive  ok       "
+            "0c0ffee0-0000-4000-8000-000000000001\n"
+            "vm2            9  ?      ?            no        -      busy     -\n"
+            "\n"
+            "vm1\\x1b[31m: disk d0 is /images/a.img (raw, native, none)\n"
+            "vm1\\x1b[31m: ring /dev/shm/vm1 (2 CPUs)\n"
+            "vm2: unknown: vCPU indexes: the monitor is busy\n");
+  EXPECT_EQ(guests_text({}), "No QEMU guest runs on this host.\n");
+}
+
+TEST(GuestsJson, HasEveryKey) {
+  const nlohmann::json document = nlohmann::json::parse(guests_json({sample_guest()}));
+  const nlohmann::json& guest = document["guests"][0];
+  EXPECT_EQ(guest["name"], "vm1\x1b[31m");
+  EXPECT_EQ(guest["vcpus"][0]["apic_id"], 0);
+  EXPECT_FALSE(guest["vcpus"][1].contains("apic_id"));
+  EXPECT_EQ(guest["disks"][0]["aio"], "native");
+  EXPECT_EQ(guest["ring"]["usable"], true);
+  EXPECT_EQ(guest["agent_alive"], true);
+}
+
+TEST(ChecksText, HintStandsBelowWhatIsNotOk) {
+  const std::vector<CheckedMachine> machines = {
+      {"host",
+       {{"root", "ok", "running as root", "unused"}, {"tracefs", "missing", "not there", "mount it"}}}};
+  EXPECT_EQ(checks_text(machines),
+            "host\n"
+            "  ok       root     running as root\n"
+            "  MISSING  tracefs  not there\n"
+            "                  -> mount it\n");
+  EXPECT_FALSE(nothing_missing(machines));
+  EXPECT_EQ(nlohmann::json::parse(checks_json(machines))["ok"], false);
+}
+
+TEST(ProgressLines, ShowRatesFillAndLosses) {
+  ProgressView view;
+  view.elapsed = Nanoseconds(12'340'000'000);
+  view.bytes = 3u << 20;
+  view.machines = {{"host", 12345.6, 2.5e6, -1, 0, ""}, {"vm1\x1b", 100, 0, 0.42, 77, "agent is gone"}};
+  EXPECT_EQ(
+      progress_lines(view, 200),
+      (std::vector<std::string>{
+          "recording 12.3 s, 3.0 MiB", "  host                   12,345 events/s     2.50 MB/s",
+          "  vm1\\x1b                   100 events/s     0.00 MB/s  ring  42 %  lost 77  agent is gone"}));
+  for (const std::string& line : progress_lines(view, 30)) EXPECT_LE(line.size(), 30u);
+}
+
+TEST(ProgressDisplay, RewritesItsBlockInPlace) {
+  Output terminal = Output::to_memory();
+  ProgressDisplay display(terminal);
+  ProgressView view;
+  view.machines = {{"host", 1, 1, -1, 0, ""}};
+  display.show(view);
+  display.announce("guest vm1 came");
+  display.show(view);
+  display.clear();
+  const std::string text = terminal.captured();
+  EXPECT_NE(text.find("guest vm1 came\n"), std::string::npos);
+  std::size_t rewrites = 0;
+  for (std::size_t at = 0; (at = text.find("\x1b[2A\x1b[J", at)) != std::string::npos; ++at) ++rewrites;
+  EXPECT_EQ(rewrites, 3u);
+  EXPECT_TRUE(text.ends_with("\x1b[J"));
+}
+
+TEST(RecordSummary, SaysWhatWasLostAndWhatToDoNext) {
+  record::RecordSummary summary;
+  summary.path = "run.ivt";
+  summary.reason = "duration";
+  summary.elapsed = Nanoseconds(2'000'000'000);
+  summary.bytes = 1u << 20;
+  summary.machines = {{"host", 1000, 5e5, -1, 0, ""}};
+  const std::string good = record_summary_text(summary);
+  EXPECT_NE(good.find("2,000"), std::string::npos) << good;
+  EXPECT_NE(good.find("Nothing was lost. Next: ivtrace info run.ivt"), std::string::npos) << good;
+  summary.lost_anything = true;
+  summary.command_status = 3 << 8;
+  const std::string bad = record_summary_text(summary);
+  EXPECT_NE(bad.find("ivtrace info run.ivt says where and why"), std::string::npos) << bad;
+  EXPECT_NE(bad.find("ended with status 3"), std::string::npos) << bad;
+}
+
+TEST(CleanupText, NamesWhatWasDone) {
+  record::CleanupReport report;
+  EXPECT_EQ(cleanup_text(report), "Nothing was left behind.\n");
+  report.salvaged = {{"/tmp/run.ivt", 77, 4096}};
+  report.removed_instances = {"ivtrace-77"};
+  EXPECT_EQ(cleanup_text(report),
+            "salvaged 4.0 KiB of recorder 77 into /tmp/run.ivt\nremoved tracing instance ivtrace-77\n");
+  EXPECT_EQ(nlohmann::json::parse(cleanup_json(report))["salvaged"][0]["pid"], 77);
+}
+
+TEST(Numbers, AreGroupedAndSigned) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1'000), "1,000");
+  EXPECT_EQ(grouped(1'234'567), "1,234,567");
+  EXPECT_EQ(seconds_text(-1), "-0.000000001");
+  EXPECT_EQ(seconds_text(INT64_MIN), "-9223372036.854775808");
+}
+
+TEST(LossRemedy, KnownReasonsHaveOne) {
+  EXPECT_NE(loss_remedy("overrun"), "");
+  EXPECT_NE(loss_remedy("size-limit"), "");
+  EXPECT_EQ(loss_remedy("something else"), "");
+}
+
+}  // namespace
+}  // namespace ivtrace::cli
