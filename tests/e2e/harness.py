@@ -114,8 +114,9 @@ def info(run: Path, check: int | None = None) -> dict:
 
 
 def report(run: Path, *args, check: int | None = None) -> list[dict]:
-    """`ivtrace report --json`, parsed."""
-    return [json.loads(line) for line in ivtrace("report", run, "--json", *args, check=check).stdout.splitlines()]
+    """`ivtrace report --json`, parsed; an event's "name" is its "system:event"."""
+    lines = [json.loads(line) for line in ivtrace("report", run, "--json", *args, check=check).stdout.splitlines()]
+    return [line | {"name": f"{line['system']}:{line['event']}"} if is_event(line) else line for line in lines]
 
 
 def is_event(line: dict) -> bool:
@@ -217,7 +218,7 @@ def _spans(run: Path, machine: str):
     waiting: dict[int, int] = {}
     for line in events(run, "--machine", machine, "--event", "block:*"):
         sector = field(line, "sector")
-        if line["event"] == "block:block_rq_issue":
+        if line["event"] == "block_rq_issue":
             waiting[sector] = line["ts_ns"]
         elif sector in waiting:
             yield sector, waiting.pop(sector), line["ts_ns"]
