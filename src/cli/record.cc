@@ -59,8 +59,10 @@ class StopSignals {
       struct sigaction current = {};
       ::sigaction(kSignals[i], nullptr, &current);
       before_[i] = current;
-      // nohup's choice stands.
-      if (current.sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+      // nohup's choice stands. Shells ignore SIGINT for what they run in the background, where a kill -INT
+      // means us nevertheless.
+      const bool keep = kSignals[i] == SIGHUP && current.sa_handler == SIG_IGN;
+      if (!keep) ::sigaction(kSignals[i], &action, nullptr);
     }
   }
   ~StopSignals() {

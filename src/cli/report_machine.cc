@@ -17,8 +17,8 @@ const decode::Field* comm_field(const decode::EventFormat& format, std::string_v
   return field != nullptr && field->is_text ? field : nullptr;
 }
 
-/// include/trace/events/sched.h and task.h. A rename names the thread that it happens on where it has no pid
-/// of its own.
+/// include/trace/events/sched.h, task.h and block.h. A rename names the thread that it happens on where it
+/// has no pid of its own.
 std::vector<CommSource> comm_sources(const decode::EventFormat& format) {
   std::vector<CommSource> sources;
   const auto add = [&](const char* pid, const char* comm, bool afterwards) {
@@ -29,6 +29,8 @@ std::vector<CommSource> comm_sources(const decode::EventFormat& format) {
     add("prev_pid", "prev_comm", false);
     add("next_pid", "next_comm", false);
     add("pid", "comm", false);
+  } else if (format.system == "block") {
+    add("common_pid", "comm", false);  // current->comm, where the event has one
   } else if (format.name == "task_newtask") {
     add("pid", "comm", false);
   } else if (format.name == "task_rename") {
