@@ -27,7 +27,6 @@ const char* to_string(LossKind kind) {
 EventStream::EventStream(StreamInfo info, TimeConverter converter, std::vector<StreamSegment> segments,
                          HostTsc start, TimeRange range)
     : converter_(std::move(converter)),
-      page_limit_(kEndOfTime.value),
       range_(range),
       info_(info),
       start_(std::min(start, kEndOfTime)),
@@ -63,6 +62,7 @@ void EventStream::seek(std::span<const std::uint64_t> offsets) {
 }
 
 bool EventStream::advance_slowly() {
+  loss_ = nullptr;
   while (!ended_) {
     if (emit_marker()) return true;
     if (waiting_) {
@@ -81,7 +81,7 @@ bool EventStream::emit_marker() {
   const LossMarker& marker = markers_[next_marker_++];
   // One that began within the range and ends behind it is shown at the range's end.
   time_ = std::max(time_, std::min(place_of(marker), range_.until.value));
-  raw_ = {};
+  record_ = {};
   loss_ = &marker;
   return true;
 }
@@ -127,8 +127,9 @@ void EventStream::open_page(const decode::PageImage& page, std::uint64_t lost_by
   std::uint64_t next = kEndOfTime.value;
   if (!converter_.convert(page.timestamp, begin)) begin = before;
   if (!ahead_ || !converter_.convert(ahead_->timestamp, next)) next = kEndOfTime.value;
-  page_limit_ = std::clamp(next, before, kEndOfTime.value);
-  begin = std::clamp(begin, before, page_limit_);
+  page_end_ = std::clamp(next, before, kEndOfTime.value);
+  limit_ = std::min(page_end_, range_.until.value);
+  begin = std::clamp(begin, before, page_end_);
   cut_bytes_ = page.damaged_bytes;
 
   if (seeking_ && ahead_ && next < range_.from.value) {  // all of this page is before the range
@@ -164,11 +165,20 @@ void EventStream::fetch_ahead() {
   }
 }
 
-std::uint64_t EventStream::move(std::uint64_t host) {
-  const std::uint64_t moved = host < time_ ? time_ : page_limit_;
-  ++stats_.moved;
-  stats_.furthest_move = std::max(stats_.furthest_move, host < moved ? moved - host : host - moved);
-  return moved;
+/// Finds the place of an event whose time breaks the order or the range; false, and the end, when it is
+/// behind the range.
+bool EventStream::settle(std::uint64_t& host) {
+  const std::uint64_t place = std::clamp(host, time_, page_end_);
+  if (place > range_.until.value) {
+    end();
+    return false;
+  }
+  if (place != host) {
+    ++stats_.moved;
+    stats_.furthest_move = std::max(stats_.furthest_move, host < place ? place - host : host - place);
+    host = place;
+  }
+  return true;
 }
 
 void EventStream::end() {

@@ -95,13 +95,10 @@ class EventStream {
   void seek(std::span<const std::uint64_t> offsets);
 
   /// Goes to the next event or marker within the range; false at the end, for ever.
-  bool advance() {
-    loss_ = nullptr;
-    return advance_in_page() || advance_slowly();
-  }
+  bool advance() { return advance_in_page() || advance_slowly(); }
 
   HostTsc time() const { return HostTsc(time_); }
-  decode::RecordBytes record() const { return raw_.record; }
+  decode::RecordBytes record() const { return record_; }
   /// The marker when this item is one, else nullptr.
   const LossMarker* loss() const { return loss_; }
   bool aligned() const { return converter_.aligned(); }
@@ -111,19 +108,17 @@ class EventStream {
  private:
   /// The next event of the current page that has a time within the range.
   bool advance_in_page() {
-    while (cursor_.next(raw_)) {
+    decode::RawEvent raw;
+    while (cursor_.next(raw)) {
       std::uint64_t host;
-      if (!converter_.convert(raw_.timestamp, host)) [[unlikely]] {
+      if (!converter_.convert(raw.timestamp, host)) [[unlikely]] {
         ++stats_.without_time;
         continue;
       }
-      if (host < time_ || host > page_limit_) [[unlikely]]
-        host = move(host);
-      if (host > range_.until.value) [[unlikely]] {
-        end();
+      if ((host < time_ || host > limit_) && !settle(host)) [[unlikely]]
         return false;
-      }
       time_ = host;
+      record_ = raw.record;
       return true;
     }
     return false;
@@ -135,22 +130,23 @@ class EventStream {
   bool emit_marker();
   bool seek_in_page();
   void add_marker(LossMarker marker);
-  std::uint64_t move(std::uint64_t host);
+  bool settle(std::uint64_t& host);
   void end();
 
   // What every event needs.
   decode::EventCursor cursor_;
   TimeConverter converter_;
-  std::uint64_t time_ = 0;        // of the current item; never falls
-  std::uint64_t page_limit_ = 0;  // no event of the page is later: the next page's start
+  std::uint64_t time_ = 0;   // of the current item; never falls
+  std::uint64_t limit_ = 0;  // the lesser of page_end_ and the range's end
   TimeRange range_;
-  decode::RawEvent raw_;
+  decode::RecordBytes record_;
   const LossMarker* loss_ = nullptr;
 
   // What every page needs.
   StreamInfo info_;
   StreamStats stats_;
   HostTsc start_;
+  std::uint64_t page_end_ = 0;  // no event of the current page is later: the next page's start
   std::vector<StreamSegment> segments_;
   std::size_t segment_ = 0;
   std::optional<decode::PageImage> ahead_;  // the next readable page
