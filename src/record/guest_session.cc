@@ -338,7 +338,7 @@ void GuestSession::save_text(const char* name, const std::string& text) {
     charged = text.size();
   }
   if (Status written = log_.writer().write_text(machine_, name, text); !written) {
-    space.trip("disk-full", written.error().message);
+    log_.note(machine_, std::string(name) + " is not saved: " + written.error().message);
   }
 }
 

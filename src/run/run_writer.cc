@@ -95,7 +95,11 @@ Result<UniqueFd> RunWriter::open_pages(const std::string& machine, const std::st
 
 Status RunWriter::write_text(const std::string& machine, const std::string& name, std::string_view content) {
   IVT_RETURN_IF_ERROR(ensure_folder(machine));
-  return replace_file(path_ + "/" + machine + "/" + name, content);
+  const std::string path = path_ + "/" + machine + "/" + name;
+  Status written = replace_file(path, content);
+  // On a full disk the unfinished copy would take the space that the events and the journal's end need.
+  if (!written) ::unlink((path + ".new").c_str());
+  return written;
 }
 
 Status RunWriter::ensure_folder(const std::string& machine) {
