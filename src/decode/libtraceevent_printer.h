@@ -1,9 +1,8 @@
 // Text by libtraceevent: the fallback for print fmts that are valid but beyond our compiler, and the tests' reference.
 //
-// Debian's 1.7.1 trusts its input: it divides by zero, follows lengths and indexes out of the record and recurses as
-// deep as the text nests. So it sees only formats that passed our own parser and use none of what it cannot bear, in a
-// text that we write anew from what we understood, and records that hold every field, in a buffer with enough zeroes
-// behind them for any locator.
+// Debian's 1.7.1 trusts its input: it divides by zero, follows lengths and indexes out of the record, uses fields that it
+// did not find, and recurses as deep as the text nests. So of a guest's format it sees only what libtraceevent_text.h
+// writes anew, and records that hold every field, in a buffer with enough zeroes behind them for any locator.
 #pragma once
 
 #include <memory>
@@ -39,12 +38,9 @@ class LibtraceeventPrinter {
  private:
   struct State;
 
-  Status parse(const EventFormat& format);
+  Status parse(const EventFormat& format, const std::string& text);
 
   std::unique_ptr<State> state_;
 };
-
-/// Whether libtraceevent can be trusted with this event, if the guest made it to break it.
-Status check_for_libtraceevent(const EventFormat& format);
 
 }  // namespace ivtrace::decode

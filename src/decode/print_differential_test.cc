@@ -52,6 +52,16 @@ class FormatFacts {
     });
   }
   bool converts(std::string_view conversion) const { return syntax_.format.find(conversion) != std::string::npos; }
+  /// Whether no record, whatever its bits, leads libtraceevent out of it or to a division by zero.
+  bool is_bounded() const {
+    const bool unbounded = any([&](const Node& node) {
+      const bool literal = node.kids.size() == 2 && syntax_.at(node.kids[1]).kind == NodeKind::kNumber;
+      return (node.kind == NodeKind::kIndex && !literal) ||
+             (node.kind == NodeKind::kBinary && (node.name == "/" || node.name == "%") && !literal) ||
+             (node.kind == NodeKind::kCall && (node.name.starts_with("__print_hex") || node.name == "__print_array"));
+    });
+    return !unbounded && !converts("*");
+  }
   /// A text conversion with a width: "%8s", "%-8s".
   bool pads_text() const {
     for (std::size_t i = 0; (i = syntax_.format.find('%', i)) != std::string::npos; ++i) {
@@ -196,8 +206,8 @@ Tally compare_kernel(const FormatTable& table, RecordStyle style) {
     const auto program = compile_print(*format);
     if (!program) continue;
     // Small numbers cannot lead libtraceevent out of the record, whatever it does with them.
-    const Status known = style == RecordStyle::kTame ? reference.add_trusted(*format) : reference.add(*format);
-    if (known) compare(*format, *program, reference, maker, style, tally);
+    if (style != RecordStyle::kTame && !FormatFacts(*format).is_bounded()) continue;
+    if (reference.add_trusted(*format)) compare(*format, *program, reference, maker, style, tally);
   }
   return tally;
 }

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "decode/libtraceevent_printer.h"
+#include "decode/libtraceevent_text.h"
 #include "decode/print_bprint.h"
 #include "decode/print_raw.h"
 
@@ -75,12 +75,29 @@ TEST(EventPrinter, ShowsFieldsWhereNobodyKnowsBetter) {
 TEST(EventPrinter, WhatCouldBreakLibtraceeventIsNotShownToIt) {
   for (const char* hostile :
        {R"("%d", UNKNOWN / REC->a)", R"("%d", UNKNOWN % 0)", R"("%d", REC->c[UNKNOWN])", R"("%*d", UNKNOWN, 1)",
-        R"("%s", __print_hex(UNKNOWN, REC->a))", R"("%*ph", 5, REC->c)", R"("%d %pD", UNKNOWN, REC->p)"}) {
+        R"("%s", __print_hex(UNKNOWN, REC->a))", R"("%*ph", 5, REC->c)", R"("%d %pD", UNKNOWN, REC->p)",
+        R"("%s", __print_symbolic(REC->nothing, { 1, "one" }))", R"("%d", REC->c[1][UNKNOWN])", R"("%s", __get_str(a))",
+        R"("%d %d", UNKNOWN)"}) {
     const EventFormat format = parse("e", kFields, hostile);
     EXPECT_EQ(compile_print(format).error().code, ErrorCode::kUnsupported) << hostile;
-    EXPECT_FALSE(check_for_libtraceevent(format)) << hostile;
+    EXPECT_FALSE(text_for_libtraceevent(format)) << hostile;
   }
-  EXPECT_TRUE(check_for_libtraceevent(parse("e", kFields, R"("%d", REC->a / 3 + UNKNOWN + REC->c[1])")));
+  EXPECT_TRUE(text_for_libtraceevent(parse("e", kFields, R"("%d", REC->a / 3 + UNKNOWN + REC->c[1])")));
+}
+
+TEST(EventPrinter, LibtraceeventIsGivenOurOwnWords) {
+  const auto text = text_for_libtraceevent(
+      parse("e", kFields, R"("%s" " %d\n", REC->a>-1U?"x" "y":__get_str( d ), (unsigned  int)X+REC->c[1]*2)"));
+  ASSERT_TRUE(text);
+  EXPECT_EQ(text->substr(text->find("\tfield:s32 a")),
+            "\tfield:s32 a;\toffset:8;\tsize:4;\tsigned:1;\n"
+            "\tfield:char b[4];\toffset:12;\tsize:4;\tsigned:0;\n"
+            "\tfield:u16 c[2];\toffset:16;\tsize:4;\tsigned:0;\n"
+            "\tfield:__data_loc char[] d;\toffset:20;\tsize:4;\tsigned:0;\n"
+            "\tfield:void * p;\toffset:24;\tsize:8;\tsigned:0;\n"
+            "\tfield:u8 s[3];\toffset:32;\tsize:3;\tsigned:0;\n\n"
+            "print fmt: \"%s %d\\n\", ((REC->a > 0xffffffffffffffff) ? \"xy\" : __get_str(d)), "
+            "(((unsigned int)(X)) + ((REC->c[1]) * 0x2))\n");
 }
 
 TEST(EventPrinter, AShortRecordIsShownRaw) {

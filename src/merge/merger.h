@@ -34,46 +34,53 @@ class Merger {
 
   /// The next item, times never falling; false at the end, for ever.
   bool next(MergedEvent& event) {
-    if (streams_.empty()) return false;
-    EventStream& current = *streams_[winner_];
-    if (fresh_) [[unlikely]] {
-      fresh_ = false;
-      return keys_[winner_] != kEnded && give(current, event);
+    if (!running_) [[unlikely]]
+      return start(event);
+    decode::RecordBytes record;
+    if (!current_->advance_in_page(record)) [[unlikely]]
+      return turn(event);
+    const HostTsc time = current_->time();
+    if (time.value > limit_) {
+      current_->keep(record);
+      return change_winner(time.value, event);
     }
-    const std::uint64_t key = current.advance() ? current.time().value : kEnded;
-    if (key <= limit_ && key != kEnded) [[likely]]
-      return give(current, event);
-    keys_[winner_] = key;
-    replay();
-    return keys_[winner_] != kEnded && give(*streams_[winner_], event);
+    // Consecutive items mostly differ in these only; what is right already is not written again.
+    event.time = time;
+    event.record = record;
+    event.id = decode::event_id(record);
+    if (event.stream != &current_->info() || event.loss != nullptr) [[unlikely]]
+      describe(event);
+    return true;
   }
 
  private:
   // Above every time of a stream, which ends at kEndOfTime.
   static constexpr std::uint64_t kEnded = ~std::uint64_t{0};
 
-  static bool give(const EventStream& stream, MergedEvent& event) {
-    event.time = stream.time();
-    event.stream = &stream.info();
-    event.record = stream.record();
-    event.loss = stream.loss();
-    event.id = decode::event_id(event.record);
-    event.aligned = stream.aligned();
-    return true;
-  }
-  bool before(std::size_t a, std::size_t b) const {
-    return keys_[a] < keys_[b] || (keys_[a] == keys_[b] && a < b);
-  }
-  void build();
-  void replay();
-  void find_limit();
+  bool start(MergedEvent& event);
+  bool turn(MergedEvent& event);
+  bool change_winner(std::uint64_t key, MergedEvent& event);
+  bool give(MergedEvent& event) const;
+  void describe(MergedEvent& event) const;
+  /// A stream and its current time, or kEnded. Kept in the tree itself, so that a replay touches nothing
+  /// else.
+  struct Entry {
+    std::uint64_t key = kEnded;
+    std::size_t stream = 0;
+    bool before(const Entry& other) const {
+      return key < other.key || (key == other.key && stream < other.stream);
+    }
+  };
+  void build(std::vector<Entry> entries);
+  void replay(Entry climber);
+  void enthrone(Entry winner);
 
   std::vector<EventStream*> streams_;
-  std::vector<std::uint64_t> keys_;  // each stream's current time, or kEnded; the winner's may be older
-  std::vector<std::size_t> losers_;  // inner nodes 1..k-1 of a tree whose leaf of stream s is node k + s
-  std::size_t winner_ = 0;
-  std::uint64_t limit_ = kEnded;  // up to this time the winner stays the winner
-  bool fresh_ = true;             // the winner's current item was not given out yet
+  std::vector<Entry> losers_;  // inner nodes 1..k-1 of a tree whose leaf of stream s is node k + s
+  Entry winner_;
+  std::uint64_t limit_ = kEnded;    // up to this time the winner stays the winner
+  EventStream* current_ = nullptr;  // streams_[winner_]
+  bool running_ = false;            // the winner's current item was given out
 };
 
 }  // namespace ivtrace::merge

@@ -96,18 +96,9 @@ class EventStream {
 
   /// Goes to the next event or marker within the range; false at the end, for ever.
   bool advance() { return advance_in_page() || advance_slowly(); }
-
-  HostTsc time() const { return HostTsc(time_); }
-  decode::RecordBytes record() const { return record_; }
-  /// The marker when this item is one, else nullptr.
-  const LossMarker* loss() const { return loss_; }
-  bool aligned() const { return converter_.aligned(); }
-  const StreamInfo& info() const { return info_; }
-  const StreamStats& stats() const { return stats_; }
-
- private:
-  /// The next event of the current page that has a time within the range.
-  bool advance_in_page() {
+  /// The fast half of advance(): goes to the next event, if the current page has one, and hands its record
+  /// out instead of keeping it. False: nothing changed that advance_slowly() would not go on from.
+  bool advance_in_page(decode::RecordBytes& record) {
     decode::RawEvent raw;
     while (cursor_.next(raw)) {
       std::uint64_t host;
@@ -118,12 +109,26 @@ class EventStream {
       if ((host < time_ || host > limit_) && !settle(host)) [[unlikely]]
         return false;
       time_ = host;
-      record_ = raw.record;
+      record = raw.record;
       return true;
     }
     return false;
   }
+  /// The other half: markers, the next page, the end.
   bool advance_slowly();
+  /// Makes record() give what advance_in_page() handed out.
+  void keep(decode::RecordBytes record) { record_ = record; }
+
+  HostTsc time() const { return HostTsc(time_); }
+  decode::RecordBytes record() const { return record_; }
+  /// The marker when this item is one, else nullptr.
+  const LossMarker* loss() const { return loss_; }
+  bool aligned() const { return converter_.aligned(); }
+  const StreamInfo& info() const { return info_; }
+  const StreamStats& stats() const { return stats_; }
+
+ private:
+  bool advance_in_page() { return advance_in_page(record_); }
   bool turn_page();
   void open_page(const decode::PageImage& page, std::uint64_t lost_bytes);
   void fetch_ahead();

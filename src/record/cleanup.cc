@@ -6,7 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <set>
+#include <optional>
 #include <thread>
 
 #include "base/tsc.h"

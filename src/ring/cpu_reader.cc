@@ -31,6 +31,7 @@ void CpuReader::skip_all() {
   // acquire: pairs with the release store of head in CpuProducer::push
   tail_ = control_->head.load(std::memory_order_acquire);
   expect_ = Expect::kAwaitStart;
+  resumed_ = false;
   page_open_ = false;
   publish();
 }
@@ -81,7 +82,8 @@ bool CpuReader::accept(const ChunkHeader& chunk, LossLedger& ledger) {
   }
   expect_ = Expect::kFollowing;
   next_sequence_ = chunk.sequence;  // one more once it is taken
-  if (chunk.offset == 0 || (page_open_ && chunk.page == page_ && chunk.offset == next_offset_)) return true;
+  if (chunk.offset == 0 || resumed_) return true;
+  if (page_open_ && chunk.page == page_ && chunk.offset == next_offset_) return true;
   ledger.note(
       cpu_, PlaneLossReason::kSequenceGap, format::chunk_span(chunk.bytes),
       fmt::format("a continuation of page {} at {} without what goes before", chunk.page, chunk.offset));
@@ -102,6 +104,7 @@ Status CpuReader::deliver(const ChunkHeader& chunk, std::uint64_t place, PageSin
       chunk.offset == 0 && (chunk.flags & (format::kChunkMissed | format::kChunkMissedCounted)) != 0;
   if (piece.missed && (chunk.flags & format::kChunkMissedCounted) != 0) piece.missed_count = chunk.missed;
   IVT_RETURN_IF_ERROR(sink.on_piece(piece));
+  resumed_ = false;
   page_open_ = !piece.sealed;
   page_ = chunk.page;
   next_offset_ = chunk.offset + chunk.bytes;

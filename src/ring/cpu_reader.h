@@ -12,7 +12,8 @@
 //    └──▶ ANY   (from every state) the layout is broken: all up to head is skipped and noted
 //
 // Independently, a continuation (offset ≠ 0) is delivered only directly behind its predecessor; without one
-// it is noted and dropped, until a chunk with offset 0 begins the next sub-buffer.
+// it is noted and dropped, until a chunk with offset 0 begins the next sub-buffer. The very first chunk of a reader
+// that goes on where another one left is delivered as it is: the one before may have saved what goes before it.
 #pragma once
 
 #include <cstddef>
@@ -71,6 +72,7 @@ class CpuReader {
   std::uint64_t published_ = 0;
   Expect expect_ = Expect::kAny;
   std::uint64_t next_sequence_ = 0;
+  bool resumed_ = true;  // nothing was delivered or skipped yet
   // The sub-buffer whose continuation may come.
   bool page_open_ = false;
   std::uint64_t page_ = 0;

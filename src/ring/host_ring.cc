@@ -56,7 +56,7 @@ std::int32_t flock_holder(std::uint64_t device, std::uint64_t inode, std::string
   return 0;
 }
 
-Result<std::unique_ptr<HostRing>> HostRing::open(const std::string& path) {
+Result<std::unique_ptr<HostRing>> HostRing::open(const std::string& path, std::uint64_t session) {
   IVT_ASSIGN_OR_RETURN(OpenRing ring, open_ring_file(path, O_RDWR));
   if (::flock(ring.fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error(errno, "cannot lock ring file " + path);
@@ -76,19 +76,19 @@ Result<std::unique_ptr<HostRing>> HostRing::open(const std::string& path) {
   }
   IVT_ASSIGN_OR_RETURN(Mapping mapping, Mapping::guarded(ring.fd.get(), 0, static_cast<std::size_t>(bytes),
                                                          Mapping::Access::kReadWrite, name));
-  return std::unique_ptr<HostRing>(new HostRing(std::move(ring.fd), std::move(mapping), name));
+  return std::unique_ptr<HostRing>(new HostRing(std::move(ring.fd), std::move(mapping), name, session));
 }
 
 std::unique_ptr<HostRing> HostRing::of_mapping(Mapping mapping, std::string name) {
-  return std::unique_ptr<HostRing>(new HostRing(UniqueFd(), std::move(mapping), std::move(name)));
+  return std::unique_ptr<HostRing>(new HostRing(UniqueFd(), std::move(mapping), std::move(name), 0));
 }
 
-HostRing::HostRing(UniqueFd lock, Mapping mapping, std::string name)
+HostRing::HostRing(UniqueFd lock, Mapping mapping, std::string name, std::uint64_t session)
     : lock_(std::move(lock)),
       mapping_(std::move(mapping)),
       memory_(mapping_.bytes()),
       name_(std::move(name)),
-      session_(random_nonce()) {}
+      session_(session != 0 ? session : random_nonce()) {}
 
 HostRing::~HostRing() { memory_.header().host_session.store(0, std::memory_order_relaxed); }  // compared only
 

@@ -32,9 +32,10 @@ bool MailboxServer::poll(const Handler& handler) {
       control.request_session.load(std::memory_order_relaxed);  // behind the acquire above
   const std::uint32_t bytes = control.request_bytes.load(std::memory_order_relaxed);
   const std::string text = bytes <= format::kRequestBytes ? copy_request(bytes) : std::string();
-  std::atomic_thread_fence(std::memory_order_acquire);  // the copy above comes before the check below
-  if (control.request_seq.load(std::memory_order_relaxed) != sequence)
+  // relaxed: the acquire loads of copy_words keep this one behind them
+  if (control.request_seq.load(std::memory_order_relaxed) != sequence) {
     return false;  // overwritten: the next poll
+  }
 
   Reply reply;
   std::string raw;

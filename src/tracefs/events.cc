@@ -85,6 +85,8 @@ std::span<const Profile> profiles() {
       "block:block_rq_insert", "block:block_rq_issue",  "block:block_rq_complete", "block:block_rq_requeue",
       "block:block_bio_queue", "block:block_bio_remap", "block:block_rq_merge"};
   static const std::vector<std::string> kIrq = {"irq:irq_handler_entry", "irq:irq_handler_exit"};
+  // Rare, and without them nobody could name a task that began while recording.
+  static const std::vector<std::string> kNames = {"task:task_newtask", "task:task_rename"};
   static const std::vector<std::string> kSched = {"sched:sched_switch",       "sched:sched_waking",
                                                   "sched:sched_wakeup",       "sched:sched_wakeup_new",
                                                   "sched:sched_migrate_task", "sched:sched_process_fork",
@@ -103,18 +105,18 @@ std::span<const Profile> profiles() {
   static const std::vector<Profile> kProfiles = {
       {"io",
        "block requests, interrupts, and QEMU's reads and writes",
-       joined({kBlock, kIrq}),
+       joined({kBlock, kIrq, kNames}),
        {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"},
        kIoCalls},
       {"cpu",
        "scheduler, interrupts, and KVM's entries and exits",
-       joined({kSched, kIrq}),
+       joined({kSched, kIrq, kNames}),
        {"kvm:kvm_entry", "kvm:kvm_exit", "kvm:kvm_vcpu_wakeup", "kvm:kvm_halt_poll_ns",
         "kvm:kvm_userspace_exit"},
        {}},
       {"all",
        "block, scheduler, interrupts, timers, KVM, and all system calls",
-       joined({kBlock, kSched, kIrq, {"timer:hrtimer_expire_entry", "timer:hrtimer_expire_exit"}}),
+       joined({kBlock, kSched, kIrq, kNames, {"timer:hrtimer_expire_entry", "timer:hrtimer_expire_exit"}}),
        {"kvm:*"},
        {"raw_syscalls:sys_enter", "raw_syscalls:sys_exit"}},
   };

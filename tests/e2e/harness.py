@@ -51,7 +51,7 @@ class Recording:
         self.run = Path(run)
         self.errors = self.run.parent / (self.run.name + ".stderr")
         with open(self.errors, "wb") as errors:
-            self.process = subprocess.Popen([BIN / "ivtrace", "record", "-o", self.run, "--quiet", "--state-directory", STATE, *map(str, args)],
+            self.process = subprocess.Popen([BIN / "ivtrace", "record", "-o", self.run, "--state-directory", STATE, *map(str, args)],
                                             stdout=errors, stderr=errors, **popen)
 
     def __enter__(self) -> "Recording":
@@ -96,8 +96,12 @@ def journal(run: Path) -> list[dict]:
 
 
 def machines_started(run: Path) -> set[str]:
-    """Machines whose capture is on, or that the recorder knows it cannot capture."""
-    return {record["name"] for record in journal(run) if record["type"] == "machine" and (record["events"] or record["host_only"])}
+    """Machines whose capture is on and whose clock is known, or that the recorder says it cannot capture."""
+    latest = {record["name"]: record for record in journal(run) if record["type"] == "machine"}
+    aligned = {record["machine"] for record in journal(run) if record["type"] == "epoch"} | {"host"}
+    capturing = {name for name, machine in latest.items() if machine["feed"] and not machine["host_only"]}
+    given_up = {name for name, machine in latest.items() if machine["host_only"] and machine["note"]}
+    return (capturing & aligned) | given_up
 
 
 def wait_until(condition, timeout: float, complaint) -> None:
@@ -180,9 +184,12 @@ def field(line: dict, name: str):
     return line["fields"][name]
 
 
-def start_time(run: Path) -> datetime.datetime:
-    """When the run began, as its manifest says."""
-    return datetime.datetime.fromisoformat(json.loads((Path(run) / "manifest.json").read_text())["created"].replace("Z", "+00:00"))
+def wall_clock(run: Path, line: dict) -> datetime.datetime:
+    """When an event happened, by the run's first anchor of TSC and wall clock."""
+    anchor = next(record["anchor"] for record in journal(run) if record["type"] == "anchor")
+    khz = next(record["tsc_khz"] for record in journal(run) if record["type"] == "machine" and record["name"] == "host")
+    unix_ns = anchor["realtime"] + (line["tsc"] - anchor["tsc"]) * 1_000_000 // khz
+    return datetime.datetime.fromtimestamp(unix_ns / 1e9, datetime.timezone.utc)
 
 
 def count(value) -> int:

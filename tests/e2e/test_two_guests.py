@@ -109,16 +109,17 @@ def test_filters_choose_what_they_name(calm):
 def test_from_and_until_cut_at_seconds_and_iso_times(calm):
     run, pair, _, _ = calm
     lines = events(run, "--machine", pair[0].name)
-    middle = lines[len(lines) // 2]["ts_ns"]
-    start = harness.start_time(run)
-    before, after = middle - 1_000_000, middle + 1_000_000
+    middle = lines[len(lines) // 2]
+    before, after = middle["ts_ns"] - 1_000_000, middle["ts_ns"] + 1_000_000
     expected = [line for line in lines if before <= line["ts_ns"] <= after]
-    seconds = [f"{moment / 1e9:.9f}" for moment in (before, after)]
-    assert events(run, "--machine", pair[0].name, "--from", seconds[0], "--until", seconds[1]) == expected
-    iso = [(start + datetime.timedelta(microseconds=moment // 1000)).isoformat() for moment in (0, middle)]
-    upto = events(run, "--machine", pair[0].name, "--from", iso[0], "--until", iso[1])
-    # An ISO time goes through the wall clock, with microseconds: the cut is right, but not to the nanosecond.
-    assert abs(len(upto) - len([line for line in lines if line["ts_ns"] <= middle])) <= len(lines) // 10
+    name = ["--machine", pair[0].name]
+    assert events(run, *name, "--from", f"{before / 1e9:.9f}", "--until", f"{after / 1e9:.9f}") == expected
+    assert events(run, *name, "--from", f"@{middle['tsc']}", "--until", f"@{middle['tsc']}")[0] == middle
+    # Wall-clock time is no finer than the anchors: the cut is right to a millisecond, not to the nanosecond.
+    wall = harness.wall_clock(run, middle)
+    slack = datetime.timedelta(milliseconds=1)
+    from_iso = events(run, *name, "--from", (wall - slack).isoformat(), "--until", (wall + slack).isoformat())
+    assert middle in from_iso and len(from_iso) < len(lines)
 
 
 def test_nothing_is_left_behind(calm):
