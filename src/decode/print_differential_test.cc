@@ -116,7 +116,7 @@ struct Difference {
 
 bool named(const EventFormat& format, const char* glob) { return glob_match(glob, format.full_name()); }
 
-constexpr std::array<Difference, 12> kDifferences = {{
+constexpr std::array<Difference, 13> kDifferences = {{
     {"a null text is \"(null)\" in the kernel, \"0\" in libtraceevent",
      [](const EventFormat&, const FormatFacts&, const std::string& own, RecordStyle) {
        return own.find("(null)") != std::string::npos;
@@ -154,6 +154,10 @@ constexpr std::array<Difference, 12> kDifferences = {{
      [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) { return facts.pads_text(); }},
     {"libtraceevent has no %c",
      [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) { return facts.converts("%c"); }},
+    {"libtraceevent does not see the c (short form) of %pISpsfc behind the s and f",
+     [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) {
+       return facts.converts("%pISpsfc");
+     }},
     {"a cast to bool gives 0 or 1 in C, the number itself in libtraceevent",
      [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) {
        return facts.casts_to_bool();
