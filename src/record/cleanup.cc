@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <optional>
 #include <thread>
 
 #include "base/tsc.h"
@@ -19,7 +20,7 @@
 namespace ivtrace::record {
 namespace {
 
-constexpr Nanoseconds kStopLimit{10'000'000'000};
+constexpr Nanoseconds kAnswerLimit{10'000'000'000};
 
 /// Saves what one dead recorder's instances and rings still hold.
 class Salvage {
@@ -32,7 +33,8 @@ class Salvage {
  private:
   bool open_run();
   void save_ring(const RegistryEntry::Ring& ring);
-  void stop_agent(GuestLink& link, const RegistryEntry::Ring& ring);
+  bool stop_agent(GuestLink& link, const RegistryEntry::Ring& ring);
+  std::optional<format::Reply> ask(GuestLink& link, format::Op op);
   void end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& instance);
   void save_instance(tracefs::Instance instance, const std::string& buffer);
   void problem(const std::string& text) {
@@ -95,7 +97,7 @@ void Salvage::save_ring(const RegistryEntry::Ring& ring) {
     loss.detail = why;
     log_->put(loss);
   };
-  auto host = ring::HostRing::open(ring.path);
+  auto host = ring::HostRing::open(ring.path, ring.session);
   if (!host) return lose("its ring was not there any more: " + host.error().message);
   GuestLink link(ring.machine, *std::move(host), *log_);
   if (Status attached = link.attach(); !attached) return lose("its ring: " + attached.error().message);
@@ -104,34 +106,41 @@ void Salvage::save_ring(const RegistryEntry::Ring& ring) {
   const run::Machine* machine = reader_->find(ring.machine);
   link.resume_recording(ring.stream_generation, machine != nullptr ? machine->files : kNoFiles);
   link.drain(std::chrono::seconds(10));
-  stop_agent(link, ring);
+  if (!stop_agent(link, ring)) lose("its agent does not answer: what the guest's kernel still held is lost");
   link.finish();
   saved_ += link.view().bytes;
 }
 
-// The agent may still be recording: it notices a dead recorder only after some seconds.
-void Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
+// One request and its reply, while the ring is drained: an agent that stops delivers the rest first and needs room for it.
+std::optional<format::Reply> Salvage::ask(GuestLink& link, format::Op op) {
   ring::MailboxClient mailbox(link.host());
   format::Request request;
-  request.op = format::Op::kStop;
-  if (!mailbox.post(request)) return;
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::nanoseconds(kStopLimit.value);
-  for (;;) {
-    // It delivers the rest before it replies, and needs room for it.
+  request.op = op;
+  if (!mailbox.post(request)) return std::nullopt;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::nanoseconds(kAnswerLimit.value);
+  while (link.view().agent_alive && std::chrono::steady_clock::now() < give_up) {
     const bool busy = link.poll();
     auto reply = mailbox.take();
-    if (!reply) return;
+    if (!reply) return std::nullopt;
     if (reply->has_value()) {
       link.drain(std::chrono::seconds(10));
-      for (const format::CpuCounters& counters : (*reply)->counters) {
-        log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
-      }
-      return;
+      return (*reply)->ok ? *reply : std::nullopt;
     }
-    const bool silent = !link.view().agent_alive;
-    if (silent || std::chrono::steady_clock::now() > give_up) return;
     if (!busy) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  return std::nullopt;
+}
+
+// The agent may still be recording: it notices a dead recorder only after some seconds. Afterwards it still knows what
+// it counted.
+bool Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
+  auto reply = ask(link, format::Op::kStop);
+  if (!reply) reply = ask(link, format::Op::kStats);
+  if (!reply || reply->counters.empty()) return false;
+  for (const format::CpuCounters& counters : reply->counters) {
+    log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
+  }
+  return true;
 }
 
 void Salvage::end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& named) {

@@ -134,11 +134,7 @@ void GuestSession::once_a_second() {
   }
   const GuestLink::View view = link()->view();
   if (view.lost) {
-    if (recording_) {
-      log_.put(run::GoneRecord{machine_, "ring", HostTsc(read_tsc()), view.error});
-      recording_ = false;
-      unknown_loss_ = true;
-    }
+    if (recording_) lose_ring(view);
     say("its ring file " + ring_path_ + " shrank or went away: do not resize it below a running guest");
   } else if (recording_ && view.generation != ring_generation_) {
     log_.put(run::GoneRecord{machine_, "agent", HostTsc(read_tsc()), "it was started again"});
@@ -181,7 +177,9 @@ bool GuestSession::begin_recording() {
   ring_generation_ = ring->view().generation;
   stream_generation_ = std::max(stream_generation_ + 1, ring_generation_);
   ring->expect_recording(stream_generation_);
-  if (Status known = registration_.set_ring({machine_, ring_path_, ring_generation_, stream_generation_}); !known) {
+  const RegistryEntry::Ring entry{machine_, ring_path_, ring_generation_, stream_generation_,
+                                  ring->host().session()};
+  if (Status known = registration_.set_ring(entry); !known) {
     log_.note(machine_, "cannot be salvaged after a crash: " + known.error().message);
   }
   format::Request request;
@@ -273,11 +271,18 @@ void GuestSession::keep_recording() {
   fetch_texts(true);
 }
 
+void GuestSession::lose_ring(const GuestLink::View& view) {
+  log_.put(run::GoneRecord{machine_, "ring", HostTsc(read_tsc()), view.error});
+  recording_ = false;
+  unknown_loss_ = true;
+}
+
 void GuestSession::stop_agent() {
   const auto ring = link();
   recording_ = false;
   const GuestLink::View view = ring->view();
-  if (view.agent_alive && !view.lost && !gone_) {
+  if (view.lost) return lose_ring(view);
+  if (view.agent_alive && !gone_) {
     fetch_texts(true);
     fetch_cmdlines();
     if (clock_) clock_->tick();

@@ -80,6 +80,7 @@ class GuestSession {
   bool hello();
   void keep_recording();
   void stop_agent();
+  void lose_ring(const GuestLink::View& view);
   void fetch_texts(bool last);
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();

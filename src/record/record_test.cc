@@ -279,7 +279,7 @@ TEST(Registry, AnEntryComesBackAndForeignInstancesAreRefused) {
   entry.start_time = 99;
   entry.run = "/a/run.ivt";
   entry.instances = {{"ivtrace-12", ""}, {"ivtrace-12-tsc", "-"}};
-  entry.rings = {{"vm1", "/dev/shm/x", ~0ull, 7}};
+  entry.rings = {{"vm1", "/dev/shm/x", ~0ull, 7, 8}};
   auto decoded = decode_entry(encode_entry(entry));
   ASSERT_TRUE(decoded.ok()) << decoded.error().message;
   EXPECT_EQ(encode_entry(*decoded), encode_entry(entry));

@@ -76,7 +76,8 @@ std::string encode_entry(const RegistryEntry& entry) {
     object["rings"].push_back({{"machine", ring.machine},
                                {"path", ring.path},
                                {"generation", ring.generation},
-                               {"stream_generation", ring.stream_generation}});
+                               {"stream_generation", ring.stream_generation},
+                               {"session", ring.session}});
   }
   return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -102,7 +103,8 @@ Result<RegistryEntry> decode_entry(const std::string& content) {
   }
   for (const json& one : objects(object, "rings")) {
     RegistryEntry::Ring ring{text(one, "machine"), text(one, "path"), number<std::uint64_t>(one, "generation"),
-                             number<std::uint64_t>(one, "stream_generation")};
+                             number<std::uint64_t>(one, "stream_generation"),
+                             number<std::uint64_t>(one, "session")};
     if (!format::valid_machine_name(ring.machine)) return Error(ErrorCode::kCorrupt, "an impossible machine name");
     entry.rings.push_back(std::move(ring));
   }

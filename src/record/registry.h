@@ -27,6 +27,7 @@ struct RegistryEntry {
     std::string path;
     std::uint64_t generation = 0;         ///< of the ring's layout
     std::uint64_t stream_generation = 0;  ///< of the run's segments and counters
+    std::uint64_t session = 0;            ///< the recorder's nonce in the ring
   };
   std::int32_t pid = 0;
   std::uint64_t start_time = 0;   ///< /proc/PID/stat field 22

@@ -24,7 +24,7 @@ namespace ivtrace::ring {
 /// nothing comes, finish().
 ///
 /// A recorder that died took nothing with it that it had not saved: attached without skip_all(), the ring
-/// delivers again from the last released byte on.
+/// delivers again from the last released byte on; a CPU's first piece may then be a continuation.
 ///
 /// An agent that is started again formats the memory anew. poll() sees it, notes kNewGeneration and attaches
 /// to the new layout by itself, in the state after skip_all(); generation() changes, and the caller must ask

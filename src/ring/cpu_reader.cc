@@ -16,7 +16,9 @@ CpuReader::CpuReader(CpuId cpu, format::CpuControl& control, std::span<std::byte
     : cpu_(cpu), control_(&control), ring_(ring), generation_(generation) {
   // acquire: pairs with the release store of head in CpuProducer::push
   const std::uint64_t head = control_->head.load(std::memory_order_acquire);
-  tail_ = from % 8 == 0 && head - from <= ring_.size() ? from : head;
+  const bool possible = from % 8 == 0 && head - from <= ring_.size();
+  tail_ = possible ? from : head;
+  resumed_ = possible && from != 0;
   publish();
 }
 
@@ -43,6 +45,7 @@ void CpuReader::resync(LossLedger& ledger, const std::string& corruption) {
   ledger.note(cpu_, PlaneLossReason::kCorruptChunk, skipped <= ring_.size() ? skipped : 0, corruption);
   tail_ = head;
   expect_ = Expect::kAny;  // also while a start was awaited: it may have been among the skipped
+  resumed_ = false;
   page_open_ = false;
   publish();
 }

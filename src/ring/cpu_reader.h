@@ -72,7 +72,7 @@ class CpuReader {
   std::uint64_t published_ = 0;
   Expect expect_ = Expect::kAny;
   std::uint64_t next_sequence_ = 0;
-  bool resumed_ = true;  // nothing was delivered or skipped yet
+  bool resumed_ = false;  // goes on where another reader left, and nothing was delivered or skipped yet
   // The sub-buffer whose continuation may come.
   bool page_open_ = false;
   std::uint64_t page_ = 0;
