@@ -1,5 +1,6 @@
 """Fixtures: real guests, booted once for all tests that can share them."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import pytest
 
 import harness
 from guestlab import disks, guest, kernels
+from guestlab.channel import GuestDied  # noqa: E402
 
 SERIES = ("6.12", "6.1")
 
@@ -45,19 +47,52 @@ def new_guest(image_dir):
     return make
 
 
+class PairKeeper:
+    """The two long-lived guests (6.12, 6.1). A guest whose emulated kernel panicked is no test's fault but its own:
+    both are booted again for the next test."""
+
+    def __init__(self, new_guest):
+        self._new_guest = new_guest
+        self._stack = contextlib.ExitStack()
+        self._boots = 0
+        self._pair = []
+
+    def boot(self):
+        self._stack.close()
+        self._boots += 1
+        self._pair = [
+            self._new_guest(f"e2e{series.replace('.', '')}-{self._boots}", series, memory_mb=768) for series in SERIES
+        ]
+        self._stack.enter_context(guest.booted(*self._pair))
+
+    def ready(self):
+        if not self._pair:
+            self.boot()
+        try:
+            for vm in self._pair:
+                harness.ensure_agent(vm)
+        except GuestDied as death:
+            print(f"booting both guests again: {str(death).splitlines()[0]}")
+            self.boot()
+            for vm in self._pair:
+                harness.ensure_agent(vm)
+        return self._pair
+
+    def close(self):
+        self._stack.close()
+
+
 @pytest.fixture(scope="session")
-def booted_pair(new_guest):
-    pair = [new_guest(f"e2e{series.replace('.', '')}", series, memory_mb=768) for series in SERIES]
-    with guest.booted(*pair):
-        yield pair
+def pair_keeper(new_guest):
+    keeper = PairKeeper(new_guest)
+    yield keeper
+    keeper.close()
 
 
 @pytest.fixture
-def pair(booted_pair):
-    """The two long-lived guests (6.12, 6.1), each with its agent running."""
-    for vm in booted_pair:
-        harness.ensure_agent(vm)
-    return booted_pair
+def pair(pair_keeper):
+    """Two guests (6.12, 6.1) that live through many tests, each with its agent running."""
+    return pair_keeper.ready()
 
 
 @pytest.fixture

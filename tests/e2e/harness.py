@@ -36,7 +36,7 @@ def start_agent(vm: guest.Guest, options: str = ""):
 
 def ivtrace(*args, timeout: float = 120, check: int | None = OK, **popen) -> subprocess.CompletedProcess:
     """Runs ivtrace to its end; `check` is the exit code that must come, None for any but a signal."""
-    command = [args[0], *(["--state-directory", STATE] if args[0] in REGISTERING else []), *args[1:]]
+    command = [args[0], *(["--state-directory", STATE] if args[0] in REGISTERING and "--state-directory" not in args else []), *args[1:]]
     done = subprocess.run([BIN / "ivtrace", *map(str, command)], capture_output=True, text=True, timeout=timeout, errors="replace", **popen)
     said = f"ivtrace {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert done.returncode >= 0, said
@@ -72,9 +72,10 @@ class Recording:
         return self.errors.read_text(errors="replace")
 
     def wait_for(self, machines, timeout: float = 30) -> "Recording":
-        """Waits until each of these machines has delivered pages, or is known not to."""
-        wait_until(lambda: self.process.poll() is not None or machines_started(self.run) >= set(machines), timeout,
-                   lambda: f"record did not start {machines}: {self.said()}")
+        """Waits until each of these machines is captured and on the clock."""
+        wanted = set(machines)
+        wait_until(lambda: self.process.poll() is not None or machines_started(self.run) >= wanted, timeout,
+                   lambda: f"record did not start {wanted}: {self.said()}")
         assert self.process.poll() is None, f"record ended with {self.process.returncode}: {self.said()}"
         return self
 
@@ -96,12 +97,10 @@ def journal(run: Path) -> list[dict]:
 
 
 def machines_started(run: Path) -> set[str]:
-    """Machines whose capture is on and whose clock is known, or that the recorder says it cannot capture."""
+    """Machines whose capture is on and whose clock is known."""
     latest = {record["name"]: record for record in journal(run) if record["type"] == "machine"}
     aligned = {record["machine"] for record in journal(run) if record["type"] == "epoch"} | {"host"}
-    capturing = {name for name, machine in latest.items() if machine["feed"] and not machine["host_only"]}
-    given_up = {name for name, machine in latest.items() if machine["host_only"] and machine["note"]}
-    return (capturing & aligned) | given_up
+    return {name for name, machine in latest.items() if machine["feed"] and not machine["host_only"]} & aligned
 
 
 def wait_until(condition, timeout: float, complaint) -> None:
@@ -187,7 +186,7 @@ def field(line: dict, name: str):
 def wall_clock(run: Path, line: dict) -> datetime.datetime:
     """When an event happened, by the run's first anchor of TSC and wall clock."""
     anchor = next(record["anchor"] for record in journal(run) if record["type"] == "anchor")
-    khz = next(record["tsc_khz"] for record in journal(run) if record["type"] == "machine" and record["name"] == "host")
+    khz = [record["tsc_khz"] for record in journal(run) if record["type"] == "machine" and record["name"] == "host"][-1]
     unix_ns = anchor["realtime"] + (line["tsc"] - anchor["tsc"]) * 1_000_000 // khz
     return datetime.datetime.fromtimestamp(unix_ns / 1e9, datetime.timezone.utc)
 
