@@ -92,7 +92,7 @@ class EventCursor {
       : timestamp_(timestamp), at_(events.data()), end_(events.data() + events.size()) {}
 
   /// The next event; false at the end or where the image is damaged (damaged_bytes() tells).
-  bool next(RawEvent& event) {
+  [[gnu::always_inline]] bool next(RawEvent& event) {
     while (remaining() >= sizeof(std::uint32_t)) {
       std::uint32_t header;
       std::memcpy(&header, at_, sizeof header);

@@ -98,7 +98,7 @@ class EventStream {
   bool advance() { return advance_in_page() || advance_slowly(); }
   /// The fast half of advance(): goes to the next event, if the current page has one, and hands its record
   /// out instead of keeping it. False: nothing changed that advance_slowly() would not go on from.
-  bool advance_in_page(decode::RecordBytes& record) {
+  [[gnu::always_inline]] bool advance_in_page(decode::RecordBytes& record) {
     decode::RawEvent raw;
     while (cursor_.next(raw)) {
       std::uint64_t host;

@@ -27,7 +27,7 @@ class TimeConverter {
   static TimeConverter assumed(std::uint64_t add) { return TimeConverter(add, false); }
 
   /// The host's time of `native`, or false when there is none.
-  bool convert(std::uint64_t native, std::uint64_t& host) {
+  [[gnu::always_inline]] bool convert(std::uint64_t native, std::uint64_t& host) {
     if (native < length_) [[likely]] {
       host = native + add_;
       return true;
