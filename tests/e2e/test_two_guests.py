@@ -16,8 +16,9 @@ EVENTS = f"block:block_rq_issue,block:block_rq_complete,{harness.STORM_EVENT}"
 
 
 @pytest.fixture(scope="module")
-def calm(booted_pair, tmp_path_factory):
+def calm(pair_keeper, tmp_path_factory):
     """One recording with known loads in both guests. Gives (run, guests, what the loads said, leftovers before)."""
+    booted_pair = pair_keeper.ready()
     for vm in booted_pair:
         harness.ensure_agent(vm)
     run = tmp_path_factory.mktemp("calm") / "run.ivt"
