@@ -37,7 +37,7 @@ fuzz: setup # the libFuzzer programs, with AddressSanitizer
 	@mkdir -p $(BUILD)
 	@CC=clang CXX=clang++ cmake -S . -B $(BUILD)/fuzz $(CMAKE_FLAGS) -DIVTRACE_FUZZ=ON \
 	  -DIVTRACE_SANITIZE=address,undefined > $(BUILD)/fuzz.cmake.log 2>&1 || { cat $(BUILD)/fuzz.cmake.log; exit 1; }
-	@$(NINJA) -C $(BUILD)/fuzz
+	@$(NINJA) -C $(BUILD)/fuzz fuzzers
 
 tsan: setup # the ring's tests under ThreadSanitizer
 	@mkdir -p $(BUILD)

@@ -10,6 +10,10 @@
 # Debian ships fmt as a shared library only; the static agent needs it in its headers, and one way serves all.
 find_package(fmt REQUIRED)
 
+if(IVTRACE_FUZZ)
+  add_custom_target(fuzzers)
+endif()
+
 function(ivtrace_room name)
   cmake_parse_arguments(ROOM "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   set(dir ${CMAKE_CURRENT_SOURCE_DIR}/${name})
@@ -38,6 +42,7 @@ function(ivtrace_room name)
       get_filename_component(stem ${file} NAME_WE)
       string(REGEX REPLACE "_fuzz$" "" stem ${stem})
       add_executable(fuzz_${stem} ${file})
+      add_dependencies(fuzzers fuzz_${stem})
       target_link_libraries(fuzz_${stem} PRIVATE ${name} ${ROOM_TEST_DEPS} ${ROOM_TEST_LIBS} -fsanitize=fuzzer)
       # A short run from a fixed seed; the corpus beside the code, when there is one, is read first.
       set(corpus ${dir}/testdata/${stem}_corpus)
