@@ -102,8 +102,10 @@ class GuestRecord : public ::testing::Test {
     auto instance = tracefs::Instance::adopt(*dir_, agent.instance());
     if (!instance) return false;
     instance->leave();
-    auto state = read_file_at(instance->dir_fd(), "tracing_on");
-    return state && state->starts_with("1");
+    // A new instance is on for a moment before it is set up: only with its event enabled it is ready.
+    auto enabled = read_file_at(instance->dir_fd(), "events/sched/sched_process_exit/enable");
+    auto on = read_file_at(instance->dir_fd(), "tracing_on");
+    return enabled && on && enabled->starts_with("1") && on->starts_with("1");
   }
   /// Each line is one event in the agent's buffer.
   void write_lines(const Agent& agent, int count) {
