@@ -160,10 +160,9 @@ Outcome Estimator::on_burst(const Burst& burst) {
 
 void Estimator::first_burst(const Burst& burst, Outcome& outcome) {
   ask_follow_up(outcome);
-  Epoch epoch;
   OffsetBounds bounds{burst.lower, burst.upper};
+  if (unaligned_points_.size() > kMaxTracks) unaligned_points_.clear();  // before a reference into it is taken
   auto& points = unaligned_points_[burst.cpu];
-  if (unaligned_points_.size() > kMaxTracks) unaligned_points_.clear();
   std::optional<LineFit> fit;
   if (bounds.empty()) {
     ++anomalies_;
