@@ -4,6 +4,7 @@ import collections
 import datetime
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,11 +138,14 @@ def per_cpu(lines: list[dict]) -> dict[int, int]:
     return dict(collections.Counter(line["cpu"] for line in lines))
 
 
-def tracing_instances() -> set[str]:
-    """ivtrace's instances in the host's tracefs, looked up without mounting it for others to see."""
+def tracing_instances(recorder: int) -> set[str]:
+    """A recorder's instances in the host's tracefs, looked up without mounting it for others to see.
+
+    Only that recorder's: others may be recording here too.
+    """
     script = "mount -t tracefs none /sys/kernel/tracing 2>/dev/null; ls /sys/kernel/tracing/instances"
     listed = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=True)
-    return {name for name in listed.stdout.split() if name.startswith("ivtrace")}
+    return {name for name in listed.stdout.split() if re.fullmatch(rf"ivtrace-{recorder}(-.*)?", name)}
 
 
 def guest_instances(vm: guest.Guest) -> set[str]:

@@ -94,14 +94,14 @@ def test_a_killed_recorders_run_is_whole_and_cleanup_salvages_the_rest(pair, run
             recording.wait_for(["host", vm.name])
             made = reads(vm)
             time.sleep(1.5)  # partial pages are flushed every second
-            before_kill = harness.tracing_instances()
+            before_kill = harness.tracing_instances(recording.process.pid)
             recording.process.kill()
             recording.process.wait()
         readable = copy = harness.copy_run(run_dir, tmp_path / "copy.ivt")
         assert issued(readable, vm) == made
-        assert before_kill & harness.tracing_instances(), "the killed recorder's instance went by itself?"
+        assert before_kill == harness.tracing_instances(recording.process.pid) != set(), "the killed recorder's instance went by itself?"
         ivtrace("cleanup", check=None)
-        assert not before_kill & harness.tracing_instances()
+        assert harness.tracing_instances(recording.process.pid) == set()
         with_tracefs(f"test -d /sys/kernel/tracing/instances/{stranger}")
         assert issued(run_dir, vm) == made
         assert len(events(run_dir, "--machine", "host")) >= len(events(copy, "--machine", "host"))
@@ -118,7 +118,8 @@ def test_the_next_recording_clears_up_after_a_killed_recorder(pair, run_dir, tmp
     vm = pair[1]
     with harness.Recording(run_dir, *named(vm), "--events", BLOCK) as recording:
         recording.wait_for(["host", vm.name])
-        left = harness.tracing_instances()
+        killed = recording.process.pid
+        assert harness.tracing_instances(killed)
         recording.process.kill()
         recording.process.wait()
     with harness.Recording(tmp_path / "next.ivt", *named(vm), "--events", BLOCK) as recording:
@@ -126,7 +127,7 @@ def test_the_next_recording_clears_up_after_a_killed_recorder(pair, run_dir, tmp
         made = reads(vm)
         recording.stop(None)
     assert issued(tmp_path / "next.ivt", vm) == made
-    assert not left & harness.tracing_instances()
+    assert harness.tracing_instances(killed) == set()
     ended = [record for record in harness.journal(run_dir) if record["type"] == "end"]
     assert [record["reason"] for record in ended] == ["salvaged"]
 

@@ -17,18 +17,18 @@ EVENTS = f"block:block_rq_issue,block:block_rq_complete,{harness.STORM_EVENT}"
 
 @pytest.fixture(scope="module")
 def calm(pair_keeper, tmp_path_factory):
-    """One recording with known loads in both guests. Gives (run, guests, what the loads said, leftovers before)."""
+    """One recording with known loads in both guests. Gives (run, guests, what the loads said, (recorder's pid, /dev/shm before))."""
     booted_pair = pair_keeper.ready()
     for vm in booted_pair:
         harness.ensure_agent(vm)
     run = tmp_path_factory.mktemp("calm") / "run.ivt"
-    before = (harness.tracing_instances(), set(os.listdir("/dev/shm")))
+    shared = set(os.listdir("/dev/shm"))
     with harness.Recording(run, *named(*booted_pair), "--events", EVENTS) as recording:
         recording.wait_for(["host", *(vm.name for vm in booted_pair)])
         jobs = [vm.start(f"iv-storm --count {STORM} --rate 4000 >/dev/null && iv-reads --seconds 0 --count {READS} --list 1") for vm in booted_pair]
         loads = [json.loads(job.wait(60)[1]) for job in jobs]
         recording.stop(harness.OK)
-    return run, booted_pair, loads, before
+    return run, booted_pair, loads, (recording.process.pid, shared)
 
 
 def test_info_knows_every_machine_and_its_clock(calm):
@@ -124,9 +124,9 @@ def test_from_and_until_cut_at_seconds_and_iso_times(calm):
 
 
 def test_nothing_is_left_behind(calm):
-    _, pair, _, (instances, shared) = calm
-    assert harness.tracing_instances() <= instances
-    assert set(os.listdir("/dev/shm")) <= shared
+    _, pair, _, (recorder, shared) = calm
+    assert harness.tracing_instances(recorder) == set()
+    assert {name for name in os.listdir("/dev/shm") if str(recorder) in name} <= shared
     for vm in pair:
         assert harness.guest_instances(vm) == set()
 
