@@ -3,6 +3,7 @@
 #   x_test.cc   GoogleTest, linked into ROOM_test
 #   x_bench.cc  Google Benchmark, linked into ROOM_bench
 #   x_fuzz.cc   one libFuzzer program each, named fuzz_x (with IVTRACE_FUZZ, clang only)
+# All of them run in the checkout's root: the paths in them are relative, so that one checkout's objects serve the next.
 #
 # ivtrace_room(NAME [DEPS room...] [LIBS target...] [TEST_DEPS room...])
 # DEPS are the arrows of the architecture: tools/layers checks every #include against them.
@@ -60,8 +61,8 @@ function(ivtrace_room name)
   if(tests AND (NOT IVTRACE_TEST_ROOMS OR name IN_LIST IVTRACE_TEST_ROOMS))
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${ROOM_TEST_DEPS} ${ROOM_TEST_LIBS} GTest::gmock GTest::gtest_main)
-    target_compile_definitions(${name}_test PRIVATE IVTRACE_TESTDATA="${dir}/testdata")
-    gtest_discover_tests(${name}_test TEST_PREFIX ${name}/ DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}/ WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+                         DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   endif()
   if(benches)
     add_executable(${name}_bench EXCLUDE_FROM_ALL ${benches})
