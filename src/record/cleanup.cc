@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <optional>
 #include <thread>
 
 #include "base/tsc.h"
@@ -101,7 +100,8 @@ void Salvage::save_ring(const RegistryEntry::Ring& ring) {
   if (!host) return lose("its ring was not there any more: " + host.error().message);
   GuestLink link(ring.machine, *std::move(host), *log_);
   if (Status attached = link.attach(); !attached) return lose("its ring: " + attached.error().message);
-  if (link.view().generation != ring.generation) return lose("its agent was started again before the rest was saved");
+  if (link.view().generation != ring.generation)
+    return lose("its agent was started again before the rest was saved");
   static const std::vector<run::PagesFile> kNoFiles;
   const run::Machine* machine = reader_->find(ring.machine);
   link.resume_recording(ring.stream_generation, machine != nullptr ? machine->files : kNoFiles);
@@ -111,7 +111,8 @@ void Salvage::save_ring(const RegistryEntry::Ring& ring) {
   saved_ += link.view().bytes;
 }
 
-// One request and its reply, while the ring is drained: an agent that stops delivers the rest first and needs room for it.
+// One request and its reply, while the ring is drained: an agent that stops delivers the rest first and needs
+// room for it.
 std::optional<format::Reply> Salvage::ask(GuestLink& link, format::Op op) {
   ring::MailboxClient mailbox(link.host());
   format::Request request;
@@ -131,8 +132,8 @@ std::optional<format::Reply> Salvage::ask(GuestLink& link, format::Op op) {
   return std::nullopt;
 }
 
-// The agent may still be recording: it notices a dead recorder only after some seconds. Afterwards it still knows what
-// it counted.
+// The agent may still be recording: it notices a dead recorder only after some seconds. Afterwards it still
+// knows what it counted.
 bool Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
   auto reply = ask(link, format::Op::kStop);
   if (!reply) reply = ask(link, format::Op::kStats);
@@ -187,7 +188,8 @@ void remove_orphans(const tracefs::TraceDir& dir, CleanupReport& report) {
 Result<CleanupReport> cleanup(const std::string& state_directory) {
   if (::geteuid() != 0) return Error(ErrorCode::kPermission, "cleaning up needs root", "run it with sudo");
   CleanupReport report;
-  // Held to the end, so that no recorder starts in between. A living one needs no cleanup: it did that when it started.
+  // Held to the end, so that no recorder starts in between. A living one needs no cleanup: it did that when
+  // it started.
   auto lock = HostLock::take(state_directory, &report.running_pid);
   if (lock) return cleanup_held(*lock, state_directory);
   if (lock.error().code == ErrorCode::kBusy) return report;
@@ -204,7 +206,9 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
     if (dir || entry.instances.empty()) std::filesystem::remove(path, ignored);
   }
   if (!dir) return std::move(dir).error();
-  remove_orphans(*dir, report);
+  // A registry apart from the machine's own answers for its own recorders only: those of others look like
+  // orphans to it.
+  if (state_directory == kStateDirectory) remove_orphans(*dir, report);
   return report;
 }
 

@@ -12,22 +12,23 @@ namespace ivtrace::record {
 
 struct CleanupReport {
   struct Salvaged {
-    std::string run;              ///< the dead recorder's run directory
+    std::string run;  ///< the dead recorder's run directory
     std::int32_t pid = 0;
-    std::uint64_t bytes = 0;      ///< saved now
+    std::uint64_t bytes = 0;  ///< saved now
   };
   std::vector<Salvaged> salvaged;
   std::vector<std::string> removed_instances;
-  std::vector<std::string> problems;   ///< one line each: what could not be saved or removed, and why
-  std::int32_t running_pid = 0;        ///< a recorder that is alive and was left alone
+  std::vector<std::string> problems;  ///< one line each: what could not be saved or removed, and why
+  std::int32_t running_pid = 0;       ///< a recorder that is alive and was left alone
 
   bool nothing() const { return salvaged.empty() && removed_instances.empty() && problems.empty(); }
 };
 
-/// For each dead recorder in the registry: what its tracing instances and its guests' rings still hold goes into its
-/// run, which is ended as "salvaged", and the instances are removed. Then removes instances that carry a recorder's name
-/// of a dead process without an entry. Never touches any other instance, nor anything of a living recorder.
-Result<CleanupReport> cleanup(const std::string& state_directory = "/run/ivtrace");
+/// For each dead recorder in the registry: what its tracing instances and its guests' rings still hold goes
+/// into its run, which is ended as "salvaged", and the instances are removed. With the machine's own registry
+/// it then removes instances that carry a recorder's name of a dead process without an entry. Never touches
+/// any other instance, nor anything of a living recorder.
+Result<CleanupReport> cleanup(const std::string& state_directory = kStateDirectory);
 /// The same for a recorder that holds the host already.
 Result<CleanupReport> cleanup_held(const HostLock& lock, const std::string& state_directory);
 

@@ -40,8 +40,9 @@ bool HostStream::move(bool flush) {
   std::uint64_t offset = size();
   const std::uint64_t before = offset;
   bool again = false;
-  auto moved = reader_.move_full(file_.get(), offset, std::min(kMoveBudget, left));
-  if (moved && flush && !moved->more && offset - before < left) moved = reader_.move_all(file_.get(), offset);
+  const std::uint64_t budget = std::min(kMoveBudget, left);
+  auto moved =
+      flush ? reader_.move_all(file_.get(), offset, budget) : reader_.move_full(file_.get(), offset, budget);
   if (moved) {
     again = moved->more;
   } else if (moved.error().code == ErrorCode::kExhausted) {

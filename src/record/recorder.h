@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "record/registry.h"
 
 namespace ivtrace::record {
 
@@ -22,14 +23,14 @@ struct ExtraRing {
 
 /// What is asked for.
 struct RecordConfig {
-  std::string out;                                ///< run directory, must not exist
-  std::vector<std::string> guests;                ///< names (globs), UUIDs or pids; empty: all
+  std::string out;                  ///< run directory, must not exist
+  std::vector<std::string> guests;  ///< names (globs), UUIDs or pids; empty: all
   std::vector<ExtraRing> extra_rings;
-  std::vector<std::string> events;                ///< patterns; empty: the profile's
-  std::string profile = "io";                     ///< tracefs::find_profile()
-  std::map<std::string, std::string> filters;     ///< "system:name" → kernel filter, on every machine
+  std::vector<std::string> events;             ///< patterns; empty: the profile's
+  std::string profile = "io";                  ///< tracefs::find_profile()
+  std::map<std::string, std::string> filters;  ///< "system:name" → kernel filter, on every machine
   std::uint64_t max_bytes = 4ull << 30;
-  std::optional<std::uint64_t> disk_floor;        ///< empty: the larger of 1 GiB and 5 % of the disk
+  std::optional<std::uint64_t> disk_floor;  ///< empty: the larger of 1 GiB and 5 % of the disk
   std::optional<Nanoseconds> duration;
   std::vector<std::string> command;               ///< recorded while it runs; may be combined with a duration
   std::uint64_t buffer_kb = 4096;                 ///< kernel buffer per CPU, on every machine
@@ -37,7 +38,7 @@ struct RecordConfig {
   bool find_guests = true;                        ///< false: the host and the extra rings only
   bool use_kvm = true;                            ///< let KVM tell TSC offsets where it can
   std::vector<std::string> command_line;          ///< for the manifest
-  std::string state_directory = "/run/ivtrace";   ///< registry and lock
+  std::string state_directory = kStateDirectory;  ///< registry and lock
 };
 
 /// One machine while recording. Rates are of the last second.
@@ -45,9 +46,9 @@ struct MachineProgress {
   std::string name;
   double events_per_second = 0;
   double bytes_per_second = 0;
-  double ring_fill = -1;          ///< 0..1; negative: has no ring
-  std::uint64_t lost = 0;         ///< events so far, by the kernels' counters
-  std::string state;              ///< "" when all is well, else one clause
+  double ring_fill = -1;   ///< 0..1; negative: has no ring
+  std::uint64_t lost = 0;  ///< events so far, by the kernels' counters
+  std::string state;       ///< "" when all is well, else one clause
 };
 
 struct RecordProgress {
@@ -59,8 +60,8 @@ struct RecordProgress {
 /// How a recording ended.
 struct RecordSummary {
   std::string path;
-  std::string reason;             ///< as EndRecord
-  std::string detail;             ///< for people, may be empty
+  std::string reason;  ///< as EndRecord
+  std::string detail;  ///< for people, may be empty
   Nanoseconds elapsed;
   std::uint64_t bytes = 0;
   bool lost_anything = false;
@@ -69,13 +70,13 @@ struct RecordSummary {
 };
 
 struct RecordCallbacks {
-  std::function<void(const RecordProgress&)> progress;   ///< about once a second; may be empty
-  std::function<void(const std::string&)> notice;        ///< one line for people; may be empty; from any thread
+  std::function<void(const RecordProgress&)> progress;  ///< about once a second; may be empty
+  std::function<void(const std::string&)> notice;  ///< one line for people; may be empty; from any thread
 };
 
-/// Records until the duration has passed, the command ended, a limit was reached or `stop` became true. Everything that
-/// was created outside of the run directory is removed at the end; after a kill -9 cleanup() does it.
-/// One recorder per host at a time (kBusy names the other one). Installs no signal handlers.
+/// Records until the duration has passed, the command ended, a limit was reached or `stop` became true.
+/// Everything that was created outside of the run directory is removed at the end; after a kill -9 cleanup()
+/// does it. One recorder per host at a time (kBusy names the other one). Installs no signal handlers.
 Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& callbacks,
                              const std::atomic<bool>& stop);
 

@@ -1,4 +1,5 @@
-// What a recorder leaves outside of its run directory, written down so that somebody else can clean up after its death.
+// What a recorder leaves outside of its run directory, written down so that somebody else can clean up after
+// its death.
 //
 //   <state>/lock                 flock(2) held by the one recorder of this host; holds its pid as text
 //   <state>/ivtrace-<pid>.json   one Entry, replaced by rename whenever it changes, removed at the end
@@ -16,11 +17,14 @@
 
 namespace ivtrace::record {
 
+/// The machine's own registry.
+inline constexpr const char* kStateDirectory = "/run/ivtrace";
+
 /// All that one recorder created.
 struct RegistryEntry {
   struct Instance {
-    std::string name;     ///< of the tracing instance
-    std::string buffer;   ///< of its page files in the run; "-" when its data is not kept
+    std::string name;    ///< of the tracing instance
+    std::string buffer;  ///< of its page files in the run; "-" when its data is not kept
   };
   struct Ring {
     std::string machine;
@@ -30,9 +34,9 @@ struct RegistryEntry {
     std::uint64_t session = 0;            ///< the recorder's nonce in the ring
   };
   std::int32_t pid = 0;
-  std::uint64_t start_time = 0;   ///< /proc/PID/stat field 22
+  std::uint64_t start_time = 0;  ///< /proc/PID/stat field 22
   std::string boot_id;
-  std::string run;                ///< absolute path
+  std::string run;  ///< absolute path
   std::vector<Instance> instances;
   std::vector<Ring> rings;
 };
@@ -44,13 +48,14 @@ std::string current_boot_id();
 bool alive(const RegistryEntry& entry);
 
 std::string encode_entry(const RegistryEntry& entry);
-/// Bounded; kCorrupt when it breaks its types. Instance names that are no recorder's are kCorrupt: nothing is ever removed
-/// because a file says so.
+/// Bounded; kCorrupt when it breaks its types. Instance names that are no recorder's are kCorrupt: nothing is
+/// ever removed because a file says so.
 Result<RegistryEntry> decode_entry(const std::string& text);
 /// "ivtrace-<pid>", "ivtrace-<pid>-sys" and "ivtrace-<pid>-tsc": the pid, 0 for any other name.
 std::int32_t recorder_of_instance(const std::string& name);
 
-/// The right to record on this host; given back with the object. `holder` gets the pid that has it when it is kBusy.
+/// The right to record on this host; given back with the object. `holder` gets the pid that has it when it is
+/// kBusy.
 class HostLock {
  public:
   static Result<HostLock> take(const std::string& state_directory, std::int32_t* holder = nullptr);

@@ -1,7 +1,7 @@
 // How much a recording may write, and why it had to end when it may write no more.
 //
-// Three limits: the run's size (--max-size), the free space that the disk must keep, and for each guest half of the run's
-// size, so that one guest that floods its ring cannot end the recording of the others.
+// Three limits: the run's size (--max-size), the free space that the disk must keep, and for each guest half
+// of the run's size, so that one guest that floods its ring cannot end the recording of the others.
 #pragma once
 
 #include <atomic>
@@ -15,10 +15,12 @@
 namespace ivtrace::record {
 
 /// Counts a run's bytes against its limits. Thread-safe.
-/// Invariant: used() ≤ max_bytes, but for what one splice of the host's pages may overshoot.
+/// Invariant: used() ≤ max_bytes, but for what the host's threads move at the same moment (1 MiB each at
+/// most).
 class SpaceBudget {
  public:
-  /// `floor_bytes`: free space that the file system of `path` keeps; empty: the larger of 1 GiB and 5 % of it.
+  /// `floor_bytes`: free space that the file system of `path` keeps; empty: the larger of 1 GiB and 5 % of
+  /// it.
   static Result<SpaceBudget> create(const std::string& path, std::uint64_t max_bytes,
                                     std::optional<std::uint64_t> floor_bytes);
   SpaceBudget(SpaceBudget&& other) noexcept;

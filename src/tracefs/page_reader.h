@@ -135,7 +135,7 @@ class SpliceReader {
   /// reader of the file may find the last slot cut.
   Result<Moved> move_full(int file, std::uint64_t& offset, std::uint64_t budget);
   /// Moves the full ones, then what is in the unfinished one by read(), as a slot of its own.
-  Result<Moved> move_all(int file, std::uint64_t& offset);
+  Result<Moved> move_all(int file, std::uint64_t& offset, std::uint64_t budget = ~0ull);
 
   std::uint32_t slot_bytes() const { return static_cast<std::uint32_t>(buffer_.size()); }
   /// For poll(POLLIN), as PageReader::poll_fd().

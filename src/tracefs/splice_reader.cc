@@ -88,8 +88,11 @@ Result<SpliceReader::Moved> SpliceReader::move_full(int file, std::uint64_t& off
       moved.more = true;
       return moved;
     }
+    // Whole sub-buffers, at least one, and no more than the budget has room for.
+    const std::uint64_t fitting = (budget - moved.bytes) / buffer_.size() * buffer_.size();
+    const std::size_t wanted = std::clamp<std::uint64_t>(fitting, buffer_.size(), pipe_bytes_);
     const ssize_t taken =
-        ::splice(fd_.get(), nullptr, pipe_in_.get(), nullptr, pipe_bytes_, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        ::splice(fd_.get(), nullptr, pipe_in_.get(), nullptr, wanted, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (taken < 0 && errno == EINTR) continue;
     if (taken < 0 && errno != EAGAIN) return errno_error(errno, "cannot splice trace_pipe_raw");
     if (taken <= 0) return moved;
@@ -97,11 +100,12 @@ Result<SpliceReader::Moved> SpliceReader::move_full(int file, std::uint64_t& off
   }
 }
 
-Result<SpliceReader::Moved> SpliceReader::move_all(int file, std::uint64_t& offset) {
+Result<SpliceReader::Moved> SpliceReader::move_all(int file, std::uint64_t& offset, std::uint64_t budget) {
   Moved all;
   for (int reads = 0; reads < kMaxReads; ++reads) {
-    IVT_ASSIGN_OR_RETURN(const Moved moved, move_full(file, offset, ~0ull));
+    IVT_ASSIGN_OR_RETURN(const Moved moved, move_full(file, offset, budget - std::min(budget, all.bytes)));
     all.bytes += moved.bytes;
+    if (moved.more) break;
     const ssize_t got = ::read(fd_.get(), buffer_.data(), buffer_.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno != EAGAIN) return errno_error(errno, "cannot read trace_pipe_raw");
