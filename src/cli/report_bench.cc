@@ -30,10 +30,7 @@ constexpr std::uint64_t kEvents = 1'000'000;
 constexpr std::size_t kSlot = 4096;
 constexpr std::uint64_t kStart = 1'000'000'000'000;
 
-std::string fixture(const char* name) {
-  const std::string here = __FILE__;
-  return here.substr(0, here.rfind("/cli/")) + "/decode/testdata/pages/" + name;
-}
+std::string fixture(const char* name) { return std::string("src/decode/testdata/pages/") + name; }
 
 /// A run of at least kEvents real events on two CPUs, removed at the end of the process.
 class BenchRun {

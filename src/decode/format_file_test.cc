@@ -91,7 +91,7 @@ TEST(FormatTable, LengthsThatLieAreTold) {
 }
 
 TEST(HeaderPage, OfThisKernelIsKnown) {
-  const auto formats = read_file(std::string(IVTRACE_TESTDATA) + "/pages/formats");
+  const auto formats = read_file("src/decode/testdata/pages/formats");
   ASSERT_TRUE(formats);
   EXPECT_EQ(FormatTable::parse(*formats).problem_count(), 0u);
 }

@@ -381,7 +381,7 @@ TEST(PageWalker, SkipsOnlyToWhereAnImageStarts) {
 
 // Real pages, with the kernel's own text of the same buffer as the truth: see testdata/pages/README.md.
 void check_capture(const std::string& name, std::uint64_t missed) {
-  const std::string folder = std::string(IVTRACE_TESTDATA) + "/pages/";
+  const std::string folder = "src/decode/testdata/pages/";
   const auto pages = read_file(folder + name + ".slots");
   const auto expected = read_file(folder + name + ".expected");
   const auto formats = read_file(folder + "formats");

@@ -1,7 +1,8 @@
 // Our text against libtraceevent's, for every event format of three kernels.
 //
-// Where the two differ, somebody is wrong. Everything that libtraceevent 1.7.1 is known to get wrong is listed here with
-// the reason; a difference that no entry explains fails the test, and so does an entry that explains nothing.
+// Where the two differ, somebody is wrong. Everything that libtraceevent 1.7.1 is known to get wrong is
+// listed here with the reason; a difference that no entry explains fails the test, and so does an entry that
+// explains nothing.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -28,20 +29,23 @@ constexpr int kRecordsPerFormat = 6;
 /// Questions about a print fmt that the known differences ask.
 class FormatFacts {
  public:
-  explicit FormatFacts(const EventFormat& format) : format_(format), syntax_(*parse_print_syntax(format.print_fmt)) {}
+  explicit FormatFacts(const EventFormat& format)
+      : format_(format), syntax_(*parse_print_syntax(format.print_fmt)) {}
 
   bool calls(std::string_view function) const {
     return any([&](const Node& node) { return node.kind == NodeKind::kCall && node.name == function; });
   }
   bool has_unresolved_entry() const {
     return any([&](const Node& node) {
-      return node.kind == NodeKind::kEntry &&
-             (node.kids.empty() || contains(node.kids[0], [](const Node& n) { return n.kind == NodeKind::kName; }));
+      return node.kind == NodeKind::kEntry && (node.kids.empty() || contains(node.kids[0], [](const Node& n) {
+                                                 return n.kind == NodeKind::kName;
+                                               }));
     });
   }
   bool has_zero_mask() const {
     return calls("__print_flags") && any([&](const Node& node) {
-             return node.kind == NodeKind::kEntry && !node.kids.empty() && syntax_.at(node.kids[0]).number == 0 &&
+             return node.kind == NodeKind::kEntry && !node.kids.empty() &&
+                    syntax_.at(node.kids[0]).number == 0 &&
                     syntax_.at(node.kids[0]).kind == NodeKind::kNumber;
            });
   }
@@ -51,14 +55,17 @@ class FormatFacts {
              contains(node.kids[1], [](const Node& n) { return n.kind == NodeKind::kField; });
     });
   }
-  bool converts(std::string_view conversion) const { return syntax_.format.find(conversion) != std::string::npos; }
+  bool converts(std::string_view conversion) const {
+    return syntax_.format.find(conversion) != std::string::npos;
+  }
   /// Whether no record, whatever its bits, leads libtraceevent out of it or to a division by zero.
   bool is_bounded() const {
     const bool unbounded = any([&](const Node& node) {
       const bool literal = node.kids.size() == 2 && syntax_.at(node.kids[1]).kind == NodeKind::kNumber;
       return (node.kind == NodeKind::kIndex && !literal) ||
              (node.kind == NodeKind::kBinary && (node.name == "/" || node.name == "%") && !literal) ||
-             (node.kind == NodeKind::kCall && (node.name.starts_with("__print_hex") || node.name == "__print_array"));
+             (node.kind == NodeKind::kCall &&
+              (node.name.starts_with("__print_hex") || node.name == "__print_array"));
     });
     return !unbounded && !converts("*");
   }
@@ -73,8 +80,8 @@ class FormatFacts {
   bool casts_to_bool() const {
     return any([](const Node& node) { return node.kind == NodeKind::kCast && node.text == "bool"; });
   }
-  /// A signed char or short, which C widens by its sign; or an expression, more than a field alone, in which a signed field,
-  /// a cast or a negation takes part.
+  /// A signed char or short, which C widens by its sign; or an expression, more than a field alone, in which
+  /// a signed field, a cast or a negation takes part.
   bool computes_with_signs() const {
     for (const NodeId argument : syntax_.arguments) {
       if (syntax_.at(argument).kind == NodeKind::kField) {
@@ -84,8 +91,8 @@ class FormatFacts {
       }
       if (contains(argument, [&](const Node& node) {
             const Field* field = node.kind == NodeKind::kField ? format_.find(node.name) : nullptr;
-            return (field != nullptr && field->is_signed) || node.kind == NodeKind::kCast || node.name == "~" ||
-                   (node.kind == NodeKind::kBinary && node.name == "-");
+            return (field != nullptr && field->is_signed) || node.kind == NodeKind::kCast ||
+                   node.name == "~" || (node.kind == NodeKind::kBinary && node.name == "-");
           })) {
         return true;
       }
@@ -111,7 +118,8 @@ class FormatFacts {
 
 struct Difference {
   const char* reason;
-  bool (*explains)(const EventFormat& format, const FormatFacts& facts, const std::string& own, RecordStyle style);
+  bool (*explains)(const EventFormat& format, const FormatFacts& facts, const std::string& own,
+                   RecordStyle style);
 };
 
 bool named(const EventFormat& format, const char* glob) { return glob_match(glob, format.full_name()); }
@@ -125,7 +133,8 @@ constexpr std::array<Difference, 13> kDifferences = {{
      [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) {
        return facts.calls("__print_array");
      }},
-    {"libtraceevent takes a constant that the kernel did not resolve for 0 or -1, and an end-of-list for an entry",
+    {"libtraceevent takes a constant that the kernel did not resolve for 0 or -1, and an end-of-list for an "
+     "entry",
      [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) {
        return facts.has_unresolved_entry();
      }},
@@ -151,9 +160,11 @@ constexpr std::array<Difference, 13> kDifferences = {{
        return facts.shifts_int_by_field();
      }},
     {"libtraceevent pads names, but not the numbers that stand for unknown ones or for addresses",
-     [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) { return facts.pads_text(); }},
-    {"libtraceevent has no %c",
-     [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) { return facts.converts("%c"); }},
+     [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) {
+       return facts.pads_text();
+     }},
+    {"libtraceevent has no %c", [](const EventFormat&, const FormatFacts& facts, const std::string&,
+                                   RecordStyle) { return facts.converts("%c"); }},
     {"libtraceevent does not see the c (short form) of %pISpsfc behind the s and f",
      [](const EventFormat&, const FormatFacts& facts, const std::string&, RecordStyle) {
        return facts.converts("%pISpsfc");
@@ -193,8 +204,8 @@ void compare(const EventFormat& format, const PrintProgram& program, Libtraceeve
       ++tally.explained[difference.reason];
       return;
     }
-    tally.unexplained.push_back(fmt::format("{}\n  own:   {}\n  their: {}\n  {}", format.full_name(), own, theirs,
-                                            format.print_fmt.substr(0, 400)));
+    tally.unexplained.push_back(fmt::format("{}\n  own:   {}\n  their: {}\n  {}", format.full_name(), own,
+                                            theirs, format.print_fmt.substr(0, 400)));
     return;
   }
   ++tally.equal;
@@ -220,7 +231,7 @@ TEST(PrintDifferential, EveryFormatIsPrintedAsLibtraceeventDoesOrBetter) {
   std::map<std::string, int> used;
   for (const char* kernel : kKernels) {
     const std::string text = load_formats(kernel);
-    if (text.empty()) GTEST_SKIP() << "zstd is not installed: the formats of real kernels cannot be read";
+    ASSERT_FALSE(text.empty()) << "no zstd, or not run in the checkout's root";
     const FormatTable table = FormatTable::parse(text);
     for (const RecordStyle style : {RecordStyle::kTame, RecordStyle::kPlain, RecordStyle::kWild}) {
       const Tally tally = compare_kernel(table, style);
@@ -230,8 +241,8 @@ TEST(PrintDifferential, EveryFormatIsPrintedAsLibtraceeventDoesOrBetter) {
         used[reason] += count;
       }
       fmt::print("{} {}: {} formats compared, {} equal, {} differ for a known reason\n", kernel,
-                 std::array{"small numbers", "positive numbers", "any bits"}[static_cast<int>(style)], tally.compared,
-                 tally.equal, explained);
+                 std::array{"small numbers", "positive numbers", "any bits"}[static_cast<int>(style)],
+                 tally.compared, tally.equal, explained);
       EXPECT_GT(tally.compared, 2000);
       for (const std::string& difference : tally.unexplained) ADD_FAILURE() << kernel << " " << difference;
     }
@@ -245,13 +256,13 @@ TEST(PrintDifferential, EveryFormatIsPrintedAsLibtraceeventDoesOrBetter) {
 TEST(PrintDifferential, NearlyEveryFormatIsCompiled) {
   for (const char* kernel : kKernels) {
     const std::string text = load_formats(kernel);
-    if (text.empty()) GTEST_SKIP() << "zstd is not installed: the formats of real kernels cannot be read";
+    ASSERT_FALSE(text.empty()) << "no zstd, or not run in the checkout's root";
     const FormatTable table = FormatTable::parse(text);
     EventPrinter printer{Symbols{}};
     std::array<std::size_t, 3> count{};
     for (const EventFormat* format : table.all()) ++count[static_cast<std::size_t>(printer.method(*format))];
-    fmt::print("{}: {} formats: {} compiled, {} by libtraceevent, {} raw\n", kernel, table.size(), count[0], count[1],
-               count[2]);
+    fmt::print("{}: {} formats: {} compiled, {} by libtraceevent, {} raw\n", kernel, table.size(), count[0],
+               count[1], count[2]);
     EXPECT_GT(count[0] * 100, table.size() * 96) << kernel;
     EXPECT_GT(count[1], 0u) << kernel;
   }

@@ -15,19 +15,20 @@
 
 namespace ivtrace::decode::testing {
 
-/// Kernels whose formats are in testdata/formats: Debian 12's 6.1 and 6.12 with all modules that have events, and the
-/// 6.18 of a microVM.
+/// Kernels whose formats are in testdata/formats: Debian 12's 6.1 and 6.12 with all modules that have events,
+/// and the 6.18 of a microVM.
 inline constexpr std::array<const char*, 3> kKernels = {"6.1", "6.12", "6.18"};
 
-/// The formats of one of kKernels, uncompressed by zstd(1). Empty when there is no such program.
+/// The formats of one of kKernels, uncompressed by zstd(1). Empty when there is no such program, or outside
+/// the checkout's root.
 inline std::string load_formats(const std::string& kernel) {
-  const std::string here = __FILE__;
-  const std::string path = here.substr(0, here.rfind('/')) + "/testdata/formats/" + kernel + ".formats.zst";
+  const std::string path = "src/decode/testdata/formats/" + kernel + ".formats.zst";
   std::string text;
   std::FILE* pipe = ::popen(("zstd -dcq '" + path + "' 2>/dev/null").c_str(), "r");
   if (pipe == nullptr) return text;
   std::array<char, 65536> buffer;
-  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), got);
+  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    text.append(buffer.data(), got);
   ::pclose(pipe);
   return text;
 }
@@ -39,7 +40,8 @@ enum class RecordStyle {
   kWild,   ///< any bits
 };
 
-/// Makes records of a format: every field filled, dynamic arrays placed behind the fixed part, texts terminated.
+/// Makes records of a format: every field filled, dynamic arrays placed behind the fixed part, texts
+/// terminated.
 class RecordMaker {
  public:
   explicit RecordMaker(std::uint32_t seed) : random_(seed) {}
@@ -61,11 +63,13 @@ class RecordMaker {
     const std::uint64_t bits = random_();
     const unsigned width = static_cast<unsigned>(bytes * 8 - 1);
     switch (style) {
-      case RecordStyle::kTame: return bits % 4;
+      case RecordStyle::kTame:
+        return bits % 4;
       case RecordStyle::kPlain:
         if (bits % 3 == 0) return std::uint64_t{1} << (bits >> 8) % width;
         return random_() >> (64 - width) >> (bits >> 8) % width;
-      case RecordStyle::kWild: return bits;
+      case RecordStyle::kWild:
+        return bits;
     }
     return 0;
   }
@@ -83,7 +87,8 @@ class RecordMaker {
   void fill_text(std::size_t offset, std::size_t size) {
     if (size == 0) return;
     const std::size_t length = random_() % size;
-    for (std::size_t i = 0; i < length; ++i) record_[offset + i] = static_cast<std::byte>('a' + random_() % 26);
+    for (std::size_t i = 0; i < length; ++i)
+      record_[offset + i] = static_cast<std::byte>('a' + random_() % 26);
     record_[offset + length] = std::byte{0};
   }
 
