@@ -22,7 +22,9 @@ using format::Reply;
 using format::Request;
 using std::chrono::milliseconds;
 
-constexpr auto kBeat = milliseconds(250);
+/// How often it looks whether the recorder lives: a read of the shared memory, which a guest should rarely
+/// do.
+constexpr auto kLookAtHost = milliseconds(250);
 constexpr auto kIdleNap = milliseconds(50);
 constexpr auto kBusyNap = std::chrono::microseconds(200);
 constexpr auto kBusyFor = milliseconds(50);
@@ -90,10 +92,12 @@ Service::End Service::run(const std::atomic<bool>& stop) {
 
 void Service::beat() {
   const Clock::time_point now = Clock::now();
-  if (now - last_beat_ < kBeat) return;
-  last_beat_ = now;
-  if (!producer_->intact()) return;
-  producer_->heartbeat();
+  if (now - last_beat_ >= kIdleNap) {
+    last_beat_ = now;
+    if (producer_->intact()) producer_->heartbeat();
+  }
+  if (now - last_look_ < kLookAtHost) return;
+  last_look_ = now;
   if (const std::uint64_t heartbeat = producer_->host_heartbeat(); heartbeat != host_heartbeat_) {
     host_heartbeat_ = heartbeat;
     host_moved_ = now;

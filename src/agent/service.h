@@ -55,7 +55,8 @@ class Service {
   Result<std::string> bulk_text(format::Bulk bulk) const;
   void end_recording(const std::function<bool()>& keep_waiting);
   Status probe();
-  /// Heartbeat, at most every quarter of a second; also looks at the host's.
+  /// Heartbeat, at most every 50 ms, from which the host tells when a clock changed; now and then looks at
+  /// the host's.
   void beat();
   bool recorder_lives() const;
 
@@ -78,6 +79,7 @@ class Service {
   std::string bulk_text_;
 
   Clock::time_point last_beat_{};
+  Clock::time_point last_look_{};
   std::uint64_t host_heartbeat_ = 0;
   Clock::time_point host_moved_{};
   std::uint64_t host_session_ = 0;  // whose recording it is

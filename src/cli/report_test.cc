@@ -84,6 +84,19 @@ TEST_F(Report, JsonHasOneObjectForEachLine) {
   EXPECT_EQ(outcome.code, ExitCode::kLoss);
 }
 
+TEST_F(Report, AnEventFromWhereAClockChangedSaysHowFarItMayBeOff) {
+  write({.hole = false, .unaligned = false, .paused = true});
+  const Outcome text = report({"--machine", "vm1"});
+  ASSERT_EQ(split(text.out, '\n').size(), 3u);  // the last one is empty
+  EXPECT_EQ(text.out.find('~'), text.out.rfind('~'));
+  EXPECT_EQ(split(text.out, '\n')[1].substr(0, 5), "vm1 ~");
+  const auto lines = json_lines(report({"--machine", "vm1", "--json"}).out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_FALSE(lines[0].contains("uncertain_ns"));
+  EXPECT_EQ(lines[1]["ts_ns"], 2500);
+  EXPECT_EQ(lines[1]["uncertain_ns"], 500'000'015);
+}
+
 TEST_F(Report, NoControlCharacterOfAGuestReachesTheTerminal) {
   write();
   for (const char c : report({"--merge-unaligned"}).out) {

@@ -62,7 +62,7 @@ void ReportWriter::loss(std::string& out, const merge::MergedEvent& event) {
 void ReportWriter::text_event(std::string& out, const merge::MergedEvent& event, const EventKind& kind) {
   ReportMachine& machine = *machines_[event.stream->machine];
   out += text_names_[event.stream->machine];
-  out += event.aligned ? ' ' : '?';
+  out += !event.aligned ? '?' : event.source->doubt() != 0 ? '~' : ' ';
   out += machine.comms().label(decode::event_pid(event.record));
   out += ' ';
   append_cpu(out, event.stream->cpu.value);
@@ -101,6 +101,10 @@ void ReportWriter::json_event(std::string& out, const merge::MergedEvent& event,
     out += "\"}";
   }
   if (!event.aligned) out += ",\"aligned\":false";
+  if (const std::uint64_t doubt = event.source->doubt(); doubt != 0) {
+    out += ",\"uncertain_ns\":";
+    append_number(out, clock_.ticks_to_ns(doubt).value);
+  }
   out += "}\n";
 }
 

@@ -19,7 +19,8 @@ struct ClockInfo {
   std::uint64_t epochs = 0;
   std::optional<double> error_ns;  ///< bound on a guest timestamp's error against the host's clock
   bool aligned = false;
-  std::string quality;  ///< one clause for people
+  double uncertain_ns = 0;  ///< guest time in which either of two epochs may hold
+  std::string quality;      ///< one clause for people
 };
 
 /// Events of one buffer on one CPU, counted on both sides.

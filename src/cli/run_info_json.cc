@@ -17,6 +17,7 @@ Json clock_json(const ClockInfo& clock) {
           {"epochs", clock.epochs},
           {"error_ns", or_null(clock.error_ns)},
           {"aligned", clock.aligned},
+          {"uncertain_ns", clock.uncertain_ns},
           {"quality", clock.quality}};
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "cli/event_scan.h"
@@ -82,11 +83,19 @@ ClockInfo guest_clock_info(const MachineClock& clock, const RunClock& run_clock,
   if (const auto error = clock.guest().worst_error(); error && run_clock.host() != nullptr) {
     info.error_ns = static_cast<double>(run_clock.host()->ticks_to_ns(*error).value);
   }
+  if (run_clock.host() != nullptr) {
+    info.uncertain_ns =
+        static_cast<double>(run_clock.host()->ticks_to_ns(clock.guest().ticks_in_doubt()).value);
+  }
   std::map<std::string, std::uint64_t> verdicts;
   for (const run::BurstRecord& burst : machine.bursts) ++verdicts[burst.verdict];
   info.quality = info.aligned ? "" : "no trustworthy relation to the host's TSC: not merged; ";
   info.quality += fmt::format("{} handshakes", machine.bursts.size());
   for (const auto& [verdict, count] : verdicts) info.quality += fmt::format(", {} {}", count, verdict);
+  if (info.uncertain_ns > 0) {
+    info.quality += fmt::format(", {:.0f} ms in which the clock changed are in doubt",
+                                std::ceil(info.uncertain_ns / 1e6));
+  }
   if (clock.refused() > 0) info.quality += fmt::format(", {} epochs make no sense", clock.refused());
   return info;
 }

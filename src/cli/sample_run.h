@@ -130,6 +130,7 @@ inline run::CountersRecord final_counters(const std::string& machine, std::uint6
 struct SampleOptions {
   bool hole = true;       ///< the host's hole and its counter
   bool unaligned = true;  ///< vm2
+  bool paused = false;    ///< vm1's clock changed by a pause of 500 ms, somewhere before its second event
 };
 
 inline void write_sample_run(const std::string& path, const SampleOptions& options = {}) {
@@ -178,6 +179,13 @@ inline void write_sample_run(const std::string& path, const SampleOptions& optio
   epoch.epoch.valid_from = GuestTsc(kGuestOffset + kStart);
   epoch.epoch.host_from = HostTsc(kStart);
   ASSERT_TRUE(writer.append(epoch));
+  if (options.paused) {
+    epoch.epoch.relation.offset -= 500'000'000;
+    epoch.epoch.valid_from = GuestTsc(kGuestOffset + kStart + 3000);
+    epoch.epoch.uncertain = 1000;
+    epoch.epoch.host_from = HostTsc(kStart + 600'000'000);
+    ASSERT_TRUE(writer.append(epoch));
+  }
   ASSERT_TRUE(writer.write_text("vm1", format::kFormatsName, formats));
   write_pages(writer, "vm1", 0, format::PageLayout::kPacked,
               decode::PageBuilder(kGuestOffset + kStart + 1500)

@@ -7,14 +7,16 @@
 namespace ivtrace::clock {
 namespace {
 
-/// Host CPUs' TSCs are synchronised, but not to the tick: so much disagreement between bursts is no change of the
-/// clock. What is used of it counts as error, and it is used up once in an epoch, so a drift cannot hide in it.
+/// Host CPUs' TSCs are synchronised, but not to the tick: so much disagreement between bursts is no change of
+/// the clock. What is used of it counts as error, and it is used up once in an epoch, so a drift cannot hide
+/// in it.
 constexpr std::uint64_t kTscSkew = 64;
 constexpr std::size_t kMaxPoints = 16;
 constexpr std::size_t kMaxSuspects = 4;
 constexpr std::size_t kMaxPast = 8;
 constexpr std::size_t kMaxTracks = 8192;
 constexpr int kMaxFollowUps = 4;
+constexpr std::size_t kMaxSightings = 1024;
 /// A line through three points means nothing when the points are so wide that any line fits.
 constexpr double kWorstSpeedError = 1e-3;
 
@@ -45,8 +47,8 @@ OffsetBounds common(const OffsetBounds& a, const OffsetBounds& b) {
   return {std::max(a.lower, b.lower), std::min(a.upper, b.upper)};
 }
 
-/// The offset that a burst allows at `relation`'s ratio. At speed 1 all exchanges count; at any other the offset moves
-/// during the burst, and only the narrowest exchange says something.
+/// The offset that a burst allows at `relation`'s ratio. At speed 1 all exchanges count; at any other the
+/// offset moves during the burst, and only the narrowest exchange says something.
 OffsetBounds bounds_of(const Burst& burst, const TscRelation& relation) {
   if (is_unscaled(relation)) return {burst.lower, burst.upper};
   return {static_cast<std::int64_t>(burst.guest_tsc.value - scale(relation, burst.tight_t2.value)),
@@ -72,7 +74,9 @@ Epoch epoch_of(const OffsetBounds& bounds, TscRelation relation, std::uint64_t e
   return epoch;
 }
 
-bool is_exact(ClockSource source) { return source != ClockSource::kHandshake && source != ClockSource::kNone; }
+bool is_exact(ClockSource source) {
+  return source != ClockSource::kHandshake && source != ClockSource::kNone;
+}
 
 std::string cpu_name(const std::optional<std::uint32_t>& cpu) {
   return cpu ? "CPU " + std::to_string(*cpu) : std::string("all CPUs");
@@ -82,11 +86,16 @@ std::string cpu_name(const std::optional<std::uint32_t>& cpu) {
 
 const char* to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kFirst: return "first";
-    case Verdict::kAgrees: return "agrees";
-    case Verdict::kExcludes: return "excludes";
-    case Verdict::kEmpty: return "empty";
-    case Verdict::kFailed: return "failed";
+    case Verdict::kFirst:
+      return "first";
+    case Verdict::kAgrees:
+      return "agrees";
+    case Verdict::kExcludes:
+      return "excludes";
+    case Verdict::kEmpty:
+      return "empty";
+    case Verdict::kFailed:
+      return "failed";
   }
   return "failed";
 }
@@ -147,7 +156,8 @@ Outcome Estimator::on_burst(const Burst& burst) {
   // A fitted speed is known only so well: the farther from the fitted points, the less.
   if (track->fitted && !track->points.empty()) {
     const std::uint64_t away = burst.host_tsc.value - track->points.back().t1.value;
-    bounds = widened(bounds, static_cast<std::uint64_t>(static_cast<double>(away) * track->relative_error * 2));
+    bounds =
+        widened(bounds, static_cast<std::uint64_t>(static_cast<double>(away) * track->relative_error * 2));
   }
   if (gap(bounds, track->bounds) + track->skew_used <= kTscSkew) {
     agree(*track, burst, bounds, outcome);
@@ -161,7 +171,8 @@ Outcome Estimator::on_burst(const Burst& burst) {
 void Estimator::first_burst(const Burst& burst, Outcome& outcome) {
   ask_follow_up(outcome);
   OffsetBounds bounds{burst.lower, burst.upper};
-  if (unaligned_points_.size() > kMaxTracks) unaligned_points_.clear();  // before a reference into it is taken
+  if (unaligned_points_.size() > kMaxTracks)
+    unaligned_points_.clear();  // before a reference into it is taken
   auto& points = unaligned_points_[burst.cpu];
   std::optional<LineFit> fit;
   if (bounds.empty()) {
@@ -184,8 +195,10 @@ void Estimator::first_burst(const Burst& burst, Outcome& outcome) {
   track.agreed_at = burst.host_tsc;
   track.agreed_by[burst.cpu] = burst.host_tsc;
   track.changed_not_before = burst.tight_t1;
-  const std::uint64_t extra = fit ? static_cast<std::uint64_t>(
-      static_cast<double>(burst.tight_t2.value - points.front().t1.value) * fit->relative_error) : 0;
+  const std::uint64_t extra =
+      fit ? static_cast<std::uint64_t>(static_cast<double>(burst.tight_t2.value - points.front().t1.value) *
+                                       fit->relative_error)
+          : 0;
   track.epoch = epoch_of(bounds, fit ? fit->relation : TscRelation{}, extra);
   track.epoch.cpu = track.cpu;
   track.epoch.host_from = burst.host_tsc;
@@ -199,11 +212,13 @@ void Estimator::first_burst(const Burst& burst, Outcome& outcome) {
 void Estimator::agree(Track& track, const Burst& burst, const OffsetBounds& bounds, Outcome& outcome) {
   outcome.verdict = Verdict::kAgrees;
   for (const auto& [cpu, suspects] : track.suspects) {
-    if (cpu == burst.cpu) anomalies_ += !suspects.empty() && suspects.back().lower <= suspects.back().upper ? 1 : 0;
+    if (cpu == burst.cpu)
+      anomalies_ += !suspects.empty() && suspects.back().lower <= suspects.back().upper ? 1 : 0;
   }
   track.suspects.erase(burst.cpu);
   track.agreed_at = std::max(track.agreed_at, burst.host_tsc);
   track.agreed_by[burst.cpu] = burst.host_tsc;
+  while (!sightings_.empty() && sightings_.front().not_after < burst.tight_t1) sightings_.pop_front();
   follow_ups_ = 0;
   stood_still_ = false;
   if (resumed_ && burst.tight_t1 >= *resumed_) resumed_.reset();
@@ -237,7 +252,8 @@ void Estimator::refit(Track& track, const Burst& burst, Outcome& outcome) {
   if (!fit) return;  // within the slack, but on no common line: the standing one is kept
   if (points.size() > kMaxPoints) {
     // The first points give the long base; of the others every second one is enough.
-    for (std::size_t i = 1; i + 1 < points.size(); ++i) points.erase(points.begin() + static_cast<std::ptrdiff_t>(i));
+    for (std::size_t i = 1; i + 1 < points.size(); ++i)
+      points.erase(points.begin() + static_cast<std::ptrdiff_t>(i));
   }
   track.points = std::move(points);
   const bool sharper = fit->relative_error < track.relative_error / 2;
@@ -246,7 +262,8 @@ void Estimator::refit(Track& track, const Burst& burst, Outcome& outcome) {
   track.bounds = {fit->lower, fit->upper};
   track.relative_error = fit->relative_error;
   const double span = static_cast<double>(burst.tight_t2.value - track.points.front().t1.value);
-  Epoch better = epoch_of(track.bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error));
+  Epoch better =
+      epoch_of(track.bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error));
   better.valid_from = track.epoch.valid_from;
   better.uncertain = track.epoch.uncertain;
   better.cpu = track.cpu;
@@ -292,9 +309,10 @@ bool Estimator::confirm(Track& shared_track, std::vector<Burst>& suspects, Outco
   }
   if (confirmed) {
     Track* track = &shared_track;
-    const bool others_agree = std::any_of(track->agreed_by.begin(), track->agreed_by.end(), [&](const auto& entry) {
-      return entry.first != last.cpu && entry.second > suspects.front().host_tsc;
-    });
+    const bool others_agree =
+        std::any_of(track->agreed_by.begin(), track->agreed_by.end(), [&](const auto& entry) {
+          return entry.first != last.cpu && entry.second > suspects.front().host_tsc;
+        });
     if (!track->cpu && (others_agree || !own_.empty())) {
       const auto agreed = track->agreed_by.find(last.cpu);
       not_before = agreed == track->agreed_by.end() ? HostTsc(0) : agreed->second;
@@ -315,7 +333,8 @@ bool Estimator::confirm(Track& shared_track, std::vector<Burst>& suspects, Outco
   if (!fit || fit->relative_error > kWorstSpeedError || is_unscaled(fit->relation)) return false;
   const OffsetBounds line_bounds{fit->lower, fit->upper};
   const double span = static_cast<double>(points.back().t2.value - points.front().t1.value);
-  change(shared_track, epoch_of(line_bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error)),
+  change(shared_track,
+         epoch_of(line_bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error)),
          line_bounds, not_before, points.front().t2, outcome);
   shared_track.fitted = true;
   shared_track.relative_error = fit->relative_error;
@@ -326,18 +345,19 @@ bool Estimator::confirm(Track& shared_track, std::vector<Burst>& suspects, Outco
   return true;
 }
 
-/// The handshake excludes what KVM said, twice. KVM's word counts when it was given again after that; else the
-/// handshake is the newer knowledge.
-bool Estimator::contradicts_exact(Track& track, const std::vector<Burst>& suspects, const OffsetBounds& bounds,
-                                  Outcome& outcome) {
+/// The handshake excludes what KVM said, twice. KVM's word counts when it was given again after that; else
+/// the handshake is the newer knowledge.
+bool Estimator::contradicts_exact(Track& track, const std::vector<Burst>& suspects,
+                                  const OffsetBounds& bounds, Outcome& outcome) {
   const HostTsc doubted = suspects.front().tight_t2;
   const bool still_said = track.exact_at > doubted;
   if (!still_said && suspects.size() < 3) return false;  // read_exact was asked for: let it speak
   if (!track.disagreement_told) {
     outcome.findings.push_back(
-        "clock sources disagree on " + cpu_name(track.cpu) + ": " + to_string(track.epoch.source) + " says offset " +
-        std::to_string(track.epoch.relation.offset) + ", the handshake says " + std::to_string(bounds.lower) + " to " +
-        std::to_string(bounds.upper) + (still_said ? "; the former is used" : "; the former was not told again, the latter is used"));
+        "clock sources disagree on " + cpu_name(track.cpu) + ": " + to_string(track.epoch.source) +
+        " says offset " + std::to_string(track.epoch.relation.offset) + ", the handshake says " +
+        std::to_string(bounds.lower) + " to " + std::to_string(bounds.upper) +
+        (still_said ? "; the former is used" : "; the former was not told again, the latter is used"));
     track.disagreement_told = true;
   }
   if (still_said) return true;
@@ -349,23 +369,61 @@ bool Estimator::contradicts_exact(Track& track, const std::vector<Burst>& suspec
   return true;
 }
 
-/// Ends the standing epoch and begins `epoch`, which holds at host time `not_after` and did not before `not_before`.
-void Estimator::change(Track& track, const Epoch& next, const OffsetBounds& bounds, HostTsc not_before, HostTsc not_after,
-                       Outcome& outcome) {
+/// Do the sightings tell that the change came later than `not_before`, or earlier than `not_after`? Moves
+/// both.
+bool Estimator::narrow(const Epoch& old_epoch, const Epoch& new_epoch, HostTsc& not_before,
+                       HostTsc& not_after) const {
+  HostTsc last_old = not_before;
+  HostTsc first_new = not_after;
+  bool told = false;
+  const auto read_at = [](const Epoch& epoch, const Sighting& sighting) {
+    auto at = to_host(epoch.relation, sighting.guest);
+    if (at && (at->value + epoch.error < sighting.not_before.value ||
+               at->value > sighting.not_after.value + epoch.error)) {
+      at.reset();
+    }
+    return at;
+  };
+  for (const Sighting& sighting : sightings_) {
+    if (sighting.not_after <= not_before) continue;
+    if (sighting.not_before >= not_after) break;
+    const auto by_old = read_at(old_epoch, sighting);
+    const auto by_new = read_at(new_epoch, sighting);
+    if (by_old.has_value() == by_new.has_value()) continue;
+    told = true;
+    if (by_new) {
+      first_new = std::min(first_new, *by_new);
+      break;
+    }
+    last_old = std::max(last_old, *by_old);
+  }
+  if (!told || last_old > first_new) return false;
+  not_before = last_old;
+  not_after = first_new;
+  return true;
+}
+
+/// Ends the standing epoch and begins `epoch`, which holds at host time `not_after` and did not before
+/// `not_before`.
+void Estimator::change(Track& track, const Epoch& next, const OffsetBounds& bounds, HostTsc not_before,
+                       HostTsc not_after, Outcome& outcome) {
   Epoch epoch = next;
   not_before = std::min(not_before, not_after);
+  // A heartbeat does not tell which CPU's TSC it is, so it speaks for a clock that all share.
+  const bool watched = !track.cpu && narrow(track.epoch, epoch, not_before, not_after);
   const GuestTsc old_first = to_guest(track.epoch.relation, not_before);
   const GuestTsc old_last = to_guest(track.epoch.relation, not_after);
   const GuestTsc new_first = to_guest(epoch.relation, not_before);
   const GuestTsc new_last = to_guest(epoch.relation, not_after);
-  const std::uint64_t slack = std::max(scale(track.epoch.relation, track.epoch.error), scale(epoch.relation, epoch.error));
-  // An event of the old relation read at most old_last, one of the new at least new_first: in between it may be either.
-  // A guest that stood still meanwhile reads on where it was, as long as the numbers allow that (new_last is not before
-  // old_first): then what is before old_first is old, and what is behind new_last is new, too. Without this, a pause of
-  // a minute would put the minutes around it in doubt.
+  const std::uint64_t slack =
+      std::max(scale(track.epoch.relation, track.epoch.error), scale(epoch.relation, epoch.error));
+  // An event of the old relation read at most old_last, one of the new at least new_first: in between it may
+  // be either. A guest that stood still meanwhile reads on where it was, as long as the numbers allow that
+  // (new_last is not before old_first): then what is before old_first is old, and what is behind new_last is
+  // new, too. Without this, a pause of a minute would put the minutes around it in doubt.
   GuestTsc low = new_first;
   GuestTsc high = old_last;
-  if (stood_still_ && !before(new_last, old_first)) {
+  if ((stood_still_ || watched) && !before(new_last, old_first)) {
     low = max_of(old_first, new_first);
     high = min_of(old_last, new_last);
   }
@@ -405,7 +463,8 @@ bool Estimator::replace_by_line(Track& track, Outcome& outcome) {
     const Epoch& oldest = track.past[first].epoch;
     track.bounds = {fit->lower, fit->upper};
     const double span = static_cast<double>(points.back().t2.value - points.front().t1.value);
-    Epoch line = epoch_of(track.bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error));
+    Epoch line =
+        epoch_of(track.bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error));
     line.valid_from = oldest.valid_from;
     line.uncertain = oldest.uncertain;
     line.cpu = track.cpu;
@@ -430,6 +489,11 @@ Outcome Estimator::on_resumed(HostTsc seen_running) {
   follow_ups_ = 0;
   ask_follow_up(outcome);
   return outcome;
+}
+
+void Estimator::on_sighting(const Sighting& sighting) {
+  if (sightings_.size() >= kMaxSightings) sightings_.pop_front();
+  sightings_.push_back(sighting);
 }
 
 Outcome Estimator::on_exact(const ExactRelation& exact) {
@@ -484,10 +548,12 @@ void Estimator::exact_on_track(Track& track, const ExactRelation& exact, Outcome
     epoch.valid_from = to_guest(exact.relation, exact.not_after);
     epoch.host_from = track.epoch.host_from;
   } else if (exact.not_after < track.epoch.host_from) {
-    // Old news of a relation that is already over: it is covered by the uncertainty of the change, which must then stay.
+    // Old news of a relation that is already over: it is covered by the uncertainty of the change, which must
+    // then stay.
     track.other_change_seen |= exact.not_after >= track.changed_not_before;
     return;
-  } else if (!is_exact(track.epoch.source) && is_unscaled(exact.relation) == is_unscaled(track.epoch.relation) &&
+  } else if (!is_exact(track.epoch.source) &&
+             is_unscaled(exact.relation) == is_unscaled(track.epoch.relation) &&
              is_unscaled(exact.relation) && gap(bounds, widened(track.bounds, kTscSkew)) == 0) {
     // The handshake found the same; from now on it is exact.
     epoch.valid_from = track.epoch.valid_from;

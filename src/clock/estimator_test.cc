@@ -1,5 +1,5 @@
-// Goldens: each file of testdata/estimator*.txt has input lines, and below each what the estimator derived from it,
-// indented. IVTRACE_UPDATE=1 writes the files anew; the diff is then to be read.
+// Goldens: each file of testdata/estimator*.txt has input lines, and below each what the estimator derived
+// from it, indented. IVTRACE_UPDATE=1 writes the files anew; the diff is then to be read.
 #include "clock/estimator.h"
 
 #include <gtest/gtest.h>
@@ -20,13 +20,14 @@ namespace {
 std::string show(const Epoch& epoch) {
   std::ostringstream out;
   out << "epoch " << (epoch.cpu ? "cpu " + std::to_string(*epoch.cpu) : std::string("all")) << " from "
-      << epoch.valid_from.value << " uncertain " << epoch.uncertain << " offset " << epoch.relation.offset << " ratio "
-      << epoch.relation.ratio << "/2^" << epoch.relation.frac_bits << " error " << epoch.error << " by "
-      << to_string(epoch.source);
+      << epoch.valid_from.value << " uncertain " << epoch.uncertain << " offset " << epoch.relation.offset
+      << " ratio " << epoch.relation.ratio << "/2^" << epoch.relation.frac_bits << " error " << epoch.error
+      << " by " << to_string(epoch.source);
   return out.str();
 }
 
-// burst CPU HOST LOWER UPPER | failed CPU HOST | exact SOURCE CPU|all OFFSET NOT_BEFORE NOT_AFTER | resumed HOST
+// seen GUEST NOT_BEFORE NOT_AFTER | burst CPU HOST LOWER UPPER | failed CPU HOST | exact SOURCE CPU|all
+// OFFSET NOT_BEFORE NOT_AFTER | resumed HOST
 std::string answer(Estimator& estimator, const std::string& line) {
   std::istringstream in(line);
   std::string what;
@@ -53,6 +54,10 @@ std::string answer(Estimator& estimator, const std::string& line) {
     exact.source = clock_source_of(source);
     if (cpu != "all") exact.cpu = static_cast<std::uint32_t>(std::stoul(cpu));
     outcome = estimator.on_exact(exact);
+  } else if (what == "seen") {
+    Sighting sighting;
+    in >> sighting.guest.value >> sighting.not_before.value >> sighting.not_after.value;
+    estimator.on_sighting(sighting);
   } else if (what == "resumed") {
     HostTsc seen;
     in >> seen.value;
@@ -71,7 +76,7 @@ std::string answer(Estimator& estimator, const std::string& line) {
 class EstimatorGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(EstimatorGolden, DerivesTheEpochs) {
-  const std::string path = std::string(IVTRACE_TESTDATA) + "/" + GetParam() + ".txt";
+  const std::string path = "src/clock/testdata/" + GetParam() + ".txt";
   std::ifstream file(path);
   ASSERT_TRUE(file) << path;
   std::string expected;
@@ -92,7 +97,8 @@ TEST_P(EstimatorGolden, DerivesTheEpochs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, EstimatorGolden,
-                         testing::Values("estimator_handshake", "estimator_exact", "estimator_cpus"),
+                         testing::Values("estimator_handshake", "estimator_exact", "estimator_cpus",
+                                         "estimator_sightings"),
                          [](const auto& param) { return param.param; });
 
 /// A host and a guest whose TSCs are known, with the delays of a real handshake.
@@ -178,8 +184,10 @@ void expect_within_bounds(const std::vector<Event>& events, const GuestClock& cl
   for (const Event& event : events) {
     for (const auto& time : {clock.to_host(event.guest, CpuId(0)), stream.to_host(event.guest)}) {
       ASSERT_TRUE(time);
-      const std::uint64_t off = time->tsc.value > event.host ? time->tsc.value - event.host : event.host - time->tsc.value;
-      ASSERT_LE(off, time->error + 2) << "guest " << event.guest.value << (time->uncertain ? " uncertain" : "");
+      const std::uint64_t off =
+          time->tsc.value > event.host ? time->tsc.value - event.host : event.host - time->tsc.value;
+      ASSERT_LE(off, time->error + 2)
+          << "guest " << event.guest.value << (time->uncertain ? " uncertain" : "");
     }
   }
 }
@@ -198,7 +206,8 @@ TEST(EstimatorProperty, JumpsNeverGiveAWrongTimeWithoutABoundThatCoversIt) {
       for (std::uint64_t i = 0; i < 20; ++i) {
         simulation.wait(kSecondTicks / 20);
         events.push_back({simulation.host, simulation.guest_at(simulation.host)});
-        if (i == jump_at) simulation.jump(static_cast<std::int64_t>(simulation.random(20'000'000'000)) - 10'000'000'000);
+        if (i == jump_at)
+          simulation.jump(static_cast<std::int64_t>(simulation.random(20'000'000'000)) - 10'000'000'000);
       }
       measure(simulation, estimator, epochs);
     }
@@ -263,7 +272,8 @@ TEST(EstimatorProperty, AGuestOfAnotherSpeedIsFitted) {
     }
     const auto current = estimator.current(CpuId(0));
     ASSERT_TRUE(current);
-    const double fitted = std::ldexp(static_cast<double>(current->relation.ratio), -static_cast<int>(current->relation.frac_bits));
+    const double fitted = std::ldexp(static_cast<double>(current->relation.ratio),
+                                     -static_cast<int>(current->relation.frac_bits));
     EXPECT_NEAR(fitted / speed, 1.0, 1e-7);
     expect_within_bounds(late, map_of(epochs));
   }

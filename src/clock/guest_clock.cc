@@ -1,7 +1,7 @@
-// Which epoch holds for a guest timestamp? Epoch i may hold from valid_from − uncertain on, and surely ends where the
-// next one surely holds. Where the ranges of several epochs overlap (the change lies somewhere between two bursts, or
-// the guest's TSC was set back and its times repeat), each of them gives a candidate; the answer then says that it is
-// uncertain and how far the candidates are apart.
+// Which epoch holds for a guest timestamp? Epoch i may hold from valid_from − uncertain on, and surely ends
+// where the next one surely holds. Where the ranges of several epochs overlap (the change lies somewhere
+// between two bursts, or the guest's TSC was set back and its times repeat), each of them gives a candidate;
+// the answer then says that it is uncertain and how far the candidates are apart.
 #include <algorithm>
 #include <limits>
 
@@ -20,20 +20,22 @@ std::uint64_t first_possible(const Epoch& epoch) {
 }
 
 std::uint64_t end_of(std::span<const Epoch> timeline, std::size_t i) {
-  return i + 1 < timeline.size() ? std::max(timeline[i + 1].valid_from.value, first_possible(timeline[i])) : kEndless;
+  return i + 1 < timeline.size() ? std::max(timeline[i + 1].valid_from.value, first_possible(timeline[i]))
+                                 : kEndless;
 }
 
 struct Candidates {
-  std::uint64_t lowest = kEndless;   ///< host times, the epochs' own error taken off and added
+  std::uint64_t lowest = kEndless;  ///< host times, the epochs' own error taken off and added
   std::uint64_t highest = 0;
   HostTsc best;
   std::uint64_t best_error = 0;
   std::size_t index = 0;
   std::size_t count = 0;
-  bool before_all = false;           ///< the only one is the first epoch, in the time before its first burst
+  bool before_all = false;  ///< the only one is the first epoch, in the time before its first burst
 };
 
-/// `not_before` 0: any. Of several candidates the earliest is the best: it is the one that keeps a stream's pace.
+/// `not_before` 0: any. Of several candidates the earliest is the best: it is the one that keeps a stream's
+/// pace.
 Candidates collect(std::span<const Epoch> timeline, GuestTsc tsc, std::uint64_t not_before) {
   Candidates found;
   for (std::size_t i = 0; i < timeline.size(); ++i) {
@@ -67,8 +69,9 @@ HostTime answer(const Candidates& found) {
 
 Status GuestClock::add(const Epoch& epoch) {
   if (!valid(epoch.relation)) {
-    return Error(ErrorCode::kCorrupt, "a clock epoch has a TSC ratio that cannot be: " + std::to_string(epoch.relation.ratio) +
-                                          " with " + std::to_string(epoch.relation.frac_bits) + " fraction bits");
+    return Error(ErrorCode::kCorrupt,
+                 "a clock epoch has a TSC ratio that cannot be: " + std::to_string(epoch.relation.ratio) +
+                     " with " + std::to_string(epoch.relation.frac_bits) + " fraction bits");
   }
   if (epoch.cpu) {
     auto own = own_.find(*epoch.cpu);
@@ -84,7 +87,8 @@ void GuestClock::append(std::vector<Epoch>& timeline, const Epoch& epoch) {
   Epoch next = epoch;
   auto same = std::find_if(timeline.begin(), timeline.end(),
                            [&](const Epoch& known) { return known.valid_from == epoch.valid_from; });
-  if (same == timeline.end() && !timeline.empty() && timeline.back().relation == epoch.relation) same = timeline.end() - 1;
+  if (same == timeline.end() && !timeline.empty() && timeline.back().relation == epoch.relation)
+    same = timeline.end() - 1;
   if (same != timeline.end()) {
     next.host_from = std::min(next.host_from, same->host_from);  // it began when its first version did
     timeline.erase(same, timeline.end());
@@ -115,8 +119,8 @@ std::size_t GuestClock::epoch_count() const {
   std::size_t count = shared_.size();
   for (const auto& [cpu, timeline] : own_) {
     // The shared past of a CPU's own timeline is counted once, with the shared ones.
-    count += static_cast<std::size_t>(
-        std::count_if(timeline.begin(), timeline.end(), [](const Epoch& epoch) { return epoch.cpu.has_value(); }));
+    count += static_cast<std::size_t>(std::count_if(
+        timeline.begin(), timeline.end(), [](const Epoch& epoch) { return epoch.cpu.has_value(); }));
   }
   return count;
 }
@@ -131,6 +135,18 @@ std::optional<std::uint64_t> GuestClock::worst_error() const {
   return worst;
 }
 
+std::uint64_t GuestClock::ticks_in_doubt() const {
+  std::uint64_t most = 0;
+  const auto take = [&](const std::vector<Epoch>& timeline) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 1; i < timeline.size(); ++i) sum += std::min(timeline[i].uncertain, kEndless - sum);
+    most = std::max(most, sum);
+  };
+  take(shared_);
+  for (const auto& [cpu, timeline] : own_) take(timeline);
+  return most;
+}
+
 ClockSource GuestClock::source() const {
   ClockSource best = ClockSource::kNone;
   const auto take = [&](const std::vector<Epoch>& timeline) {
@@ -143,10 +159,13 @@ ClockSource GuestClock::source() const {
 
 std::optional<HostTime> GuestClock::Stream::look_up(GuestTsc tsc) {
   Candidates found = collect(timeline_, tsc, last_);
-  if (found.count == 0) found = collect(timeline_, tsc, 0);  // a damaged time must not shut out all that follow
+  if (found.count == 0)
+    found = collect(timeline_, tsc, 0);  // a damaged time must not shut out all that follow
   if (found.count == 0) return std::nullopt;
   const HostTime time = answer(found);
-  if (!time.uncertain) {
+  if (time.uncertain) {
+    last_doubt_ = time;
+  } else {
     last_ = time.tsc.value - std::min(time.tsc.value, time.error);
     set_fast_range(found.index);
   }
@@ -161,7 +180,8 @@ void GuestClock::Stream::set_fast_range(std::size_t index) {
   std::uint64_t first = 0;
   std::uint64_t end = kEndless;
   for (std::size_t i = 0; i <= index; ++i) first = std::max(first, timeline_[i].valid_from.value);
-  for (std::size_t i = index + 1; i < timeline_.size(); ++i) end = std::min(end, first_possible(timeline_[i]));
+  for (std::size_t i = index + 1; i < timeline_.size(); ++i)
+    end = std::min(end, first_possible(timeline_[i]));
   // Within it the subtraction can give no host time below 0 nor beyond 2^63.
   const auto offset = static_cast<std::uint64_t>(epoch.relation.offset);
   if (!clock::to_host(epoch.relation, GuestTsc(first))) return;

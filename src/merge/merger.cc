@@ -66,6 +66,7 @@ void Merger::describe(MergedEvent& event) const {
   event.stream = &current_->info();
   event.loss = current_->loss();
   event.aligned = current_->aligned();
+  event.source = current_;
 }
 
 inline bool Merger::give(MergedEvent& event) const {

@@ -24,10 +24,11 @@ namespace ivtrace::merge {
 struct MergedEvent {
   HostTsc time;
   const StreamInfo* stream = nullptr;
-  decode::RecordBytes record;        ///< empty for a hole
-  const LossMarker* loss = nullptr;  ///< the hole, or nullptr
-  std::uint16_t id = 0;              ///< common_type of the record, 0 for a hole
-  bool aligned = true;               ///< false: placed by an assumption that the user asked for
+  decode::RecordBytes record;           ///< empty for a hole
+  const LossMarker* loss = nullptr;     ///< the hole, or nullptr
+  std::uint16_t id = 0;                 ///< common_type of the record, 0 for a hole
+  bool aligned = true;                  ///< false: placed by an assumption that the user asked for
+  const EventStream* source = nullptr;  ///< for what is seldom asked, as doubt()
 };
 
 /// Merges streams that it borrows; they must not be used by others meanwhile. One thread.

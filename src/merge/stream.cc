@@ -126,7 +126,8 @@ void EventStream::open_page(const decode::PageImage& page, std::uint64_t lost_by
   std::uint64_t begin = before;
   std::uint64_t next = kEndOfTime.value;
   if (!converter_.convert(page.timestamp, begin)) begin = before;
-  if (!ahead_ || !converter_.convert(ahead_->timestamp, next)) next = kEndOfTime.value;
+  TimeConverter ahead = converter_;  // a later time must not count as this page's past
+  if (!ahead_ || !ahead.convert(ahead_->timestamp, next)) next = kEndOfTime.value;
   page_end_ = std::clamp(next, before, kEndOfTime.value);
   limit_ = std::min(page_end_, range_.until.value);
   begin = std::clamp(begin, before, page_end_);
@@ -176,6 +177,8 @@ bool EventStream::settle(std::uint64_t& host) {
   if (place != host) {
     ++stats_.moved;
     stats_.furthest_move = std::max(stats_.furthest_move, host < place ? place - host : host - place);
+    moved_from_ = host;
+    moved_to_ = place;
     host = place;
   }
   return true;

@@ -124,6 +124,9 @@ class EventStream {
   /// The marker when this item is one, else nullptr.
   const LossMarker* loss() const { return loss_; }
   bool aligned() const { return converter_.aligned(); }
+  /// By how many host ticks the item's time may be off where the guest's clock was just changing; 0
+  /// elsewhere.
+  std::uint64_t doubt() const { return converter_.doubt(time_ == moved_to_ ? moved_from_ : time_); }
   const StreamInfo& info() const { return info_; }
   const StreamStats& stats() const { return stats_; }
 
@@ -151,6 +154,8 @@ class EventStream {
   StreamInfo info_;
   StreamStats stats_;
   HostTsc start_;
+  std::uint64_t moved_from_ = 0;  // of the last event that settle() moved
+  std::uint64_t moved_to_ = 0;
   std::uint64_t page_end_ = 0;  // no event of the current page is later: the next page's start
   std::vector<StreamSegment> segments_;
   std::size_t segment_ = 0;

@@ -42,6 +42,12 @@ class TimeConverter {
     return true;
   }
 
+  /// When convert() just gave `host`: by how many host ticks it may be off because more than one relation may
+  /// hold there; 0 when none but the relation's own error counts.
+  std::uint64_t doubt(std::uint64_t host) const {
+    return guest_ && guest_->last_doubt().tsc.value == host ? guest_->last_doubt().error : 0;
+  }
+
   /// What this CPU's TSC was at a host time, when one relation holds for all of the run; empty otherwise.
   std::optional<std::uint64_t> to_native(HostTsc host) const {
     if (!guest_) return host.value - add_;

@@ -66,7 +66,15 @@ void GuestClockKeeper::resumed() {
   tick();
 }
 
-void GuestClockKeeper::on_tracepoint(const clock::ExactRelation& exact) { journal(estimator_.on_exact(exact)); }
+void GuestClockKeeper::on_heartbeats(const std::vector<ring::Heartbeat>& heartbeats) {
+  for (const ring::Heartbeat& beat : heartbeats) {
+    estimator_.on_sighting({beat.guest_tsc, beat.not_before, beat.not_after});
+  }
+}
+
+void GuestClockKeeper::on_tracepoint(const clock::ExactRelation& exact) {
+  journal(estimator_.on_exact(exact));
+}
 
 clock::TscRelation GuestClockKeeper::last_relation(std::uint32_t apic_id) const {
   const auto found = kvm_relations_.find(apic_id);

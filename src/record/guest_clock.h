@@ -1,5 +1,5 @@
-// One guest's clock while it is recorded: asks the agent for handshake bursts and KVM for what it knows, and journals
-// the epochs that follow from them.
+// One guest's clock while it is recorded: asks the agent for handshake bursts and KVM for what it knows, and
+// journals the epochs that follow from them.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include "clock/estimator.h"
 #include "clock/kvm.h"
 #include "record/run_log.h"
+#include "ring/consumer.h"
 #include "ring/mailbox.h"
 
 namespace ivtrace::record {
@@ -26,11 +27,13 @@ class GuestClockKeeper {
 
   /// A long burst on the first CPU and a shorter one on each other: the first epochs.
   void start(const std::function<bool()>& stopped);
-  /// A short burst on one CPU, each time another one, and a look at KVM's files. About once a second. The agent should
-  /// just have answered something else: it is awake then, and the host need not spin for it.
+  /// A short burst on one CPU, each time another one, and a look at KVM's files. About once a second. The
+  /// agent should just have answered something else: it is awake then, and the host need not spin for it.
   void tick();
   /// The guest stood still until now, or may have: asks at once.
   void resumed();
+  /// The agent's heartbeats since the last call; before tick() or resumed().
+  void on_heartbeats(const std::vector<ring::Heartbeat>& heartbeats);
   /// A change that KVM's tracepoint told, with its time.
   void on_tracepoint(const clock::ExactRelation& exact);
 
@@ -53,11 +56,11 @@ class GuestClockKeeper {
   std::vector<format::AgentCpu> cpus_;
   clock::Estimator estimator_;
   std::size_t next_cpu_ = 0;
-  unsigned failures_ = 0;         // bursts without an answer, in a row
-  unsigned skip_ticks_ = 0;       // after failures: spinning for nobody costs a CPU
+  unsigned failures_ = 0;    // bursts without an answer, in a row
+  unsigned skip_ticks_ = 0;  // after failures: spinning for nobody costs a CPU
   std::map<std::uint32_t, clock::TscRelation> kvm_relations_;
-  HostTsc kvm_seen_;              // when the last reading began
-  HostTsc kvm_since_;             // when the last reading that told something else began
+  HostTsc kvm_seen_;   // when the last reading began
+  HostTsc kvm_since_;  // when the last reading that told something else began
 };
 
 }  // namespace ivtrace::record

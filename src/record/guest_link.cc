@@ -75,6 +75,11 @@ GuestLink::View GuestLink::view() const {
   return view;
 }
 
+std::vector<ring::Heartbeat> GuestLink::take_heartbeats() {
+  const std::lock_guard lock(mutex_);
+  return ring_ ? ring_->take_heartbeats() : std::vector<ring::Heartbeat>();
+}
+
 RingPoller::RingPoller() : thread_([this] { run(); }) {}
 
 RingPoller::~RingPoller() {
@@ -126,7 +131,8 @@ void RingPoller::poll_due(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     const bool busy = link->poll();
     lock.lock();
-    const auto turn = std::find_if(turns_.begin(), turns_.end(), [&](const Turn& one) { return one.link == link; });
+    const auto turn =
+        std::find_if(turns_.begin(), turns_.end(), [&](const Turn& one) { return one.link == link; });
     if (turn == turns_.end()) continue;
     turn->wait = busy ? kShortestWait : std::min(turn->wait * 2, kLongestWait);
     turn->due = Clock::now() + turn->wait;

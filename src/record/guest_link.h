@@ -1,7 +1,8 @@
 // A guest's ring while it is recorded, and the threads that drain all of them.
 //
-// Idle rings must cost nothing: a link that finds nothing waits twice as long each time, from 1 ms to 50 ms, and idle
-// links are looked at together, on a common 50 ms grid, so that many idle guests wake the poller no more often than one.
+// Idle rings must cost nothing: a link that finds nothing waits twice as long each time, from 1 ms to 50 ms,
+// and idle links are looked at together, on a common 50 ms grid, so that many idle guests wake the poller no
+// more often than one.
 #pragma once
 
 #include <atomic>
@@ -22,20 +23,20 @@
 
 namespace ivtrace::record {
 
-/// The ring of one guest with its sink. Owns the hold on the ring file. Thread-safe: the poller drains it while the
-/// guest's session commands the agent.
+/// The ring of one guest with its sink. Owns the hold on the ring file. Thread-safe: the poller drains it
+/// while the guest's session commands the agent.
 class GuestLink {
  public:
   /// What the session wants to know, all of one moment.
   struct View {
-    std::uint64_t generation = 0;     ///< of the layout; 0: not attached
+    std::uint64_t generation = 0;  ///< of the layout; 0: not attached
     bool agent_alive = false;
-    bool lost = false;                ///< the ring file shrank or went away
+    bool lost = false;  ///< the ring file shrank or went away
     double fill = 0;
-    std::uint64_t bytes = 0;          ///< written to the run
+    std::uint64_t bytes = 0;  ///< written to the run
     bool lost_anything = false;
     bool over_share = false;
-    std::string error;                ///< of the last poll, "" when it succeeded
+    std::string error;  ///< of the last poll, "" when it succeeded
     std::vector<run::MarkRecord::File> sizes;
   };
 
@@ -46,7 +47,8 @@ class GuestLink {
   /// Fails as CopyRing::attach while there is no agent; then try again.
   Status attach();
   bool attached() const;
-  /// What comes from now on up to the next kStart is dropped; the streams start anew under `stream_generation`.
+  /// What comes from now on up to the next kStart is dropped; the streams start anew under
+  /// `stream_generation`.
   void expect_recording(std::uint64_t stream_generation);
   /// Salvage: goes on where a dead recorder stopped.
   void resume_recording(std::uint64_t stream_generation, const std::vector<run::PagesFile>& files);
@@ -57,6 +59,8 @@ class GuestLink {
   /// Drains and writes the summed-up losses.
   void finish();
   View view() const;
+  /// As CopyRing::take_heartbeats; none while not attached.
+  std::vector<ring::Heartbeat> take_heartbeats();
 
  private:
   mutable std::mutex mutex_;

@@ -12,9 +12,9 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr Nanoseconds kAnswerLimit{2'000'000'000};   // hello, counters
-constexpr Nanoseconds kWorkLimit{15'000'000'000};    // start and stop: a guest under TCG takes seconds for them
-constexpr unsigned kCountersEach = 5;                // ticks between counters in the journal
+constexpr Nanoseconds kAnswerLimit{2'000'000'000};  // hello, counters
+constexpr Nanoseconds kWorkLimit{15'000'000'000};  // start and stop: a guest under TCG takes seconds for them
+constexpr unsigned kCountersEach = 5;              // ticks between counters in the journal
 constexpr unsigned kMaxMachineRecords = 200;
 constexpr std::size_t kMaxFormats = 16u << 20;
 constexpr std::size_t kMaxKallsyms = 32u << 20;
@@ -74,13 +74,8 @@ void GuestSession::end_gone(const std::string& detail) {
   if (ring) ring->drain(seconds(10));
   log_.put(run::GoneRecord{machine_, "guest", now, detail});
   if (ring && ring->attached()) {
-    run::LossRecord loss;
-    loss.machine = machine_;
-    loss.reason = "qemu-gone";
-    loss.until = now;
-    loss.detail = "what the guest's kernel still held when QEMU went away is lost; the ring was read to its end";
-    log_.put(loss);
-    unknown_loss_ = true;
+    tell_loss("qemu-gone",
+              "what the guest's kernel still held when QEMU went away is lost; the ring was read to its end");
   }
   stop();
 }
@@ -177,6 +172,7 @@ bool GuestSession::begin_recording() {
   ring_generation_ = ring->view().generation;
   stream_generation_ = std::max(stream_generation_ + 1, ring_generation_);
   ring->expect_recording(stream_generation_);
+  start_clock();
   const RegistryEntry::Ring entry{machine_, ring_path_, ring_generation_, stream_generation_,
                                   ring->host().session()};
   if (Status known = registration_.set_ring(entry); !known) {
@@ -190,8 +186,9 @@ bool GuestSession::begin_recording() {
   request.feed = settings_.feed;
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
-    say("its agent cannot record: " + (started ? started->message + (started->hint.empty() ? "" : " (" + started->hint + ")")
-                                               : started.error().to_string()));
+    say("its agent cannot record: " +
+        (started ? started->message + (started->hint.empty() ? "" : " (" + started->hint + ")")
+                 : started.error().to_string()));
     return false;
   }
   recording_ = true;
@@ -207,11 +204,18 @@ bool GuestSession::begin_recording() {
   journal_machine();
   settled_ = true;
   fetch_texts(false);
+  return true;
+}
+
+// Before the first event, so that none is older than what is known of the clock. An agent that is asked to
+// record again has the clock that it had.
+void GuestSession::start_clock() {
+  if (clock_ && clock_generation_ == ring_generation_) return clock_->tick();
   const std::optional<Pid> qemu = guest_ ? std::optional(guest_->pid) : std::nullopt;
   const clock::KvmDebugfs* kvm = record_.accel == "tcg" ? nullptr : settings_.kvm;
-  clock_.emplace(machine_, ring->host(), *mailbox_, log_, kvm, qemu, record_.cpus);
+  clock_.emplace(machine_, link()->host(), *mailbox_, log_, kvm, qemu, record_.cpus);
+  clock_generation_ = ring_generation_;
   clock_->start([this] { return stopping(); });
-  return true;
 }
 
 bool GuestSession::hello() {
@@ -225,8 +229,9 @@ bool GuestSession::hello() {
     return false;
   }
   if (!reply->ok || reply->protocol != format::kMailboxProtocol) {
-    say("its agent is of another version (" + reply->agent_version + ", protocol " + std::to_string(reply->protocol) +
-        "; this ivtrace speaks " + std::to_string(format::kMailboxProtocol) + "): install the agent of this version");
+    say("its agent is of another version (" + reply->agent_version + ", protocol " +
+        std::to_string(reply->protocol) + "; this ivtrace speaks " +
+        std::to_string(format::kMailboxProtocol) + "): install the agent of this version");
     return false;
   }
   record_.kernel_release = reply->kernel_release;
@@ -253,13 +258,17 @@ void GuestSession::keep_recording() {
   request.op = format::Op::kStats;
   auto reply = mailbox_->call(request, kAnswerLimit);
   if (!reply) return;  // the silence or the new generation shows in the next tick
-  if (!reply->ok) {
-    log_.note(machine_, "its agent gave the recording up and is started again: " + reply->message);
-    unknown_loss_ = true;
+  if (!reply->ok || !reply->recording) {
+    // The counters are those of its end.
+    take_counters(reply->counters, reply->ok);
+    tell_loss("agent-gave-up", reply->message.empty()
+                                   ? "its agent saw no recorder for 10 s, and ended the recording"
+                                   : reply->message);
     begin_recording();
     return;
   }
   take_counters(reply->counters, false);
+  clock_->on_heartbeats(ring->take_heartbeats());
   if (was_silent_) {
     was_silent_ = false;
     clock_->resumed();
@@ -298,16 +307,21 @@ void GuestSession::stop_agent() {
   }
   ring->drain(seconds(10));
   if (unknown_loss_) return;
+  tell_loss("agent-gone", "the agent did not answer at the end: what the guest's kernel still held is lost");
+}
+
+void GuestSession::tell_loss(const char* reason, const std::string& detail) {
   run::LossRecord loss;
   loss.machine = machine_;
-  loss.reason = "agent-gone";
+  loss.reason = reason;
   loss.until = HostTsc(read_tsc());
-  loss.detail = "the agent did not answer at the end: what the guest's kernel still held is lost";
+  loss.detail = detail;
   log_.put(loss);
   unknown_loss_ = true;
 }
 
-// Formats at once, so that a run that is cut short can be read; the large kallsyms once the recording is under way.
+// Formats at once, so that a run that is cut short can be read; the large kallsyms once the recording is
+// under way.
 void GuestSession::fetch_texts(bool late) {
   if (!have_formats_) {
     have_formats_ = true;
@@ -329,8 +343,8 @@ void GuestSession::fetch_text(format::Bulk bulk, const char* name, std::size_t m
   save_text(name, *text);
 }
 
-// A guest may make us fetch its texts again and again: the budget counts what stands in the run, and texts never take
-// more than a quarter of what is left for events.
+// A guest may make us fetch its texts again and again: the budget counts what stands in the run, and texts
+// never take more than a quarter of what is left for events.
 void GuestSession::save_text(const char* name, const std::string& text) {
   SpaceBudget& space = log_.space();
   std::uint64_t& charged = charged_[name];

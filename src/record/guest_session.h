@@ -1,4 +1,5 @@
-// One guest of a recording, from its first sight to its end: attaches to its ring, commands its agent, keeps its clock.
+// One guest of a recording, from its first sight to its end: attaches to its ring, commands its agent, keeps
+// its clock.
 //
 //   no ring ──▶ (seen from the host only)
 //   WAITING ── ring formatted, agent answers, kStart ──▶ RECORDING ── stop ──▶ STOPPED
@@ -6,8 +7,9 @@
 //      └── agent started again (new generation), or it has ─┘  └── QEMU gone ──▶ GONE
 //          given the recording up: hello and kStart again
 //
-// A second each, the session asks for counters and a short clock burst; in between it sleeps. What the agent does not
-// answer is said in the machine's note and tried again: an agent may be started, killed and started again at any time.
+// A second each, the session asks for counters and a short clock burst; in between it sleeps. What the agent
+// does not answer is said in the machine's note and tried again: an agent may be started, killed and started
+// again at any time.
 #pragma once
 
 #include <atomic>
@@ -37,20 +39,21 @@ namespace ivtrace::record {
 
 /// What a session is to do, the same for all guests of a recording.
 struct SessionSettings {
-  std::vector<std::string> events;               ///< patterns
+  std::vector<std::string> events;  ///< patterns
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
   std::string feed;
-  const clock::KvmDebugfs* kvm = nullptr;        ///< borrowed; null: do not ask KVM
+  const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
 };
 
-/// Owns the guest's ring and its thread. Everything public may be called from any thread, start() and the ends once.
+/// Owns the guest's ring and its thread. Everything public may be called from any thread, start() and the
+/// ends once.
 class GuestSession {
  public:
   /// `ring` is empty for a guest without one. `guest` is empty for a ring given by hand.
-  GuestSession(std::string machine, std::string ring, std::optional<hypervisor::Guest> guest, SessionSettings settings,
-               RunLog& log, Registration& registration);
+  GuestSession(std::string machine, std::string ring, std::optional<hypervisor::Guest> guest,
+               SessionSettings settings, RunLog& log, Registration& registration);
   ~GuestSession();
 
   void start();
@@ -78,8 +81,10 @@ class GuestSession {
   bool open_ring();
   bool begin_recording();
   bool hello();
+  void start_clock();
   void keep_recording();
   void stop_agent();
+  void tell_loss(const char* reason, const std::string& detail);
   void lose_ring(const GuestLink::View& view);
   void fetch_texts(bool last);
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
@@ -104,6 +109,7 @@ class GuestSession {
   run::MachineRecord record_;
   std::uint64_t stream_generation_ = 0;
   std::uint64_t ring_generation_ = 0;
+  std::uint64_t clock_generation_ = 0;  // whose clock clock_ keeps
   bool recording_ = false;
   bool was_silent_ = false;
   bool have_formats_ = false;
@@ -112,7 +118,7 @@ class GuestSession {
   std::map<std::string, std::uint64_t> charged_;  // text files: bytes that the budget has counted
   unsigned machine_records_ = 0;
   unsigned ticks_ = 0;
-  std::uint64_t earlier_delivered_ = 0;   // of the agent's earlier lives
+  std::uint64_t earlier_delivered_ = 0;  // of the agent's earlier lives
   std::uint64_t earlier_lost_ = 0;
 
   std::atomic<std::uint64_t> delivered_{0};

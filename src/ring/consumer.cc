@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "base/tsc.h"
 
 namespace ivtrace::ring {
 namespace {
 
 constexpr std::chrono::seconds kSilenceOfTheDead{3};
+constexpr std::size_t kMaxHeartbeats = 256;
 
 // Loads a byte of each page, so that a file that shrank below the piece raises the mapping's lost flag.
 void touch(std::span<const std::byte> bytes) {
@@ -44,7 +48,10 @@ Result<std::unique_ptr<CopyRing>> CopyRing::attach(HostRing& host) {
 }
 
 CopyRing::CopyRing(HostRing& host, const Geometry& geometry)
-    : host_(&host), geometry_(geometry), heartbeat_moved_(std::chrono::steady_clock::now()) {
+    : host_(&host),
+      geometry_(geometry),
+      looked_(read_tsc()),
+      heartbeat_moved_(std::chrono::steady_clock::now()) {
   // relaxed: only that it moves matters
   last_heartbeat_ = host.memory().header().agent_heartbeat.load(std::memory_order_relaxed);
 }
@@ -61,6 +68,7 @@ void CopyRing::build_readers(Start start) {
     if (start == Start::kNewRecording) readers_.back().skip_all();
   }
   next_cpu_ = 0;
+  stored_after_ = HostTsc(0);  // another agent's beats do not follow each other with this one's
 }
 
 void CopyRing::skip_all() {
@@ -95,13 +103,25 @@ Result<DataPlane::Progress> CopyRing::lose_mapping(PageSink& sink) {
       "do not resize or truncate the file below a running guest; restart the guest to trace it again");
 }
 
+// The agent may be held up for long between reading its TSC and storing it, so that a beat was not there yet
+// at the look before says nothing about when it was read. But it read it after it had stored the beat before
+// that one.
 void CopyRing::watch_heartbeat() {
-  // relaxed: only that it moves matters
+  const HostTsc begin(read_tsc());
+  // relaxed: it goes with no other word
   const std::uint64_t heartbeat = host_->memory().header().agent_heartbeat.load(std::memory_order_relaxed);
+  const HostTsc last_look = std::exchange(looked_, begin);
   if (heartbeat == last_heartbeat_) return;
   last_heartbeat_ = heartbeat;
   heartbeat_moved_ = std::chrono::steady_clock::now();
+  if (stored_after_.value != 0) {
+    if (heartbeats_.size() >= kMaxHeartbeats) heartbeats_.erase(heartbeats_.begin());
+    heartbeats_.push_back({GuestTsc(heartbeat), stored_after_, HostTsc(read_tsc())});
+  }
+  stored_after_ = last_look;
 }
+
+std::vector<Heartbeat> CopyRing::take_heartbeats() { return std::exchange(heartbeats_, {}); }
 
 // False: the budget is used up.
 Result<bool> CopyRing::poll_cpu(std::size_t index, PageSink& sink, std::uint64_t budget, Progress& progress,

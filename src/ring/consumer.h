@@ -15,6 +15,14 @@
 
 namespace ivtrace::ring {
 
+/// A heartbeat that the polls saw: the agent read `guest_tsc` at a host time within [not_before, not_after].
+/// Some 100 ms wide, but there are many of them: they tell between which two moments a guest's clock changed.
+struct Heartbeat {
+  GuestTsc guest_tsc;
+  HostTsc not_before;
+  HostTsc not_after;
+};
+
 /// Delivers what a guest's agent puts into its rings. Borrows the HostRing, which must outlive it; used by
 /// one thread (a MailboxClient on the same HostRing may be used by another one meanwhile).
 ///
@@ -46,6 +54,8 @@ class CopyRing : public DataPlane {
   /// Changes when the agent formatted the memory anew (seen by poll).
   std::uint64_t generation() const { return geometry_.generation; }
   const Geometry& geometry() const { return geometry_; }
+  /// The heartbeats seen since the last call, in their order; of very many only the newest.
+  std::vector<Heartbeat> take_heartbeats();
   /// How long the agent's heartbeat has stood still, as the polls (and attach) saw it.
   Nanoseconds agent_silence() const;
   /// The agent gave a sign of life within the last 3 s. It gives one each second; a guest may be paused, too.
@@ -69,6 +79,9 @@ class CopyRing : public DataPlane {
   std::size_t next_cpu_ = 0;  // where the next poll begins, so that a busy CPU cannot starve the others
   bool loss_of_mapping_noted_ = false;
   std::uint64_t last_heartbeat_ = 0;
+  HostTsc looked_;        // when the last look began: the next heartbeat was not there yet
+  HostTsc stored_after_;  // the last heartbeat was not there at that time; 0: unknown
+  std::vector<Heartbeat> heartbeats_;
   std::chrono::steady_clock::time_point heartbeat_moved_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "base/tsc.h"
 #include "ring/ring_fixture.h"
 
 namespace ivtrace::ring {
@@ -295,6 +296,50 @@ TEST(CopyRing, ALivingAgentIsToldFromASilentOne) {
   ASSERT_TRUE(consumer->poll(sink, kNoBudget).ok());
   EXPECT_GE(consumer->agent_silence().value, 0);
   EXPECT_GE(longer.value, silence.value);
+}
+
+// The agent's TSC is this machine's own here, so each heartbeat must lie within its bounds.
+TEST(CopyRing, HeartbeatsTellWhenTheAgentReadItsClock) {
+  TestRing ring(1);
+  auto consumer = ring.attach();
+  KeepingSink sink;
+  const HostTsc start(read_tsc());
+  std::vector<Heartbeat> seen;
+  for (int i = 0; i < 300; ++i) {
+    if (i % 3 == 0) ring.producer->heartbeat();
+    ASSERT_TRUE(consumer->poll(sink, kNoBudget).ok());
+    if (i % 50 != 49) continue;
+    for (const Heartbeat& beat : consumer->take_heartbeats()) seen.push_back(beat);
+  }
+  EXPECT_TRUE(consumer->take_heartbeats().empty());
+  // The first one that is seen has none before it that would bound it.
+  ASSERT_EQ(seen.size(), 99u);
+  HostTsc last = start;
+  for (const Heartbeat& beat : seen) {
+    EXPECT_LT(beat.not_before.value, beat.guest_tsc.value);
+    EXPECT_LT(beat.guest_tsc.value, beat.not_after.value);
+    EXPECT_GT(beat.guest_tsc.value, last.value);
+    last = HostTsc(beat.guest_tsc.value);
+  }
+}
+
+TEST(CopyRing, HeartbeatsOfAnAgentThatIsHeldUpAreNotCutShort) {
+  TestRing ring(1);
+  auto consumer = ring.attach();
+  KeepingSink sink;
+  format::RingHeader& header = ring.host->memory().header();
+  for (int i = 0; i < 2; ++i) {
+    ring.producer->heartbeat();
+    ASSERT_TRUE(consumer->poll(sink, kNoBudget).ok());
+  }
+  consumer->take_heartbeats();
+  const std::uint64_t read = read_tsc();  // … and then it does not run for many polls
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(consumer->poll(sink, kNoBudget).ok());
+  header.agent_heartbeat.store(read, std::memory_order_relaxed);
+  ASSERT_TRUE(consumer->poll(sink, kNoBudget).ok());
+  const auto beats = consumer->take_heartbeats();
+  ASSERT_EQ(beats.size(), 1u);
+  EXPECT_LT(beats[0].not_before.value, read);
 }
 
 // Random interleavings of pushes (whole pages and growing ones, all sizes), polls (all budgets) and failing

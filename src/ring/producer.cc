@@ -116,7 +116,7 @@ Result<Producer> Producer::format(std::span<std::byte> bytes, std::uint32_t cpus
 }
 
 void Producer::heartbeat() {
-  // relaxed: only that it moves matters
+  // relaxed: that it moves and when it was read matter, no other word goes with it
   memory_.header().agent_heartbeat.store(read_tsc(), std::memory_order_relaxed);
   store_fence();
 }
