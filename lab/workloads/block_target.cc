@@ -41,9 +41,9 @@ std::string latency_json(std::vector<std::uint64_t>& latencies_ns) {
   auto rank = [&](std::size_t percent) { return count == 0 ? 0 : latencies_ns[(count - 1) * percent / 100]; };
   std::uint64_t sum = std::accumulate(latencies_ns.begin(), latencies_ns.end(), std::uint64_t{0});
   char text[160];
-  std::snprintf(text, sizeof text, "\"count\": %zu, \"mean_ns\": %llu, \"p50_ns\": %llu, \"p99_ns\": %llu", count,
-                static_cast<unsigned long long>(count == 0 ? 0 : sum / count), static_cast<unsigned long long>(rank(50)),
-                static_cast<unsigned long long>(rank(99)));
+  std::snprintf(text, sizeof text, "\"count\": %zu, \"mean_ns\": %llu, \"p50_ns\": %llu, \"p99_ns\": %llu",
+                count, static_cast<unsigned long long>(count == 0 ? 0 : sum / count),
+                static_cast<unsigned long long>(rank(50)), static_cast<unsigned long long>(rank(99)));
   return text;
 }
 

@@ -8,7 +8,8 @@
 
 namespace ivtrace::lab {
 
-Options::Options(int argc, char** argv, const std::string& purpose, std::map<std::string, std::string> defaults)
+Options::Options(int argc, char** argv, const std::string& purpose,
+                 std::map<std::string, std::string> defaults)
     : program_(argv[0]), purpose_(purpose), values_(std::move(defaults)) {
   for (int i = 1; i < argc; i += 2) {
     std::string name = argv[i];
@@ -30,12 +31,14 @@ std::uint64_t Options::number(const std::string& name) const {
     number <<= 10 * (unit - units + 1);
     ++end;
   }
-  if (errno != 0 || end == value.c_str() || *end != '\0' || value[0] == '-') usage("--" + name + ": not a number: " + value);
+  if (errno != 0 || end == value.c_str() || *end != '\0' || value[0] == '-')
+    usage("--" + name + ": not a number: " + value);
   return number;
 }
 
 void Options::usage(const std::string& problem) const {
-  std::fprintf(stderr, "%s: %s\n%s\noptions and defaults:", program_.c_str(), problem.c_str(), purpose_.c_str());
+  std::fprintf(stderr, "%s: %s\n%s\noptions and defaults:", program_.c_str(), problem.c_str(),
+               purpose_.c_str());
   for (const auto& [name, value] : values_) std::fprintf(stderr, " [--%s '%s']", name.c_str(), value.c_str());
   std::fprintf(stderr, "\n");
   std::exit(2);

@@ -33,7 +33,8 @@ class Options {
 
 // Nanoseconds of CLOCK_MONOTONIC.
 inline std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
+                                    std::chrono::nanoseconds(1));
 }
 
 }  // namespace ivtrace::lab

@@ -25,10 +25,15 @@ void print_sectors(const std::vector<std::uint64_t>& offsets) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ivtrace::lab::Options options(argc, argv,
-                                "Reads SIZE bytes at random multiples of SIZE, for SECONDS or COUNT reads (0: no limit of that kind).",
-                                {{"target", "/dev/vda"}, {"seconds", "5"}, {"count", "0"}, {"size", "4096"}, {"seed", "1"},
-                                 {"list", "0"}});
+  ivtrace::lab::Options options(
+      argc, argv,
+      "Reads SIZE bytes at random multiples of SIZE, for SECONDS or COUNT reads (0: no limit of that kind).",
+      {{"target", "/dev/vda"},
+       {"seconds", "5"},
+       {"count", "0"},
+       {"size", "4096"},
+       {"seed", "1"},
+       {"list", "0"}});
   std::uint64_t size = options.number("size");
   std::uint64_t count = options.number("count");
   std::uint64_t limit_ns = options.number("seconds") * 1'000'000'000;
@@ -43,12 +48,14 @@ int main(int argc, char** argv) {
   while ((count == 0 || offsets.size() < count) && (limit_ns == 0 || now - begin < limit_ns)) {
     std::uint64_t offset = random() % (target.bytes / size) * size;
     std::uint64_t before = ivtrace::lab::now_ns();
-    if (pread(target.fd, buffer.get(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size)) ivtrace::lab::die("pread");
+    if (pread(target.fd, buffer.get(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
+      ivtrace::lab::die("pread");
     now = ivtrace::lab::now_ns();
     offsets.push_back(offset);
     latencies.push_back(now - before);
   }
-  std::printf("{%s, \"seconds\": %.6f", ivtrace::lab::latency_json(latencies).c_str(), static_cast<double>(now - begin) / 1e9);
+  std::printf("{%s, \"seconds\": %.6f", ivtrace::lab::latency_json(latencies).c_str(),
+              static_cast<double>(now - begin) / 1e9);
   if (options.number("list") != 0) print_sectors(offsets);
   std::printf("}\n");
   return 0;

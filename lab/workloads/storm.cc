@@ -34,7 +34,8 @@ void storm(int cpu, std::uint64_t count, std::uint64_t rate) {
   for (std::uint64_t made = 0; made < count; ++made) {
     syscall(SYS_sched_get_priority_max, SCHED_OTHER);
     if (rate == 0 || made % kBatch != 0) continue;
-    std::uint64_t due = begin + static_cast<std::uint64_t>(static_cast<__uint128_t>(made) * kNanosecondsPerSecond / rate);
+    std::uint64_t due =
+        begin + static_cast<std::uint64_t>(static_cast<__uint128_t>(made) * kNanosecondsPerSecond / rate);
     std::uint64_t now = ivtrace::lab::now_ns();
     if (now < due) usleep(static_cast<useconds_t>((due - now) / 1000));
   }
@@ -53,7 +54,8 @@ std::vector<int> allowed_cpus() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ivtrace::lab::Options options(argc, argv, "Makes COUNT sched_get_priority_max calls on each CPU; prints how many.",
+  ivtrace::lab::Options options(argc, argv,
+                                "Makes COUNT sched_get_priority_max calls on each CPU; prints how many.",
                                 {{"count", "100000"}, {"rate", "0"}});
   std::uint64_t count = options.number("count");
   std::uint64_t rate = options.number("rate");
@@ -64,7 +66,8 @@ int main(int argc, char** argv) {
   for (std::thread& thread : threads) thread.join();
   double seconds = static_cast<double>(ivtrace::lab::now_ns() - begin) / kNanosecondsPerSecond;
 
-  std::printf("{\"event\": \"syscalls:sys_enter_sched_get_priority_max\", \"seconds\": %.6f, \"counts\": {", seconds);
+  std::printf("{\"event\": \"syscalls:sys_enter_sched_get_priority_max\", \"seconds\": %.6f, \"counts\": {",
+              seconds);
   for (std::size_t i = 0; i < cpus.size(); ++i) {
     std::printf("%s\"%d\": %llu", i == 0 ? "" : ", ", cpus[i], static_cast<unsigned long long>(count));
   }

@@ -8,7 +8,8 @@
 #include "options.h"
 
 int main(int argc, char** argv) {
-  ivtrace::lab::Options options(argc, argv, "Calls getppid for SECONDS; prints how often and how long a call took.",
+  ivtrace::lab::Options options(argc, argv,
+                                "Calls getppid for SECONDS; prints how often and how long a call took.",
                                 {{"seconds", "5"}});
   constexpr std::uint64_t kBatch = 1024;  // calls between two looks at the clock
   std::uint64_t begin = ivtrace::lab::now_ns();
@@ -21,7 +22,8 @@ int main(int argc, char** argv) {
     now = ivtrace::lab::now_ns();
   }
   double elapsed = static_cast<double>(now - begin);
-  std::printf("{\"calls\": %llu, \"seconds\": %.6f, \"ns_per_call\": %.2f}\n", static_cast<unsigned long long>(calls), elapsed / 1e9,
+  std::printf("{\"calls\": %llu, \"seconds\": %.6f, \"ns_per_call\": %.2f}\n",
+              static_cast<unsigned long long>(calls), elapsed / 1e9,
               calls == 0 ? 0.0 : elapsed / static_cast<double>(calls));
   return 0;
 }

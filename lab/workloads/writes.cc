@@ -25,7 +25,11 @@ using ivtrace::lab::now_ns;
 class Writer {
  public:
   Writer(ivtrace::lab::BlockTarget target, std::size_t size, std::size_t depth)
-      : target_(target), size_(size), buffer_(ivtrace::lab::direct_buffer(size)), slots_(depth), begun_ns_(depth) {
+      : target_(target),
+        size_(size),
+        buffer_(ivtrace::lab::direct_buffer(size)),
+        slots_(depth),
+        begun_ns_(depth) {
     if (syscall(SYS_io_setup, depth, &context_) != 0) die("io_setup");
   }
 
@@ -75,7 +79,8 @@ class Writer {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ivtrace::lab::Options options(argc, argv, "Writes SIZE-byte blocks one after another, DEPTH in flight, for SECONDS.",
+  ivtrace::lab::Options options(argc, argv,
+                                "Writes SIZE-byte blocks one after another, DEPTH in flight, for SECONDS.",
                                 {{"target", "/dev/vda"}, {"seconds", "5"}, {"size", "1M"}, {"depth", "32"}});
   std::size_t size = options.number("size");
   std::size_t depth = options.number("depth");
@@ -96,7 +101,7 @@ int main(int argc, char** argv) {
   }
   double seconds = static_cast<double>(now_ns() - begin) / 1e9;
   double bytes = static_cast<double>(latencies.size()) * static_cast<double>(size);
-  std::printf("{%s, \"seconds\": %.6f, \"bytes\": %.0f, \"bytes_per_second\": %.0f}\n", ivtrace::lab::latency_json(latencies).c_str(),
-              seconds, bytes, bytes / seconds);
+  std::printf("{%s, \"seconds\": %.6f, \"bytes\": %.0f, \"bytes_per_second\": %.0f}\n",
+              ivtrace::lab::latency_json(latencies).c_str(), seconds, bytes, bytes / seconds);
   return 0;
 }

@@ -55,7 +55,8 @@ Status write_control_file_at(int dir_fd, const std::string& path, std::string_vi
 Status write_all(int fd, std::span<const std::byte> bytes, const std::string& what);
 Status pwrite_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset, const std::string& what);
 
-/// Creates or replaces `path` so that a reader sees the old or the new content, never a part (write, fsync, rename).
+/// Creates or replaces `path` so that a reader sees the old or the new content, never a part (write, fsync,
+/// rename).
 Status replace_file(const std::string& path, std::string_view content);
 
 /// Names in a directory, without "." and "..", sorted.

@@ -11,8 +11,9 @@
 namespace ivtrace {
 namespace {
 
-// The guard table is read by a signal handler, so it is a fixed array of lock-free words. A slot is taken by writing
-// `size` then `begin` (release) and freed by zeroing `begin` first: the handler reads `begin` (acquire), then `size`.
+// The guard table is read by a signal handler, so it is a fixed array of lock-free words. A slot is taken by
+// writing `size` then `begin` (release) and freed by zeroing `begin` first: the handler reads `begin`
+// (acquire), then `size`.
 struct GuardSlot {
   std::atomic<std::uintptr_t> begin{0};
   std::atomic<std::size_t> size{0};
@@ -42,7 +43,8 @@ void on_sigbus(int signal_number, siginfo_t* info, void* context) {
     previous_action.sa_sigaction(signal_number, info, context);
     return;
   }
-  ::sigaction(SIGBUS, &previous_action, nullptr);  // the faulting load runs again and meets the previous action
+  ::sigaction(SIGBUS, &previous_action,
+              nullptr);  // the faulting load runs again and meets the previous action
 }
 
 void install_handler() {
@@ -87,14 +89,14 @@ Result<std::byte*> map_shared(int fd, std::uint64_t offset, std::size_t bytes, M
 
 Result<Mapping> Mapping::of_fd(int fd, std::uint64_t offset, std::size_t bytes, Access access,
                                const std::string& what) {
-  IVT_ASSIGN_OR_RETURN(std::byte* data, map_shared(fd, offset, bytes, access, what));
+  IVT_ASSIGN_OR_RETURN(std::byte * data, map_shared(fd, offset, bytes, access, what));
   return Mapping(data, bytes, -1);
 }
 
 Result<Mapping> Mapping::guarded(int fd, std::uint64_t offset, std::size_t bytes, Access access,
                                  const std::string& what) {
   install_handler();
-  IVT_ASSIGN_OR_RETURN(std::byte* data, map_shared(fd, offset, bytes, access, what));
+  IVT_ASSIGN_OR_RETURN(std::byte * data, map_shared(fd, offset, bytes, access, what));
   const int slot = take_slot(data, bytes);
   if (slot < 0) {
     ::munmap(data, bytes);

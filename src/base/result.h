@@ -1,7 +1,7 @@
 // Result<T>: the outcome of an operation that the outside world can make fail.
 //
-// Three kinds of trouble are kept apart in ivtrace. A failure of the outside world is an Error in a Result. Damaged
-// or lost data is data, carried by the loss ledger. A broken invariant is IVT_CHECK (base/check.h).
+// Three kinds of trouble are kept apart in ivtrace. A failure of the outside world is an Error in a Result.
+// Damaged or lost data is data, carried by the loss ledger. A broken invariant is IVT_CHECK (base/check.h).
 #pragma once
 
 #include <optional>
@@ -48,7 +48,7 @@ Error errno_error(int error_number, const std::string& what, std::string hint = 
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
@@ -112,11 +112,11 @@ using Status = Result<void>;
 }  // namespace ivtrace
 
 /// Returns the Error of `expression` from the enclosing function, if it failed.
-#define IVT_RETURN_IF_ERROR(expression)                                  \
-  do {                                                                   \
-    if (auto ivt_status = (expression); !ivt_status) {                   \
-      return std::move(ivt_status).error();                              \
-    }                                                                    \
+#define IVT_RETURN_IF_ERROR(expression)                \
+  do {                                                 \
+    if (auto ivt_status = (expression); !ivt_status) { \
+      return std::move(ivt_status).error();            \
+    }                                                  \
   } while (false)
 
 /// `IVT_ASSIGN_OR_RETURN(auto x, f());` declares x from a Result, or returns its Error.

@@ -16,7 +16,8 @@ namespace {
 Error not_a(std::string_view kind, std::string_view text, std::string_view example) {
   std::string shown;
   append_terminal_safe(shown, text);
-  return Error(ErrorCode::kInvalid, fmt::format("\"{}\" is not a {}", shown, kind), fmt::format("for example {}", example));
+  return Error(ErrorCode::kInvalid, fmt::format("\"{}\" is not a {}", shown, kind),
+               fmt::format("for example {}", example));
 }
 
 template <class Number>
@@ -132,7 +133,8 @@ Result<Nanoseconds> parse_duration(std::string_view text) {
   const auto [end, error] =
       std::from_chars(digits.data(), digits.data() + digits.size(), number, std::chars_format::fixed);
   const double ns = number * scale;
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || !(ns >= 0) || ns > 9e18) {
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || !(ns >= 0) ||
+      ns > 9e18) {
     return not_a("time span", text, "10s, 250ms or 2m");
   }
   return Nanoseconds(static_cast<std::int64_t>(std::llround(ns)));
@@ -162,7 +164,8 @@ std::vector<std::string> nearest_names(std::string_view wanted, std::span<const 
   std::vector<Candidate> candidates;
   const std::size_t limit = std::max<std::size_t>(2, wanted.size() / 2);
   for (const std::string& name : names) {
-    const std::size_t gap = name.size() > wanted.size() ? name.size() - wanted.size() : wanted.size() - name.size();
+    const std::size_t gap =
+        name.size() > wanted.size() ? name.size() - wanted.size() : wanted.size() - name.size();
     if (gap > limit) continue;
     const std::size_t distance = edit_distance(wanted, name);
     if (distance <= limit) candidates.push_back({distance, &name});

@@ -1,4 +1,5 @@
-// Text as people type it and as terminals and JSON take it: numbers, sizes, durations, globs, nearest names, escapes.
+// Text as people type it and as terminals and JSON take it: numbers, sizes, durations, globs, nearest names,
+// escapes.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +26,13 @@ std::string format_size(std::uint64_t bytes);
 /// Shell pattern match (fnmatch(3) without flags).
 bool glob_match(const std::string& pattern, const std::string& text);
 
-/// Up to `count` of `names` that are nearest to `wanted` by edit distance, best first; far-off names are left out.
+/// Up to `count` of `names` that are nearest to `wanted` by edit distance, best first; far-off names are left
+/// out.
 std::vector<std::string> nearest_names(std::string_view wanted, std::span<const std::string> names,
                                        std::size_t count = 3);
 
-/// Appends `text` so that no byte of it can act on a terminal: control and non-UTF-8 bytes become \xNN, a backslash
-/// is doubled.
+/// Appends `text` so that no byte of it can act on a terminal: control and non-UTF-8 bytes become \xNN, a
+/// backslash is doubled.
 void append_terminal_safe(std::string& out, std::string_view text);
 /// Appends `text` as the inside of a JSON string; bytes that are not UTF-8 become U+FFFD.
 void append_json_escaped(std::string& out, std::string_view text);

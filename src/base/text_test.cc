@@ -30,11 +30,13 @@ TEST(ParseDuration, TakesUnitsAndBareSeconds) {
 }
 
 TEST(ParseDuration, RefusesNonsense) {
-  for (const char* text : {"", "s", "-1s", "nan", "inf", "1e400s", "10 s"}) EXPECT_FALSE(parse_duration(text)) << text;
+  for (const char* text : {"", "s", "-1s", "nan", "inf", "1e400s", "10 s"})
+    EXPECT_FALSE(parse_duration(text)) << text;
 }
 
 TEST(NearestNames, FindsTypingErrorsAndLeavesOutStrangers) {
-  const std::vector<std::string> names = {"block:block_rq_issue", "block:block_rq_insert", "sched:sched_switch"};
+  const std::vector<std::string> names = {"block:block_rq_issue", "block:block_rq_insert",
+                                          "sched:sched_switch"};
   EXPECT_THAT(nearest_names("block:block_rq_isue", names, 1), ElementsAre("block:block_rq_issue"));
   EXPECT_THAT(nearest_names("xyz", names), IsEmpty());
 }

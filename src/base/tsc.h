@@ -8,7 +8,8 @@
 namespace ivtrace {
 
 /// The TSC of the CPU this runs on, ordered after all earlier loads and stores and before all later ones
-/// (Intel SDM vol. 2, RDTSC: mfence;lfence before, lfence after). What machine's TSC that is, the caller knows.
+/// (Intel SDM vol. 2, RDTSC: mfence;lfence before, lfence after). What machine's TSC that is, the caller
+/// knows.
 inline std::uint64_t read_tsc() {
   _mm_mfence();
   _mm_lfence();

@@ -1,7 +1,6 @@
 #include "clock/clock_map.h"
 
 #include <gtest/gtest.h>
-
 #include <time.h>
 
 #include <cstdlib>
@@ -36,12 +35,15 @@ HostClock clock_of(std::vector<Anchor> anchors, std::uint64_t khz = 0) {
 
 TEST(HostClock, ConvertsBetweenBeforeAndBehindAnchors) {
   const HostClock clock = clock_of({anchor_at(0), anchor_at(kSecond), anchor_at(2 * kSecond)});
-  for (const std::int64_t ns : {-kSecond / 10, 0l, 1000l, kSecond, kSecond * 3 / 2, 2 * kSecond, 5 * kSecond}) {
+  for (const std::int64_t ns :
+       {-kSecond / 10, 0l, 1000l, kSecond, kSecond * 3 / 2, 2 * kSecond, 5 * kSecond}) {
     const HostTsc tsc(static_cast<std::uint64_t>(1'000'000 + ns / 2 * 5));
     if (ns < 0) continue;
     EXPECT_NEAR(static_cast<double>(clock.to_ns(tsc).value), static_cast<double>(ns), 1.0);
-    EXPECT_NEAR(static_cast<double>(clock.to_realtime(tsc).value - 1'700'000'000 * kSecond), static_cast<double>(ns), 1.0);
-    EXPECT_NEAR(static_cast<double>(clock.to_tsc(Nanoseconds(ns)).value), static_cast<double>(tsc.value), 5.0);
+    EXPECT_NEAR(static_cast<double>(clock.to_realtime(tsc).value - 1'700'000'000 * kSecond),
+                static_cast<double>(ns), 1.0);
+    EXPECT_NEAR(static_cast<double>(clock.to_tsc(Nanoseconds(ns)).value), static_cast<double>(tsc.value),
+                5.0);
     EXPECT_NEAR(static_cast<double>(clock.from_realtime(Nanoseconds(1'700'000'000 * kSecond + ns)).value),
                 static_cast<double>(tsc.value), 5.0);
   }
@@ -54,7 +56,7 @@ TEST(HostClock, ConvertsBetweenBeforeAndBehindAnchors) {
 TEST(HostClock, ErrorGrowsOutsideAndShowsABend) {
   std::vector<Anchor> bent{anchor_at(0), anchor_at(kSecond), anchor_at(2 * kSecond)};
   const HostClock straight = clock_of(bent);
-  EXPECT_GE(straight.error(anchor_at(kSecond).tsc).value, 20);   // half a bracket of 100 ticks at 2.5 GHz
+  EXPECT_GE(straight.error(anchor_at(kSecond).tsc).value, 20);  // half a bracket of 100 ticks at 2.5 GHz
   EXPECT_LT(straight.error(anchor_at(kSecond).tsc).value, 40);
   EXPECT_GT(straight.error(anchor_at(20 * kSecond).tsc), straight.error(anchor_at(2 * kSecond).tsc));
   bent[1].monotonic_raw.value += 5000;
@@ -66,8 +68,10 @@ TEST(HostClock, AWallClockThatIsSetBackStillConverts) {
                                     anchor_at(3 * kSecond, -3600 * kSecond)});
   const HostTsc early = anchor_at(kSecond / 2).tsc;
   const HostTsc late = anchor_at(kSecond * 5 / 2).tsc;
-  EXPECT_NEAR(static_cast<double>(clock.to_realtime(early).value - 1'700'000'000 * kSecond), kSecond / 2.0, 2);
-  EXPECT_NEAR(static_cast<double>(clock.to_realtime(late).value - 1'700'000'000 * kSecond), kSecond * 2.5 - 3600.0 * kSecond, 300);
+  EXPECT_NEAR(static_cast<double>(clock.to_realtime(early).value - 1'700'000'000 * kSecond), kSecond / 2.0,
+              2);
+  EXPECT_NEAR(static_cast<double>(clock.to_realtime(late).value - 1'700'000'000 * kSecond),
+              kSecond * 2.5 - 3600.0 * kSecond, 300);
   EXPECT_NEAR(static_cast<double>(clock.to_ns(late).value), kSecond * 2.5, 2);
 }
 
@@ -117,7 +121,8 @@ TEST(Anchors, ThisMachinesClocksAgreeWithTheMap) {
   EXPECT_LE(off, clock.error(check.tsc).value + clock.ticks_to_ns(check.bracket).value + 1000);
 }
 
-Epoch epoch_at(std::uint64_t from, std::int64_t offset, std::uint64_t uncertain = 0, std::optional<std::uint32_t> cpu = {}) {
+Epoch epoch_at(std::uint64_t from, std::int64_t offset, std::uint64_t uncertain = 0,
+               std::optional<std::uint32_t> cpu = {}) {
   Epoch epoch;
   epoch.valid_from = GuestTsc(from);
   epoch.uncertain = uncertain;
@@ -168,7 +173,8 @@ TEST(GuestClock, BetterKnowledgeReplacesWhatItSupersedes) {
 }
 
 TEST(GuestClock, ACpuOfItsOwnKeepsTheSharedPast) {
-  const GuestClock clock = clock_with({epoch_at(1000, -9000), epoch_at(3000, -7000, 0, 1), epoch_at(8000, -1)});
+  const GuestClock clock =
+      clock_with({epoch_at(1000, -9000), epoch_at(3000, -7000, 0, 1), epoch_at(8000, -1)});
   EXPECT_EQ(clock.to_host(GuestTsc(2000), CpuId(1))->tsc, HostTsc(11000));
   EXPECT_EQ(clock.to_host(GuestTsc(9000), CpuId(1))->tsc, HostTsc(16000));
   EXPECT_EQ(clock.to_host(GuestTsc(9000), CpuId(0))->tsc, HostTsc(9001));
@@ -213,7 +219,8 @@ TEST(GuestClockStream, SaysTheSameAsTheClockWhereThatIsCertain) {
     GuestClock clock;
     std::uint64_t from = 1000;
     for (int i = 0; i < 4; ++i) {
-      Epoch epoch = epoch_at(from, -static_cast<std::int64_t>(1'000'000 + random() % 1'000'000), random() % 500);
+      Epoch epoch =
+          epoch_at(from, -static_cast<std::int64_t>(1'000'000 + random() % 1'000'000), random() % 500);
       if (i == 2) epoch.relation = {-1'000'000, (3ull << 30) + random() % (1ull << 30), 32};
       ASSERT_TRUE(clock.add(epoch).ok());
       from += 1000 + random() % 5000;

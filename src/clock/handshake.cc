@@ -19,8 +19,8 @@ std::int64_t now_ns() {
   return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
 }
 
-/// Paces a spin loop: a pause each turn, a look at the time every 64, and after a while the CPU to others, since both
-/// sides may have to share one CPU.
+/// Paces a spin loop: a pause each turn, a look at the time every 64, and after a while the CPU to others,
+/// since both sides may have to share one CPU.
 class SpinLimit {
  public:
   explicit SpinLimit(Nanoseconds limit) : start_(now_ns()), limit_(limit.value) {}

@@ -85,7 +85,8 @@ TEST(Handshake, OldSequenceNumbersAreNoAnswer) {
     control.pong_tsc.store(read_tsc());
     control.pong_seq.store(ping - 1);
   });
-  EXPECT_LE(burst.exchanges, 1u);  // the number behind a ping may be hit once, when the host moves on meanwhile
+  EXPECT_LE(burst.exchanges,
+            1u);  // the number behind a ping may be hit once, when the host moves on meanwhile
 }
 
 TEST(Handshake, GarbageTimesGiveAnEmptyOrAbsurdIntervalAndNothingWorse) {

@@ -1,5 +1,6 @@
-// TSC → time by pieces between anchors. Each piece has its speed as a fixed-point number: the product of a 64-bit tick
-// count and the speed fits 128 bits, and 52 fraction bits keep the rounding below one nanosecond for a piece of days.
+// TSC → time by pieces between anchors. Each piece has its speed as a fixed-point number: the product of a
+// 64-bit tick count and the speed fits 128 bits, and 52 fraction bits keep the rounding below one nanosecond
+// for a piece of days.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,7 +13,8 @@ namespace {
 using I128 = __int128;
 
 constexpr int kMultShift = 52;
-/// 1 MHz: below that no TSC is known, and the fixed-point speed of one nanosecond per tick and more still fits.
+/// 1 MHz: below that no TSC is known, and the fixed-point speed of one nanosecond per tick and more still
+/// fits.
 constexpr std::int64_t kMaxNsPerTick = 1000;
 /// What the kernel's own calibration of a TSC may be off when there is nothing to measure it by.
 constexpr double kNominalError = 500e-6;
@@ -47,7 +49,8 @@ std::uint64_t speed(std::int64_t ns, std::uint64_t ticks) {
 }
 
 std::vector<Anchor> plausible(std::vector<Anchor> anchors) {
-  std::stable_sort(anchors.begin(), anchors.end(), [](const Anchor& a, const Anchor& b) { return a.tsc < b.tsc; });
+  std::stable_sort(anchors.begin(), anchors.end(),
+                   [](const Anchor& a, const Anchor& b) { return a.tsc < b.tsc; });
   std::vector<Anchor> kept;
   for (const Anchor& anchor : anchors) {
     if (kept.empty()) {
@@ -61,7 +64,8 @@ std::vector<Anchor> plausible(std::vector<Anchor> anchors) {
   return kept;
 }
 
-/// A wall clock that was set (stepped) between two anchors: it is not told when, so the piece goes on from its start.
+/// A wall clock that was set (stepped) between two anchors: it is not told when, so the piece goes on from
+/// its start.
 bool stepped(std::int64_t real_ns, std::int64_t raw_ns) {
   const double off = std::abs(static_cast<double>(real_ns) - static_cast<double>(raw_ns));
   return off > static_cast<double>(raw_ns) * 1e-3 + 1e6;
@@ -76,7 +80,8 @@ std::int64_t pairing_error(const Anchor& anchor, std::uint64_t mult) {
 
 Result<HostClock> HostClock::create(std::vector<Anchor> all, HostTsc start, std::uint64_t nominal_khz) {
   const std::vector<Anchor> anchors = plausible(std::move(all));
-  if (anchors.empty()) return Error(ErrorCode::kCorrupt, "the run has no clock anchor, so its times are not known");
+  if (anchors.empty())
+    return Error(ErrorCode::kCorrupt, "the run has no clock anchor, so its times are not known");
   HostClock clock;
   for (std::size_t i = 0; i + 1 < anchors.size(); ++i) {
     const Anchor& from = anchors[i];
@@ -88,7 +93,8 @@ Result<HostClock> HostClock::create(std::vector<Anchor> all, HostTsc start, std:
     const bool overflow = __builtin_sub_overflow(to.realtime.value, from.realtime.value, &real_ns);
     piece.real_mult = overflow || stepped(real_ns, raw_ns) ? piece.raw_mult : speed(real_ns, ticks);
     if (piece.real_mult == 0) piece.real_mult = piece.raw_mult;
-    const std::int64_t ends = std::max(pairing_error(from, piece.raw_mult), pairing_error(to, piece.raw_mult));
+    const std::int64_t ends =
+        std::max(pairing_error(from, piece.raw_mult), pairing_error(to, piece.raw_mult));
     piece.error = ends;
     piece.drift = 2.0 * static_cast<double>(ends) / static_cast<double>(ticks);
     clock.pieces_.push_back(piece);
@@ -107,22 +113,27 @@ Result<HostClock> HostClock::create(std::vector<Anchor> all, HostTsc start, std:
   clock.end_tsc_ = anchors.back().tsc.value;
   // An anchor that lies off the line between its neighbours shows how far the pieces bend.
   for (std::size_t i = 1; i + 1 < anchors.size(); ++i) {
-    const std::uint64_t mult = speed(saturate(static_cast<I128>(anchors[i + 1].monotonic_raw.value) - anchors[i - 1].monotonic_raw.value),
-                                     anchors[i + 1].tsc.value - anchors[i - 1].tsc.value);
+    const std::uint64_t mult = speed(
+        saturate(static_cast<I128>(anchors[i + 1].monotonic_raw.value) - anchors[i - 1].monotonic_raw.value),
+        anchors[i + 1].tsc.value - anchors[i - 1].tsc.value);
     if (mult == 0) continue;
-    const std::int64_t expected = along(anchors[i - 1].monotonic_raw.value, anchors[i - 1].tsc.value, mult, anchors[i].tsc.value);
+    const std::int64_t expected =
+        along(anchors[i - 1].monotonic_raw.value, anchors[i - 1].tsc.value, mult, anchors[i].tsc.value);
     const I128 off = static_cast<I128>(expected) - anchors[i].monotonic_raw.value;
     const std::int64_t bend = saturate(off < 0 ? -off : off);
-    for (Piece* piece : {&clock.pieces_[i - 1], &clock.pieces_[i]}) piece->error = std::max(piece->error, bend);
+    for (Piece* piece : {&clock.pieces_[i - 1], &clock.pieces_[i]})
+      piece->error = std::max(piece->error, bend);
   }
-  for (const Piece& piece : clock.pieces_) clock.worst_error_ = std::max(clock.worst_error_, Nanoseconds(piece.error));
+  for (const Piece& piece : clock.pieces_)
+    clock.worst_error_ = std::max(clock.worst_error_, Nanoseconds(piece.error));
   for (const Anchor& anchor : anchors) {
     if (anchor.maxerror_us >= 0) clock.wall_maxerror_us_ = anchor.maxerror_us;
   }
   clock.average_mult_ = clock.pieces_.front().raw_mult;
   if (anchors.size() > 1) {
-    const std::uint64_t whole = speed(saturate(static_cast<I128>(anchors.back().monotonic_raw.value) - anchors.front().monotonic_raw.value),
-                                      anchors.back().tsc.value - anchors.front().tsc.value);
+    const std::uint64_t whole = speed(
+        saturate(static_cast<I128>(anchors.back().monotonic_raw.value) - anchors.front().monotonic_raw.value),
+        anchors.back().tsc.value - anchors.front().tsc.value);
     if (whole != 0) clock.average_mult_ = whole;
   }
   clock.start_raw_ = clock.raw_of(start);
@@ -158,12 +169,14 @@ Nanoseconds HostClock::to_realtime(HostTsc tsc) const {
 }
 
 HostTsc HostClock::from_realtime(Nanoseconds since_epoch) const {
-  // Wall clocks may be set back, so the pieces are not sorted by it: the first whose end is behind the time has it.
+  // Wall clocks may be set back, so the pieces are not sorted by it: the first whose end is behind the time
+  // has it.
   for (std::size_t i = 0; i + 1 < pieces_.size(); ++i) {
     const Piece& piece = pieces_[i];
     const std::int64_t end = along(piece.real, piece.tsc, piece.real_mult, pieces_[i + 1].tsc);
     if (since_epoch.value < end || since_epoch.value < pieces_[i + 1].real) {
-      const HostTsc tsc(back_along(piece.tsc, piece.real_mult, static_cast<I128>(since_epoch.value) - piece.real));
+      const HostTsc tsc(
+          back_along(piece.tsc, piece.real_mult, static_cast<I128>(since_epoch.value) - piece.real));
       return std::min(tsc, HostTsc(pieces_[i + 1].tsc));
     }
   }
@@ -185,7 +198,8 @@ Nanoseconds HostClock::ticks_to_ns(std::uint64_t ticks) const {
   // Rounded up: it is used for error bounds.
   const auto product = static_cast<unsigned __int128>(ticks) * average_mult_ + ((1ull << kMultShift) - 1);
   const auto ns = product >> kMultShift;
-  return Nanoseconds(ns > static_cast<unsigned __int128>(INT64_MAX) ? INT64_MAX : static_cast<std::int64_t>(ns));
+  return Nanoseconds(ns > static_cast<unsigned __int128>(INT64_MAX) ? INT64_MAX
+                                                                    : static_cast<std::int64_t>(ns));
 }
 
 }  // namespace ivtrace::clock

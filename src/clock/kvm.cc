@@ -18,15 +18,16 @@ namespace {
 constexpr std::size_t kMaxValueBytes = 256;
 constexpr std::size_t kMaxVcpus = format::kMaxCpus;
 
-// linux/mount.h clashes with sys/mount.h of this glibc, and glibc 2.36 has the wrappers but older ones do not: these
-// four numbers are all that is needed of it.
+// linux/mount.h clashes with sys/mount.h of this glibc, and glibc 2.36 has the wrappers but older ones do
+// not: these four numbers are all that is needed of it.
 constexpr unsigned kFsopenCloexec = 1;
 constexpr unsigned kFsconfigCmdCreate = 6;
 constexpr unsigned kFsmountCloexec = 1;
 
 Result<UniqueFd> mount_debugfs_privately() {
   UniqueFd context(static_cast<int>(syscall(SYS_fsopen, "debugfs", kFsopenCloexec)));
-  if (!context.valid()) return errno_error(errno, "cannot open debugfs", "be root; the kernel needs CONFIG_DEBUG_FS");
+  if (!context.valid())
+    return errno_error(errno, "cannot open debugfs", "be root; the kernel needs CONFIG_DEBUG_FS");
   if (syscall(SYS_fsconfig, context.get(), kFsconfigCmdCreate, nullptr, nullptr, 0) != 0) {
     return errno_error(errno, "cannot set up debugfs");
   }
@@ -40,7 +41,8 @@ Result<std::uint64_t> read_number(int dir, const std::string& name) {
   return parse_u64(trim(text));
 }
 
-// Is the vCPU in its own guest (0) or in a nested one (1)? Kernels before 5.13 have no such file and say nothing.
+// Is the vCPU in its own guest (0) or in a nested one (1)? Kernels before 5.13 have no such file and say
+// nothing.
 Result<bool> runs_nested(int dir) {
   auto value = read_number(dir, "guest_mode");
   if (value) return *value != 0;
@@ -59,8 +61,8 @@ Result<TscRelation> read_relation(int dir) {
   }
   IVT_ASSIGN_OR_RETURN(const std::uint64_t frac_bits, read_number(dir, "tsc-scaling-ratio-frac-bits"));
   if (*ratio == 0 || frac_bits > kMaxFracBits) {
-    return Error(ErrorCode::kCorrupt, "KVM tells a TSC ratio that cannot be: " + std::to_string(*ratio) + " with " +
-                                          std::to_string(frac_bits) + " fraction bits");
+    return Error(ErrorCode::kCorrupt, "KVM tells a TSC ratio that cannot be: " + std::to_string(*ratio) +
+                                          " with " + std::to_string(frac_bits) + " fraction bits");
   }
   relation.ratio = *ratio;
   relation.frac_bits = static_cast<std::uint32_t>(frac_bits);
@@ -128,7 +130,8 @@ Result<KvmReading> KvmDebugfs::read(Pid qemu) const {
   }
   reading.after = HostTsc(read_tsc());
   if (!found) {
-    return Error(ErrorCode::kNotFound, "process " + std::to_string(qemu.value) + " has no virtual machine in KVM");
+    return Error(ErrorCode::kNotFound,
+                 "process " + std::to_string(qemu.value) + " has no virtual machine in KVM");
   }
   return reading;
 }
@@ -137,10 +140,11 @@ std::vector<ExactRelation> relations_of(const KvmReading& reading, std::span<con
                                         HostTsc since) {
   std::vector<ExactRelation> relations;
   if (reading.vcpus.empty()) return relations;
-  ExactRelation exact{reading.vcpus.front().relation, ClockSource::kKvmDebugfs, std::nullopt, since, reading.after};
-  const bool all_equal = std::all_of(reading.vcpus.begin(), reading.vcpus.end(), [&](const KvmVcpuClock& vcpu) {
-    return vcpu.relation == exact.relation;
-  });
+  ExactRelation exact{reading.vcpus.front().relation, ClockSource::kKvmDebugfs, std::nullopt, since,
+                      reading.after};
+  const bool all_equal =
+      std::all_of(reading.vcpus.begin(), reading.vcpus.end(),
+                  [&](const KvmVcpuClock& vcpu) { return vcpu.relation == exact.relation; });
   if (all_equal) {
     // A vCPU that could not be read may differ: then nothing is said of all, and the next reading may tell.
     if (!reading.nested.empty() || !reading.unreadable.empty()) return relations;

@@ -1,9 +1,9 @@
 // What KVM itself tells of its guests' TSCs: the exact source.
 //
 // /sys/kernel/debug/kvm/<pid>-<fd>/vcpu<N>/ holds tsc-offset, and where the CPU scales, tsc-scaling-ratio and
-// tsc-scaling-ratio-frac-bits (arch/x86/kvm/debugfs.c). N is KVM's vcpu_id, which is the APIC ID: neither QEMU's
-// cpu-index nor the guest's CPU number. While the vCPU runs a nested guest, tsc-offset shows the sum of both offsets;
-// guest_mode, read before and after, tells.
+// tsc-scaling-ratio-frac-bits (arch/x86/kvm/debugfs.c). N is KVM's vcpu_id, which is the APIC ID: neither
+// QEMU's cpu-index nor the guest's CPU number. While the vCPU runs a nested guest, tsc-offset shows the sum
+// of both offsets; guest_mode, read before and after, tells.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct KvmReading {
   HostTsc before;
   HostTsc after;
   std::vector<KvmVcpuClock> vcpus;
-  std::vector<std::uint32_t> nested;   ///< APIC IDs left out because they ran a nested guest at that moment
-  std::vector<std::string> unreadable; ///< one line for each vCPU whose files make no sense, for people
+  std::vector<std::uint32_t> nested;    ///< APIC IDs left out because they ran a nested guest at that moment
+  std::vector<std::string> unreadable;  ///< one line for each vCPU whose files make no sense, for people
 };
 
 /// A relation that is known, not estimated, and the guest CPU that it is for (none: all of them).
@@ -49,8 +49,8 @@ struct ExactRelation {
 /// KVM's debugfs directory. Owns a descriptor of it. Any thread; a reading is a handful of small files.
 class KvmDebugfs {
  public:
-  /// /sys/kernel/debug/kvm, or, where debugfs is not mounted, a private mount that nobody else sees and that ends with
-  /// this object. kNotFound without KVM, kPermission under lockdown.
+  /// /sys/kernel/debug/kvm, or, where debugfs is not mounted, a private mount that nobody else sees and that
+  /// ends with this object. kNotFound without KVM, kPermission under lockdown.
   static Result<KvmDebugfs> open();
   /// The same of any directory of that shape.
   static Result<KvmDebugfs> open_directory(const std::string& path);
@@ -63,9 +63,9 @@ class KvmDebugfs {
   UniqueFd directory_;
 };
 
-/// A reading as relations for the guest's own CPU numbers: one for all when every vCPU has the same, else one per CPU
-/// whose APIC ID the agent has told. Empty when nothing can be said. `since` is the time of the last reading that told
-/// something else (or of none): a change lies between it and the reading's end.
+/// A reading as relations for the guest's own CPU numbers: one for all when every vCPU has the same, else one
+/// per CPU whose APIC ID the agent has told. Empty when nothing can be said. `since` is the time of the last
+/// reading that told something else (or of none): a change lies between it and the reading's end.
 std::vector<ExactRelation> relations_of(const KvmReading& reading, std::span<const format::AgentCpu> cpus,
                                         HostTsc since);
 

@@ -26,7 +26,8 @@ class KvmFiles : public testing::Test {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << text;
   }
-  void vcpu(const std::string& machine, int id, const std::string& offset, const std::string& guest_mode = "0\n") {
+  void vcpu(const std::string& machine, int id, const std::string& offset,
+            const std::string& guest_mode = "0\n") {
     const std::string dir = machine + "/vcpu" + std::to_string(id) + "/";
     write(dir + "tsc-offset", offset);
     write(dir + "guest_mode", guest_mode);

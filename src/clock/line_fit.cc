@@ -15,7 +15,8 @@ constexpr long double kFastest = 16.0L;
 
 // Differences of 64-bit counters, exact in long double's 64-bit mantissa.
 long double difference(std::uint64_t later, std::uint64_t earlier) {
-  return later >= earlier ? static_cast<long double>(later - earlier) : -static_cast<long double>(earlier - later);
+  return later >= earlier ? static_cast<long double>(later - earlier)
+                          : -static_cast<long double>(earlier - later);
 }
 
 struct Slopes {  // host ticks per guest tick
@@ -53,13 +54,16 @@ std::optional<LineFit> fit_line(std::span<const LinePoint> points) {
   fit.lower = std::numeric_limits<std::int64_t>::min();
   fit.upper = std::numeric_limits<std::int64_t>::max();
   for (const LinePoint& point : points) {
-    fit.lower = std::max(fit.lower, static_cast<std::int64_t>(point.guest.value - scale(fit.relation, point.t2.value)));
-    fit.upper = std::min(fit.upper, static_cast<std::int64_t>(point.guest.value - scale(fit.relation, point.t1.value)));
+    fit.lower = std::max(fit.lower,
+                         static_cast<std::int64_t>(point.guest.value - scale(fit.relation, point.t2.value)));
+    fit.upper = std::min(fit.upper,
+                         static_cast<std::int64_t>(point.guest.value - scale(fit.relation, point.t1.value)));
   }
   // Rounding the ratio may cost a tick at the ends of a feasible set that is a single line.
   if (fit.lower > fit.upper) std::swap(fit.lower, fit.upper);
-  fit.relation.offset = fit.lower + static_cast<std::int64_t>(
-                                        (static_cast<std::uint64_t>(fit.upper) - static_cast<std::uint64_t>(fit.lower)) / 2);
+  fit.relation.offset =
+      fit.lower + static_cast<std::int64_t>(
+                      (static_cast<std::uint64_t>(fit.upper) - static_cast<std::uint64_t>(fit.lower)) / 2);
   return fit;
 }
 

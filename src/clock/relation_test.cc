@@ -44,10 +44,10 @@ TEST(Relation, RoundTripFindsTheEarliestHostTime) {
 }
 
 TEST(Relation, AHostTimeThatCannotBeIsNone) {
-  EXPECT_FALSE(to_host({5000, 1, 0}, GuestTsc(4000)));         // before the host's TSC began
-  EXPECT_FALSE(to_host({0, 0, 0}, GuestTsc(4000)));            // ratio 0
-  EXPECT_FALSE(to_host({0, 1, 64}, GuestTsc(4000)));           // too many fraction bits
-  EXPECT_FALSE(to_host({0, 1, 60}, GuestTsc(1ull << 40)));     // beyond 2^63
+  EXPECT_FALSE(to_host({5000, 1, 0}, GuestTsc(4000)));      // before the host's TSC began
+  EXPECT_FALSE(to_host({0, 0, 0}, GuestTsc(4000)));         // ratio 0
+  EXPECT_FALSE(to_host({0, 1, 64}, GuestTsc(4000)));        // too many fraction bits
+  EXPECT_FALSE(to_host({0, 1, 60}, GuestTsc(1ull << 40)));  // beyond 2^63
 }
 
 TEST(Relation, SourcesHaveNames) {

@@ -103,8 +103,9 @@ std::string format_wall_time(Nanoseconds since_epoch) {
   tm date{};
   gmtime_r(&when, &date);
   char text[96];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%09lldZ", date.tm_year + 1900, date.tm_mon + 1,
-                date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec, static_cast<long long>(fraction));
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%09lldZ", date.tm_year + 1900,
+                date.tm_mon + 1, date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec,
+                static_cast<long long>(fraction));
   return text;
 }
 

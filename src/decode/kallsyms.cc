@@ -31,7 +31,8 @@ std::size_t for_each_line(std::string_view text, Use use) {
 }  // namespace
 
 Status Symbols::add_kallsyms(std::string_view text) {
-  if (text.size() > kMaxKallsymsText) return Error(ErrorCode::kCorrupt, "kallsyms is larger than any real one");
+  if (text.size() > kMaxKallsymsText)
+    return Error(ErrorCode::kCorrupt, "kallsyms is larger than any real one");
   bad_lines_ += for_each_line(text, [this](std::string_view line) { return add_symbol(line); });
   std::ranges::stable_sort(symbols_, {}, &Symbol::address);
   return {};
@@ -45,13 +46,15 @@ bool Symbols::add_symbol(std::string_view line) {
   const std::string_view name = line.substr(0, std::min(line.find_first_of("\t "), line.size()));
   if (name.empty() || name.size() > kMaxSymbolName || symbols_.size() >= kMaxSymbols) return false;
   if (address == 0) return true;
-  symbols_.push_back({address, static_cast<std::uint32_t>(names_.size()), static_cast<std::uint32_t>(name.size())});
+  symbols_.push_back(
+      {address, static_cast<std::uint32_t>(names_.size()), static_cast<std::uint32_t>(name.size())});
   names_ += name;
   return true;
 }
 
 Status Symbols::add_printk_formats(std::string_view text) {
-  if (text.size() > kMaxKallsymsText) return Error(ErrorCode::kCorrupt, "printk_formats is larger than any real one");
+  if (text.size() > kMaxKallsymsText)
+    return Error(ErrorCode::kCorrupt, "printk_formats is larger than any real one");
   bad_lines_ += for_each_line(text, [this](std::string_view line) { return add_text(line); });
   std::ranges::stable_sort(texts_, {}, &Text::address);
   return {};

@@ -18,13 +18,13 @@ inline constexpr std::size_t kMaxPrintkFormats = 64u << 10;
 /// Nothing that is further behind a symbol belongs to it; the last symbol has no next one to end it.
 inline constexpr std::uint64_t kMaxSymbolOffset = 16u << 20;
 
-/// The symbols of one machine's kernel. Empty by default: every look-up then fails, and addresses are shown as numbers.
-/// Owns its texts. Filled first, then shared freely: look-ups change nothing.
-/// The texts may come from a guest. Lines that are not understood are counted, not trusted.
+/// The symbols of one machine's kernel. Empty by default: every look-up then fails, and addresses are shown
+/// as numbers. Owns its texts. Filled first, then shared freely: look-ups change nothing. The texts may come
+/// from a guest. Lines that are not understood are counted, not trusted.
 class Symbols {
  public:
-  /// Reads lines "address type name [module]". A kernel that hides its addresses shows zeroes, which are left out.
-  /// kCorrupt when the text is larger than any real one.
+  /// Reads lines "address type name [module]". A kernel that hides its addresses shows zeroes, which are left
+  /// out. kCorrupt when the text is larger than any real one.
   Status add_kallsyms(std::string_view text);
   /// Reads lines `0xaddress : "text"`: what addresses in bprint and in pointer fields point to.
   Status add_printk_formats(std::string_view text);

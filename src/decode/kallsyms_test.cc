@@ -46,7 +46,8 @@ TEST(Symbols, BrokenLinesAreCountedAndLeftOut) {
 
 TEST(Symbols, PrintkFormatsAreUnescaped) {
   Symbols symbols;
-  ASSERT_TRUE(symbols.add_printk_formats("0xffffffff82819420 : \"a\\n\\\"b\\\"\"\n0x10 : \"plain\"\nbad\n0x20 \"x\"\n"));
+  ASSERT_TRUE(symbols.add_printk_formats(
+      "0xffffffff82819420 : \"a\\n\\\"b\\\"\"\n0x10 : \"plain\"\nbad\n0x20 \"x\"\n"));
   ASSERT_NE(symbols.text_at(0xffffffff82819420), nullptr);
   EXPECT_EQ(*symbols.text_at(0xffffffff82819420), "a\n\"b\"");
   EXPECT_EQ(*symbols.text_at(0x10), "plain");

@@ -12,12 +12,14 @@
 namespace ivtrace::decode {
 namespace {
 
-/// A sub-buffer's data is at most 64 KiB; a locator reaches 64 KiB far and claims at most 64 KiB; a relative one counts
-/// from its own end.
+/// A sub-buffer's data is at most 64 KiB; a locator reaches 64 KiB far and claims at most 64 KiB; a relative
+/// one counts from its own end.
 constexpr std::size_t kMaxRecord = 64u << 10;
 constexpr std::size_t kPadding = 3 * kMaxRecord;
 
-Error unsupported(const char* what) { return Error(ErrorCode::kUnsupported, std::string("libtraceevent: ") + what); }
+Error unsupported(const char* what) {
+  return Error(ErrorCode::kUnsupported, std::string("libtraceevent: ") + what);
+}
 
 bool holds(RecordBytes record, const std::vector<Field>& fields) {
   return std::ranges::all_of(fields, [&](const Field& field) {
@@ -81,13 +83,15 @@ void LibtraceeventPrinter::add_symbol(std::uint64_t address, const std::string& 
 }
 
 bool LibtraceeventPrinter::render(const EventFormat& format, RecordBytes record, std::string& out) {
-  if (record.size() > kMaxRecord || !holds(record, format.common) || !holds(record, format.fields)) return false;
+  if (record.size() > kMaxRecord || !holds(record, format.common) || !holds(record, format.fields))
+    return false;
   tep_event* event = tep_find_event(state_->handle, format.id);
   if (event == nullptr) return false;
   // Behind the record stay zeroes: what a longer one left there is wiped.
   std::vector<std::byte>& buffer = state_->record;
   std::memcpy(buffer.data(), record.data(), record.size());
-  if (state_->used > record.size()) std::memset(buffer.data() + record.size(), 0, state_->used - record.size());
+  if (state_->used > record.size())
+    std::memset(buffer.data() + record.size(), 0, state_->used - record.size());
   state_->used = record.size();
   tep_record wrapped{};
   wrapped.data = buffer.data();

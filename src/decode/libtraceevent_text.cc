@@ -1,7 +1,8 @@
-// libtraceevent 1.7.1 looks fields up and uses them unseen, rotates half-built operator trees, takes lengths, indexes and
-// divisors as they come. A list of what it must not see would never be complete, so this is the opposite: a writer for the
-// few shapes that it is known to read well. What the writer has no words for is refused, and what it writes has only
-// fields that exist, plain texts, and no operator that is not in parentheses.
+// libtraceevent 1.7.1 looks fields up and uses them unseen, rotates half-built operator trees, takes lengths,
+// indexes and divisors as they come. A list of what it must not see would never be complete, so this is the
+// opposite: a writer for the few shapes that it is known to read well. What the writer has no words for is
+// refused, and what it writes has only fields that exist, plain texts, and no operator that is not in
+// parentheses.
 #include "decode/libtraceevent_text.h"
 
 #include <fmt/format.h>
@@ -19,9 +20,13 @@ namespace {
 /// Deep enough for every real print fmt; each level is several of libtraceevent's calls within each other.
 constexpr unsigned kMaxDepth = 64;
 
-Error unsupported(const char* what) { return Error(ErrorCode::kUnsupported, std::string("libtraceevent: ") + what); }
+Error unsupported(const char* what) {
+  return Error(ErrorCode::kUnsupported, std::string("libtraceevent: ") + what);
+}
 
-bool is_word_character(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_'; }
+bool is_word_character(char c) {
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+}
 
 bool is_plain(std::string_view text, std::string_view also = {}) {
   return !text.empty() && std::ranges::all_of(text, [&](char c) {
@@ -59,24 +64,33 @@ Status ArgumentWriter::write(NodeId id) {
   const Node& node = syntax_.at(id);
   if (node.depth > kMaxDepth) return unsupported("too deeply nested");
   switch (node.kind) {
-    case NodeKind::kNumber: return constant(node.number);
-    case NodeKind::kString: return quoted(node.text);
+    case NodeKind::kNumber:
+      return constant(node.number);
+    case NodeKind::kString:
+      return quoted(node.text);
     case NodeKind::kName:
       out_ += node.name;
       return {};
-    case NodeKind::kField: return field(node);
-    case NodeKind::kIndex: return element(node);
-    case NodeKind::kBinary: return binary(node);
-    case NodeKind::kTernary: return ternary(node);
-    case NodeKind::kCast: return cast(node);
-    case NodeKind::kCall: return call(node);
+    case NodeKind::kField:
+      return field(node);
+    case NodeKind::kIndex:
+      return element(node);
+    case NodeKind::kBinary:
+      return binary(node);
+    case NodeKind::kTernary:
+      return ternary(node);
+    case NodeKind::kCast:
+      return cast(node);
+    case NodeKind::kCall:
+      return call(node);
     case NodeKind::kUnary:
       if (node.name == "-" && syntax_.at(node.kids[0]).kind == NodeKind::kNumber) {
         return constant(0 - syntax_.at(node.kids[0]).number);
       }
       break;
     case NodeKind::kSizeof:
-    case NodeKind::kEntry: break;
+    case NodeKind::kEntry:
+      break;
   }
   return unsupported("an operator that it does not read well");
 }
@@ -154,16 +168,23 @@ Status ArgumentWriter::cast(const Node& node) {
 }
 
 Status ArgumentWriter::call(const Node& node) {
-  constexpr std::array<std::string_view, 8> kOfArray = {
-      "__get_str",         "__get_rel_str", "__get_dynamic_array", "__get_rel_dynamic_array", "__get_dynamic_array_len",
-      "__get_bitmask",     "__get_cpumask", "__get_rel_bitmask"};
-  if (node.name == "__print_flags" || node.name == "__print_symbolic") return names(node, node.name == "__print_flags");
+  constexpr std::array<std::string_view, 8> kOfArray = {"__get_str",
+                                                        "__get_rel_str",
+                                                        "__get_dynamic_array",
+                                                        "__get_rel_dynamic_array",
+                                                        "__get_dynamic_array_len",
+                                                        "__get_bitmask",
+                                                        "__get_cpumask",
+                                                        "__get_rel_bitmask"};
+  if (node.name == "__print_flags" || node.name == "__print_symbolic")
+    return names(node, node.name == "__print_flags");
   if (std::ranges::find(kOfArray, node.name) == kOfArray.end() || node.kids.size() != 1) {
     return unsupported("a function that it would not bound");
   }
   const Node& name = syntax_.at(node.kids[0]);
   const Field* array = name.kind == NodeKind::kName ? format_.find(name.name) : nullptr;
-  if (array == nullptr || !array->is_dynamic() || array->size != 4) return unsupported("an array that is not there");
+  if (array == nullptr || !array->is_dynamic() || array->size != 4)
+    return unsupported("an array that is not there");
   fmt::format_to(std::back_inserter(out_), "{}({})", node.name, name.name);
   return {};
 }
@@ -202,18 +223,22 @@ Status check_conversions(const PrintSyntax& syntax) {
   for (std::size_t position = 0; position < syntax.format.size();) {
     if (syntax.format[position++] != '%') continue;
     IVT_ASSIGN_OR_RETURN(const Conversion conversion, parse_conversion(syntax.format, position));
-    if (conversion.width_argument || conversion.precision_argument) return unsupported("a width from the record");
+    if (conversion.width_argument || conversion.precision_argument)
+      return unsupported("a width from the record");
     constexpr std::string_view kLetters = "SsFfMmIiU";
     if (!conversion.extension.empty() && kLetters.find(conversion.extension[0]) == std::string_view::npos) {
       return unsupported("a pointer conversion that it would not bound");
     }
     if (conversion.format.conversion != '%') ++arguments;
   }
-  return arguments == syntax.arguments.size() ? Status{} : unsupported("conversions and arguments that do not match");
+  return arguments == syntax.arguments.size() ? Status{}
+                                              : unsupported("conversions and arguments that do not match");
 }
 
 Status check_names(const EventFormat& format, bool types) {
-  const auto plain = [&](const Field& field) { return is_plain(field.name) && (!types || is_plain(field.type, " *")); };
+  const auto plain = [&](const Field& field) {
+    return is_plain(field.name) && (!types || is_plain(field.type, " *"));
+  };
   const bool all = is_plain(format.name, "-") && is_plain(format.system, "-") &&
                    std::ranges::all_of(format.common, plain) && std::ranges::all_of(format.fields, plain);
   return all ? Status{} : unsupported("a name with strange characters");
@@ -222,23 +247,32 @@ Status check_names(const EventFormat& format, bool types) {
 /// Our word for an integer of that size.
 std::string_view integer_type(std::uint32_t size, bool is_signed) {
   switch (size) {
-    case 2: return is_signed ? "s16" : "u16";
-    case 4: return is_signed ? "s32" : "u32";
-    case 8: return is_signed ? "s64" : "u64";
-    default: return is_signed ? "s8" : "u8";
+    case 2:
+      return is_signed ? "s16" : "u16";
+    case 4:
+      return is_signed ? "s32" : "u32";
+    case 8:
+      return is_signed ? "s64" : "u64";
+    default:
+      return is_signed ? "s8" : "u8";
   }
 }
 
 std::string declaration(const Field& field, std::string_view type, std::uint32_t count) {
   switch (field.kind) {
-    case FieldKind::kDataLoc: return fmt::format("__data_loc {}[] {}", type, field.name);
-    case FieldKind::kRelLoc: return fmt::format("__rel_loc {}[] {}", type, field.name);
+    case FieldKind::kDataLoc:
+      return fmt::format("__data_loc {}[] {}", type, field.name);
+    case FieldKind::kRelLoc:
+      return fmt::format("__rel_loc {}[] {}", type, field.name);
     case FieldKind::kCharArray:
-    case FieldKind::kArray: return fmt::format("{} {}[{}]", type, field.name, count);
-    case FieldKind::kTail: return fmt::format("{} {}[]", type, field.name);
+    case FieldKind::kArray:
+      return fmt::format("{} {}[{}]", type, field.name, count);
+    case FieldKind::kTail:
+      return fmt::format("{} {}[]", type, field.name);
     case FieldKind::kInteger:
     case FieldKind::kPointer:
-    case FieldKind::kOpaque: return fmt::format("{} {}", type, field.name);
+    case FieldKind::kOpaque:
+      return fmt::format("{} {}", type, field.name);
   }
   return {};
 }
@@ -248,7 +282,8 @@ std::string safe_declaration(const Field& field) {
   if (field.kind == FieldKind::kPointer) return fmt::format("void * {}", field.name);
   if (field.kind == FieldKind::kOpaque) return fmt::format("u8 {}[{}]", field.name, field.size);
   if (field.is_text) return declaration(field, "char", field.count);
-  if (field.kind == FieldKind::kInteger) return declaration(field, integer_type(field.size, field.is_signed), 1);
+  if (field.kind == FieldKind::kInteger)
+    return declaration(field, integer_type(field.size, field.is_signed), 1);
   return declaration(field, integer_type(element ? field.element_size : 1, field.is_signed),
                      element ? field.count : field.size);
 }

@@ -12,7 +12,9 @@ constexpr std::uint64_t kFamilyIpv4 = 2;
 constexpr std::uint64_t kFamilyIpv6 = 10;
 
 std::uint8_t byte_at(RecordBytes bytes, std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); }
-unsigned word_at(RecordBytes bytes, std::size_t i) { return byte_at(bytes, 2 * i) * 256u + byte_at(bytes, 2 * i + 1); }
+unsigned word_at(RecordBytes bytes, std::size_t i) {
+  return byte_at(bytes, 2 * i) * 256u + byte_at(bytes, 2 * i + 1);
+}
 
 void append_mac(std::string& out, std::string_view extension, RecordBytes bytes) {
   if (bytes.size() != 6) {
@@ -60,7 +62,8 @@ void append_ipv6_plain(std::string& out, bool colons, RecordBytes bytes) {
   }
 }
 
-/// RFC 5952: the first longest run of two or more zero words becomes "::"; mapped and ISATAP addresses end in dots.
+/// RFC 5952: the first longest run of two or more zero words becomes "::"; mapped and ISATAP addresses end in
+/// dots.
 void append_ipv6_short(std::string& out, RecordBytes bytes) {
   const bool mapped = std::ranges::all_of(bytes.first(10), [](std::byte b) { return b == std::byte{0}; }) &&
                       word_at(bytes, 5) == 0xffff;

@@ -1,7 +1,8 @@
 // Text of events: our programs against libtraceevent, on the same records in the same process.
 //
-// Each benchmark's `ratio` is libtraceevent's time per event divided by ours, measured in turns within one run and in CPU
-// time, so that a machine that is slow or busy slows both. `compiled_mb_s` counts the text made.
+// Each benchmark's `ratio` is libtraceevent's time per event divided by ours, measured in turns within one
+// run and in CPU time, so that a machine that is slow or busy slows both. `compiled_mb_s` counts the text
+// made.
 #include <benchmark/benchmark.h>
 #include <time.h>
 
@@ -20,20 +21,21 @@ double cpu_ns() {
 }
 
 /// Events of what a report mostly consists of.
-constexpr std::array<std::pair<const char*, const char*>, 14> kEvents = {{{"sched", "sched_switch"},
-                                                                           {"sched", "sched_waking"},
-                                                                           {"irq", "irq_handler_entry"},
-                                                                           {"irq", "softirq_entry"},
-                                                                           {"timer", "hrtimer_start"},
-                                                                           {"block", "block_rq_issue"},
-                                                                           {"block", "block_rq_complete"},
-                                                                           {"raw_syscalls", "sys_enter"},
-                                                                           {"raw_syscalls", "sys_exit"},
-                                                                           {"kvm", "kvm_exit"},
-                                                                           {"kvm", "kvm_entry"},
-                                                                           {"kvm", "kvm_msi_set_irq"},
-                                                                           {"kmem", "kmem_cache_alloc"},
-                                                                           {"workqueue", "workqueue_queue_work"}}};
+constexpr std::array<std::pair<const char*, const char*>, 14> kEvents = {
+    {{"sched", "sched_switch"},
+     {"sched", "sched_waking"},
+     {"irq", "irq_handler_entry"},
+     {"irq", "softirq_entry"},
+     {"timer", "hrtimer_start"},
+     {"block", "block_rq_issue"},
+     {"block", "block_rq_complete"},
+     {"raw_syscalls", "sys_enter"},
+     {"raw_syscalls", "sys_exit"},
+     {"kvm", "kvm_exit"},
+     {"kvm", "kvm_entry"},
+     {"kvm", "kvm_msi_set_irq"},
+     {"kmem", "kmem_cache_alloc"},
+     {"workqueue", "workqueue_queue_work"}}};
 
 constexpr int kRecords = 64;
 
@@ -59,7 +61,8 @@ Case make_case(const EventFormat& format) {
 void run(benchmark::State& state, const std::vector<Case>& cases) {
   LibtraceeventPrinter reference;
   for (const Case& one : cases) {
-    if (!reference.add_trusted(*one.format)) return state.SkipWithError("libtraceevent does not know the event");
+    if (!reference.add_trusted(*one.format))
+      return state.SkipWithError("libtraceevent does not know the event");
   }
   const Symbols symbols;
   std::string text;
@@ -120,7 +123,8 @@ void all_of_them(benchmark::State& state) {
 const int kRegistered = [] {
   benchmark::RegisterBenchmark("print/mixture", all_of_them)->UseManualTime();
   for (const auto& [system, name] : kEvents) {
-    benchmark::RegisterBenchmark((std::string("print/") + name).c_str(), one_event, system, name)->UseManualTime();
+    benchmark::RegisterBenchmark((std::string("print/") + name).c_str(), one_event, system, name)
+        ->UseManualTime();
   }
   return 0;
 }();

@@ -37,7 +37,8 @@ class ArgumentReader {
   std::size_t position_ = 0;
 };
 
-bool append_pointer(std::string& out, std::string_view extension, ArgumentReader& arguments, const Symbols& symbols) {
+bool append_pointer(std::string& out, std::string_view extension, ArgumentReader& arguments,
+                    const Symbols& symbols) {
   const bool symbol = extension.starts_with('s') || extension.starts_with('S');
   if (!extension.empty() && !symbol && extension != "x" && extension != "e" && extension != "K") {
     const auto text = arguments.text();
@@ -55,7 +56,8 @@ bool append_pointer(std::string& out, std::string_view extension, ArgumentReader
   return true;
 }
 
-bool append_conversion(std::string& out, Conversion conversion, ArgumentReader& arguments, const Symbols& symbols) {
+bool append_conversion(std::string& out, Conversion conversion, ArgumentReader& arguments,
+                       const Symbols& symbols) {
   NumberFormat& format = conversion.format;
   constexpr std::int32_t kMax = kMaxPrintWidth;
   if (conversion.width_argument) {
@@ -72,14 +74,17 @@ bool append_conversion(std::string& out, Conversion conversion, ArgumentReader& 
   }
   const std::size_t start = out.size();
   switch (format.conversion) {
-    case '%': out += '%'; return true;
+    case '%':
+      out += '%';
+      return true;
     case 'p':
       if (!append_pointer(out, conversion.extension, arguments, symbols)) return false;
       break;
     case 's': {
       const auto text = arguments.text();
       if (!text) return false;
-      out += text->substr(0, format.precision < 0 ? text->size() : static_cast<std::size_t>(format.precision));
+      out +=
+          text->substr(0, format.precision < 0 ? text->size() : static_cast<std::size_t>(format.precision));
       break;
     }
     case 'c': {
@@ -101,7 +106,8 @@ bool append_conversion(std::string& out, Conversion conversion, ArgumentReader& 
 
 }  // namespace
 
-void append_bprint(std::string& out, std::string_view format, RecordBytes argument_bytes, const Symbols& symbols) {
+void append_bprint(std::string& out, std::string_view format, RecordBytes argument_bytes,
+                   const Symbols& symbols) {
   ArgumentReader arguments(argument_bytes);
   const std::size_t start = out.size();
   std::size_t position = 0;

@@ -1,9 +1,10 @@
-// What a print fmt is compiled into: a list of pieces, each literal text or one conversion, and for the values a stack
-// machine of 64-bit words. Internal to print*.cc; users include decode/print.h.
+// What a print fmt is compiled into: a list of pieces, each literal text or one conversion, and for the
+// values a stack machine of 64-bit words. Internal to print*.cc; users include decode/print.h.
 //
-// Every value on the stack is kept sign- or zero-extended to 64 bits according to its C type, so that most operations
-// need no width. The compiler knows the deepest stack and the furthest static field beforehand; the machine checks
-// neither. What depends on the record's words (locators, indexes, divisors) is checked when it is used.
+// Every value on the stack is kept sign- or zero-extended to 64 bits according to its C type, so that most
+// operations need no width. The compiler knows the deepest stack and the furthest static field beforehand;
+// the machine checks neither. What depends on the record's words (locators, indexes, divisors) is checked
+// when it is used.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +55,7 @@ struct Instruction {
   Op op = Op::kConst;
   std::uint8_t bytes = 8;
   bool is_unsigned = true;
-  bool relative = false;      ///< the locator counts from its own end
+  bool relative = false;  ///< the locator counts from its own end
   std::uint32_t offset = 0;
   std::uint64_t immediate = 0;  ///< kConst: the value; kLoadElement: the number of elements
 };
@@ -84,16 +85,16 @@ using TextId = std::uint32_t;
 /// Something that %s prints.
 struct TextSource {
   enum class Kind : std::uint8_t {
-    kLiteral,      ///< literal
-    kBytes,        ///< bytes up to their NUL
-    kPointer,      ///< value is an address of a text that the kernel exports, or is shown as hex
-    kFlags,        ///< names of value's bits, joined by literal
-    kSymbol,       ///< name of value
-    kHex,          ///< value = count of bytes, joined by literal
-    kArray,        ///< value = count, element = size of one
-    kBitmask,      ///< bytes as one hex number, comma after each 32 bits
-    kCpuList,      ///< bytes as a list of ranges of set bits
-    kChoice,       ///< value ? then : otherwise
+    kLiteral,  ///< literal
+    kBytes,    ///< bytes up to their NUL
+    kPointer,  ///< value is an address of a text that the kernel exports, or is shown as hex
+    kFlags,    ///< names of value's bits, joined by literal
+    kSymbol,   ///< name of value
+    kHex,      ///< value = count of bytes, joined by literal
+    kArray,    ///< value = count, element = size of one
+    kBitmask,  ///< bytes as one hex number, comma after each 32 bits
+    kCpuList,  ///< bytes as a list of ranges of set bits
+    kChoice,   ///< value ? then : otherwise
   } kind = Kind::kLiteral;
   ByteSource bytes;
   TextRange literal;
@@ -162,7 +163,8 @@ inline std::uint64_t load_word(const std::byte* from, const Instruction& step) {
                           : static_cast<std::uint64_t>(load_signed(from, step.bytes));
 }
 
-/// Runs `count` instructions and gives the word that they leave. `record` holds every static field of the code.
+/// Runs `count` instructions and gives the word that they leave. `record` holds every static field of the
+/// code.
 std::uint64_t evaluate(const Instruction* code, std::size_t count, RecordBytes record);
 
 /// The bytes that `source` names, clipped to the record.

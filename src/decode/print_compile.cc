@@ -1,9 +1,9 @@
 // From the syntax tree to the program.
 //
-// Types follow C on x86-64: what is smaller than int becomes int, an operation is done in the wider of its operands'
-// types, unsigned winning ties. Sub-expressions without a load are run here and replaced by their value; that makes the
-// long masks of the kernel's flag macros free. Both sides of ?:, && and || are computed: nothing in the language has an
-// effect or can trap.
+// Types follow C on x86-64: what is smaller than int becomes int, an operation is done in the wider of its
+// operands' types, unsigned winning ties. Sub-expressions without a load are run here and replaced by their
+// value; that makes the long masks of the kernel's flag macros free. Both sides of ?:, && and || are
+// computed: nothing in the language has an effect or can trap.
 #include "decode/print_compile.h"
 
 #include <algorithm>
@@ -17,7 +17,9 @@
 namespace ivtrace::decode {
 namespace {
 
-Error unsupported(std::string what) { return Error(ErrorCode::kUnsupported, "print fmt: " + std::move(what)); }
+Error unsupported(std::string what) {
+  return Error(ErrorCode::kUnsupported, "print fmt: " + std::move(what));
+}
 Error unknown(std::string_view what, std::string_view name) {
   return unsupported(std::string(what) + " \"" + std::string(name) + "\"");
 }
@@ -95,7 +97,8 @@ Status PrintCompiler::convert_under(CType from, CType to, std::size_t end) {
   auto& code = program_.code_;
   const std::size_t before = code.size();
   IVT_RETURN_IF_ERROR(convert(from, to));
-  if (code.size() > before) std::rotate(code.begin() + static_cast<std::ptrdiff_t>(end), code.end() - 1, code.end());
+  if (code.size() > before)
+    std::rotate(code.begin() + static_cast<std::ptrdiff_t>(end), code.end() - 1, code.end());
   return {};
 }
 
@@ -119,21 +122,31 @@ Result<CType> PrintCompiler::number(NodeId id) {
 Result<CType> PrintCompiler::number_unfolded(NodeId id) {
   const Node& node = syntax_.at(id);
   switch (node.kind) {
-    case NodeKind::kNumber: return constant(node.number, {node.bytes, node.is_unsigned});
-    case NodeKind::kField: return field_value(node);
-    case NodeKind::kCall: return call_value(node);
-    case NodeKind::kUnary: return unary(node);
-    case NodeKind::kBinary: return binary(node);
-    case NodeKind::kTernary: return ternary(node);
-    case NodeKind::kCast: return cast(node);
-    case NodeKind::kIndex: return element(node.kids[0], node.kids[1]);
+    case NodeKind::kNumber:
+      return constant(node.number, {node.bytes, node.is_unsigned});
+    case NodeKind::kField:
+      return field_value(node);
+    case NodeKind::kCall:
+      return call_value(node);
+    case NodeKind::kUnary:
+      return unary(node);
+    case NodeKind::kBinary:
+      return binary(node);
+    case NodeKind::kTernary:
+      return ternary(node);
+    case NodeKind::kCast:
+      return cast(node);
+    case NodeKind::kIndex:
+      return element(node.kids[0], node.kids[1]);
     case NodeKind::kSizeof: {
       IVT_ASSIGN_OR_RETURN(const CType type, resolve_type(node));
       return constant(type.bytes, {8, true});
     }
-    case NodeKind::kName: return unknown("unknown constant", node.name);
+    case NodeKind::kName:
+      return unknown("unknown constant", node.name);
     case NodeKind::kString:
-    case NodeKind::kEntry: break;
+    case NodeKind::kEntry:
+      break;
   }
   return unsupported("text where a number is wanted");
 }
@@ -341,7 +354,8 @@ Result<CType> PrintCompiler::element_type(NodeId base) {
   const Node& node = syntax_.at(base);
   const Field* field = nullptr;
   if (node.kind == NodeKind::kField) field = format_.find(node.name);
-  if (node.kind == NodeKind::kCall && node.kids.size() == 1) field = format_.find(syntax_.at(node.kids[0]).name);
+  if (node.kind == NodeKind::kCall && node.kids.size() == 1)
+    field = format_.find(syntax_.at(node.kids[0]).name);
   if (field == nullptr || std::popcount(field->element_size) != 1 || field->element_size > 8) {
     return unsupported("an element of unknown type");
   }

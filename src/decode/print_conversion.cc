@@ -9,9 +9,9 @@ namespace {
 Error corrupt(const char* what) { return Error(ErrorCode::kCorrupt, std::string("print fmt: ") + what); }
 
 /// Extensions of %p that are known, longest first where one begins another.
-constexpr std::array<std::string_view, 23> kExtensions = {"I6c", "I4h", "I4n", "I4l", "I4b", "i4h", "i4n", "i4l",
-                                                          "i4b", "I4",  "i4",  "I6",  "i6",  "Ub",  "UB",  "Ul",
-                                                          "UL",  "MF",  "MR",  "mR",  "SR",  "sR",  "Sb"};
+constexpr std::array<std::string_view, 23> kExtensions = {
+    "I6c", "I4h", "I4n", "I4l", "I4b", "i4h", "i4n", "i4l", "i4b", "I4", "i4", "I6",
+    "i6",  "Ub",  "UB",  "Ul",  "UL",  "MF",  "MR",  "mR",  "SR",  "sR", "Sb"};
 constexpr std::string_view kLetters = "SsFfxUMm";
 constexpr std::string_view kSocketOptions = "pfschnlb";
 
@@ -24,7 +24,9 @@ std::string_view extension_at(std::string_view rest) {
   }
   if (!rest.empty() && kLetters.find(rest[0]) != std::string_view::npos) return rest.substr(0, 1);
   // Unknown letters stay with the pointer, as in the kernel, for the compiler to refuse.
-  const auto is_letter = [](char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); };
+  const auto is_letter = [](char c) {
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+  };
   const auto end = std::ranges::find_if_not(rest, is_letter);
   return rest.substr(0, static_cast<std::size_t>(end - rest.begin()));
 }
@@ -51,12 +53,23 @@ class ConversionParser {
 void ConversionParser::flags() {
   for (;; ++position_) {
     switch (peek()) {
-      case '-': out_.format.left = true; break;
-      case '0': out_.format.zero = true; break;
-      case '+': out_.format.plus = true; break;
-      case ' ': out_.format.blank = true; break;
-      case '#': out_.format.alternate = true; break;
-      default: return;
+      case '-':
+        out_.format.left = true;
+        break;
+      case '0':
+        out_.format.zero = true;
+        break;
+      case '+':
+        out_.format.plus = true;
+        break;
+      case ' ':
+        out_.format.blank = true;
+        break;
+      case '#':
+        out_.format.alternate = true;
+        break;
+      default:
+        return;
     }
   }
 }
@@ -82,11 +95,17 @@ void ConversionParser::length() {
       out_.bytes = 8;
       if (peek() == 'l') ++position_;
       break;
-    case 'L': case 'z': case 'Z': case 't': case 'j': case 'q':
+    case 'L':
+    case 'z':
+    case 'Z':
+    case 't':
+    case 'j':
+    case 'q':
       ++position_;
       out_.bytes = 8;
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -95,13 +114,22 @@ Status ConversionParser::letter() {
   ++position_;
   out_.format.conversion = conversion == 'i' ? 'd' : conversion;
   switch (conversion) {
-    case 'd': case 'i': case 'u': case 'x': case 'X': case 'o': case 'c': case 's': case '%':
+    case 'd':
+    case 'i':
+    case 'u':
+    case 'x':
+    case 'X':
+    case 'o':
+    case 'c':
+    case 's':
+    case '%':
       return {};
     case 'p':
       out_.extension = extension_at(format_.substr(position_));
       position_ += out_.extension.size();
       return {};
-    default: return corrupt("a conversion that the kernel does not have");
+    default:
+      return corrupt("a conversion that the kernel does not have");
   }
 }
 

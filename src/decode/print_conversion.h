@@ -1,4 +1,5 @@
-// The conversions of a printf format, as the kernel's vsnprintf() reads them (lib/vsprintf.c, format_decode()).
+// The conversions of a printf format, as the kernel's vsnprintf() reads them (lib/vsprintf.c,
+// format_decode()).
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,12 @@ struct Conversion {
   NumberFormat format;  ///< conversion also 's', 'p' or '%'
   bool width_argument = false;
   bool precision_argument = false;
-  std::uint8_t bytes = 4;         ///< of the number, by the length modifier
-  std::string_view extension;     ///< the letters behind %p, "" for none; borrows from the format
+  std::uint8_t bytes = 4;      ///< of the number, by the length modifier
+  std::string_view extension;  ///< the letters behind %p, "" for none; borrows from the format
 };
 
-/// Reads the conversion that starts behind the '%' at `position` and moves `position` behind it. kCorrupt when it is cut
-/// off, too wide, or none that the kernel prints.
+/// Reads the conversion that starts behind the '%' at `position` and moves `position` behind it. kCorrupt
+/// when it is cut off, too wide, or none that the kernel prints.
 Result<Conversion> parse_conversion(std::string_view format, std::size_t& position);
 
 }  // namespace ivtrace::decode

@@ -39,7 +39,8 @@ void EventPrinter::prepare(const EventFormat& format, Entry& entry) {
     entry.method = PrintMethod::kCompiled;
     return;
   }
-  if (program.error().code != ErrorCode::kUnsupported || libtraceevent_events_ >= kMaxLibtraceeventEvents) return;
+  if (program.error().code != ErrorCode::kUnsupported || libtraceevent_events_ >= kMaxLibtraceeventEvents)
+    return;
   if (!libtraceevent_) libtraceevent_ = std::make_unique<LibtraceeventPrinter>();
   ++libtraceevent_events_;
   if (libtraceevent_->add(format)) entry.method = PrintMethod::kLibtraceevent;
@@ -81,7 +82,8 @@ void EventPrinter::render(const EventFormat& format, RecordBytes record, TextMod
     done = render_bprint(format, record, out);
     if (done && mode == TextMode::kTerminal) make_terminal_safe(out, start);
   }
-  if (!done && known.method == PrintMethod::kCompiled) done = known.program.render(record, symbols_, mode, out);
+  if (!done && known.method == PrintMethod::kCompiled)
+    done = known.program.render(record, symbols_, mode, out);
   if (!done && known.method == PrintMethod::kLibtraceevent) {
     done = libtraceevent_->render(format, record, out);
     if (out.size() - start > kMaxEventText) out.resize(start + kMaxEventText);

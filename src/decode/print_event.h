@@ -26,8 +26,9 @@ enum class PrintMethod : std::uint8_t {
 inline constexpr std::size_t kMaxProgramBytes = 128u << 20;
 inline constexpr std::size_t kMaxLibtraceeventEvents = 1024;
 
-/// Renders events of one machine; compiles each print fmt at its first use. Borrows the formats that it is called with:
-/// those of one machine, each with its own id, which must stay. Owns the symbols. Not thread-safe.
+/// Renders events of one machine; compiles each print fmt at its first use. Borrows the formats that it is
+/// called with: those of one machine, each with its own id, which must stay. Owns the symbols. Not
+/// thread-safe.
 class EventPrinter {
  public:
   explicit EventPrinter(Symbols symbols);
@@ -35,7 +36,8 @@ class EventPrinter {
   EventPrinter(EventPrinter&&) noexcept;
   EventPrinter& operator=(EventPrinter&&) noexcept;
 
-  /// Appends the record's text. Never fails: a record that is too short is shown raw, with "?" for what is missing.
+  /// Appends the record's text. Never fails: a record that is too short is shown raw, with "?" for what is
+  /// missing.
   void render(const EventFormat& format, RecordBytes record, TextMode mode, std::string& out);
   PrintMethod method(const EventFormat& format);
 

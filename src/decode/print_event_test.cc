@@ -11,8 +11,8 @@
 namespace ivtrace::decode {
 namespace {
 
-EventFormat parse(const std::string& name, const std::string& fields, const std::string& print_fmt, int id = 7,
-                  const char* system = "test") {
+EventFormat parse(const std::string& name, const std::string& fields, const std::string& print_fmt,
+                  int id = 7, const char* system = "test") {
   auto parsed = parse_event_format("name: " + name + "\nID: " + std::to_string(id) +
                                        "\nformat:\n"
                                        "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
@@ -56,8 +56,9 @@ std::string render(const EventFormat& format, RecordBytes bytes, PrintMethod met
 }
 
 TEST(EventPrinter, PrefersTheCompiledProgram) {
-  EXPECT_EQ(render(parse("e", kFields, R"("a=%d d=%s", REC->a, __get_str(d))"), record(), PrintMethod::kCompiled),
-            "a=-5 d=dyn");
+  EXPECT_EQ(
+      render(parse("e", kFields, R"("a=%d d=%s", REC->a, __get_str(d))"), record(), PrintMethod::kCompiled),
+      "a=-5 d=dyn");
 }
 
 TEST(EventPrinter, GivesAnUnknownConstantToLibtraceevent) {
@@ -68,16 +69,17 @@ TEST(EventPrinter, GivesAnUnknownConstantToLibtraceevent) {
 
 TEST(EventPrinter, ShowsFieldsWhereNobodyKnowsBetter) {
   const char* raw = "a=-5 b=x\\x1b\" c=[1,2] d=dyn p=0xabc s=010203";
-  EXPECT_EQ(render(parse("e", kFields, R"("%d", unknown_function(REC->a))"), record(), PrintMethod::kRaw), raw);
+  EXPECT_EQ(render(parse("e", kFields, R"("%d", unknown_function(REC->a))"), record(), PrintMethod::kRaw),
+            raw);
   EXPECT_EQ(render(parse("e", kFields, R"("%d", 1 +)"), record(), PrintMethod::kRaw), raw);
 }
 
 TEST(EventPrinter, WhatCouldBreakLibtraceeventIsNotShownToIt) {
   for (const char* hostile :
-       {R"("%d", UNKNOWN / REC->a)", R"("%d", UNKNOWN % 0)", R"("%d", REC->c[UNKNOWN])", R"("%*d", UNKNOWN, 1)",
-        R"("%s", __print_hex(UNKNOWN, REC->a))", R"("%*ph", 5, REC->c)", R"("%d %pD", UNKNOWN, REC->p)",
-        R"("%s", __print_symbolic(REC->nothing, { 1, "one" }))", R"("%d", REC->c[1][UNKNOWN])", R"("%s", __get_str(a))",
-        R"("%d %d", UNKNOWN)"}) {
+       {R"("%d", UNKNOWN / REC->a)", R"("%d", UNKNOWN % 0)", R"("%d", REC->c[UNKNOWN])",
+        R"("%*d", UNKNOWN, 1)", R"("%s", __print_hex(UNKNOWN, REC->a))", R"("%*ph", 5, REC->c)",
+        R"("%d %pD", UNKNOWN, REC->p)", R"("%s", __print_symbolic(REC->nothing, { 1, "one" }))",
+        R"("%d", REC->c[1][UNKNOWN])", R"("%s", __get_str(a))", R"("%d %d", UNKNOWN)"}) {
     const EventFormat format = parse("e", kFields, hostile);
     EXPECT_EQ(compile_print(format).error().code, ErrorCode::kUnsupported) << hostile;
     EXPECT_FALSE(text_for_libtraceevent(format)) << hostile;
@@ -86,8 +88,8 @@ TEST(EventPrinter, WhatCouldBreakLibtraceeventIsNotShownToIt) {
 }
 
 TEST(EventPrinter, LibtraceeventIsGivenOurOwnWords) {
-  const auto text = text_for_libtraceevent(
-      parse("e", kFields, R"("%s" " %d\n", REC->a>-1U?"x" "y":__get_str( d ), (unsigned  int)X+REC->c[1]*2)"));
+  const auto text = text_for_libtraceevent(parse(
+      "e", kFields, R"("%s" " %d\n", REC->a>-1U?"x" "y":__get_str( d ), (unsigned  int)X+REC->c[1]*2)"));
   ASSERT_TRUE(text);
   EXPECT_EQ(text->substr(text->find("\tfield:s32 a")),
             "\tfield:s32 a;\toffset:8;\tsize:4;\tsigned:1;\n"
@@ -155,11 +157,11 @@ TEST(EventPrinter, BinaryPrintkUsesTheKernelsOwnFormat) {
 
 TEST(Bprint, ArgumentsAreUnpackedAsTheKernelPacksThem) {
   std::vector<std::byte> bytes(40);
-  bytes[0] = std::byte{0xff};                    // %hhd
-  const std::uint16_t half = 0xfffe;             // %hd at 2
-  const std::uint32_t word = 7;                  // %u at 4
-  const std::uint64_t wide = 0x1'0000'0001;      // %llx at 8, 8 bytes aligned to 4
-  const std::uint64_t pointer = 0x1004;          // %ps after the text, at 20
+  bytes[0] = std::byte{0xff};                // %hhd
+  const std::uint16_t half = 0xfffe;         // %hd at 2
+  const std::uint32_t word = 7;              // %u at 4
+  const std::uint64_t wide = 0x1'0000'0001;  // %llx at 8, 8 bytes aligned to 4
+  const std::uint64_t pointer = 0x1004;      // %ps after the text, at 20
   std::memcpy(&bytes[2], &half, 2);
   std::memcpy(&bytes[4], &word, 4);
   std::memcpy(&bytes[8], &wide, 8);

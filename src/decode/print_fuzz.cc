@@ -1,7 +1,7 @@
 // Format text and record, both hostile, to every way of making text of them.
 //
-// Input: u16 length of the print fmt, the print fmt, then the record. The fields are fixed: one of each kind, so that the
-// fuzzer can spend its time on the print fmt.
+// Input: u16 length of the print fmt, the print fmt, then the record. The fields are fixed: one of each kind,
+// so that the fuzzer can spend its time on the print fmt.
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -31,7 +31,8 @@ const std::string kHead =
 
 }  // namespace
 
-/// libtraceevent 1.7.1 forgets a few bytes of each print fmt that it cannot parse; EventPrinter bounds how many it sees.
+/// libtraceevent 1.7.1 forgets a few bytes of each print fmt that it cannot parse; EventPrinter bounds how
+/// many it sees.
 extern "C" const char* __lsan_default_suppressions() { return "leak:libtraceevent\n"; }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -57,8 +57,10 @@ void append_plain(std::string& out, char conversion, std::uint64_t value) {
         value = 0 - value;
       }
       return append_decimal(out, value);
-    case 'u': return append_decimal(out, value);
-    case 'x': return append_hex(out, value);
+    case 'u':
+      return append_decimal(out, value);
+    case 'x':
+      return append_hex(out, value);
     default: {
       const Digits digits = digits_of(conversion, value);
       out.append(digits.text.data(), digits.size);
@@ -80,8 +82,10 @@ void append_number(std::string& out, const NumberFormat& format, std::uint64_t v
     const auto least = static_cast<std::size_t>(format.precision);
     zeroes = least > digits.size ? least - digits.size : 0;
   }
-  if (format.alternate && value != 0 && (format.conversion | 0x20) == 'x') sign = format.conversion == 'x' ? "0x" : "0X";
-  if (format.alternate && format.conversion == 'o' && zeroes == 0 && (value != 0 || digits.size == 0)) zeroes = 1;
+  if (format.alternate && value != 0 && (format.conversion | 0x20) == 'x')
+    sign = format.conversion == 'x' ? "0x" : "0X";
+  if (format.alternate && format.conversion == 'o' && zeroes == 0 && (value != 0 || digits.size == 0))
+    zeroes = 1;
   const std::size_t used = sign.size() + zeroes + digits.size;
   std::size_t blanks = format.width > used ? format.width - used : 0;
   if (format.zero && !format.left && format.precision < 0) {

@@ -9,7 +9,8 @@
 
 namespace ivtrace::decode {
 
-/// Appends `value` as `format` says (C17 7.21.6.1). For 'd' it is sign-extended, for the others cut to its type.
+/// Appends `value` as `format` says (C17 7.21.6.1). For 'd' it is sign-extended, for the others cut to its
+/// type.
 void append_number(std::string& out, const NumberFormat& format, std::uint64_t value);
 
 /// Pads out[from…] with blanks to `width`, on its right side if `left`.

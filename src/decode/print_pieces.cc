@@ -8,7 +8,9 @@
 namespace ivtrace::decode {
 namespace {
 
-Error unsupported(std::string what) { return Error(ErrorCode::kUnsupported, "print fmt: " + std::move(what)); }
+Error unsupported(std::string what) {
+  return Error(ErrorCode::kUnsupported, "print fmt: " + std::move(what));
+}
 Error unknown(std::string_view what, std::string_view name) {
   return unsupported(std::string(what) + " \"" + std::string(name) + "\"");
 }
@@ -46,7 +48,8 @@ Result<PrintProgram> PrintCompiler::compile() {
 }
 
 TextRange PrintCompiler::keep(std::string_view text) {
-  const TextRange range{static_cast<std::uint32_t>(program_.literals_.size()), static_cast<std::uint32_t>(text.size())};
+  const TextRange range{static_cast<std::uint32_t>(program_.literals_.size()),
+                        static_cast<std::uint32_t>(text.size())};
   program_.literals_ += text;
   return range;
 }
@@ -93,7 +96,9 @@ Status PrintCompiler::piece(const Conversion& conversion) {
       IVT_ASSIGN_OR_RETURN(piece.text, text(argument));
       break;
     }
-    case 'p': IVT_RETURN_IF_ERROR(pointer_piece(conversion, piece)); break;
+    case 'p':
+      IVT_RETURN_IF_ERROR(pointer_piece(conversion, piece));
+      break;
     default: {
       piece.kind = Piece::Kind::kNumber;
       IVT_ASSIGN_OR_RETURN(piece.value, argument_code());
@@ -106,14 +111,15 @@ Status PrintCompiler::piece(const Conversion& conversion) {
 Status PrintCompiler::pointer_piece(const Conversion& conversion, Piece& piece) {
   const std::string_view extension = conversion.extension;
   if (is_one_of(extension, {"", "x", "S", "s", "F", "f", "SR", "sR", "Sb"})) {
-    piece.kind = extension.empty()                        ? Piece::Kind::kPointer
-                 : extension == "x"                       ? Piece::Kind::kHexPointer
+    piece.kind = extension.empty()                         ? Piece::Kind::kPointer
+                 : extension == "x"                        ? Piece::Kind::kHexPointer
                  : extension[0] == 'S' || extension == "F" ? Piece::Kind::kSymbolOffset
-                                                          : Piece::Kind::kSymbol;
+                                                           : Piece::Kind::kSymbol;
     IVT_ASSIGN_OR_RETURN(piece.value, argument_code());
     return {};
   }
-  if (extension.size() >= sizeof piece.extension || std::string_view("IiMmU").find(extension[0]) == extension.npos) {
+  if (extension.size() >= sizeof piece.extension ||
+      std::string_view("IiMmU").find(extension[0]) == extension.npos) {
     return unknown("unknown pointer conversion", extension);
   }
   piece.kind = Piece::Kind::kAddress;
@@ -137,8 +143,11 @@ Result<TextSource> PrintCompiler::text_source(NodeId id) {
   const Node& node = syntax_.at(id);
   TextSource source;
   switch (node.kind) {
-    case NodeKind::kString: source.literal = keep(node.text); return source;
-    case NodeKind::kCall: return call_text(node);
+    case NodeKind::kString:
+      source.literal = keep(node.text);
+      return source;
+    case NodeKind::kCall:
+      return call_text(node);
     case NodeKind::kTernary: {
       source.kind = TextSource::Kind::kChoice;
       IVT_ASSIGN_OR_RETURN(source.value, code_of(node.kids[0]));
@@ -159,7 +168,8 @@ Result<TextSource> PrintCompiler::text_source(NodeId id) {
       if (field->size != 8) return unknown("no text in field", node.name);
       break;
     }
-    default: break;
+    default:
+      break;
   }
   source.kind = TextSource::Kind::kPointer;
   IVT_ASSIGN_OR_RETURN(source.value, code_of(id));
@@ -202,7 +212,8 @@ Result<TextSource> PrintCompiler::named_values(const Node& node, bool flags) {
     const Node& entry = syntax_.at(id);
     if (entry.kind != NodeKind::kEntry) return unsupported("a list of names with something else in it");
     if (entry.kids.empty()) break;  // no name: the kernel's own loop ends here
-    // A constant that the kernel did not resolve has no value here: its name cannot be shown, but all others can.
+    // A constant that the kernel did not resolve has no value here: its name cannot be shown, but all others
+    // can.
     IVT_ASSIGN_OR_RETURN(const bool unresolved, has_unresolved(entry.kids[0]));
     if (unresolved) continue;
     IVT_ASSIGN_OR_RETURN(const CodeRange value, code_of(entry.kids[0]));
@@ -262,7 +273,8 @@ Result<ByteSource> PrintCompiler::bytes(NodeId id) {
         return field_source(*field, field->name);
       }
       break;
-    default: break;
+    default:
+      break;
   }
   return unsupported("something whose bytes are not in the record");
 }
@@ -274,8 +286,11 @@ Result<ByteSource> PrintCompiler::field_source(const Field& field, std::string_v
   switch (field.kind) {
     case FieldKind::kCharArray:
     case FieldKind::kArray:
-    case FieldKind::kOpaque: return source;
-    case FieldKind::kTail: source.kind = ByteSource::Kind::kTail; return source;
+    case FieldKind::kOpaque:
+      return source;
+    case FieldKind::kTail:
+      source.kind = ByteSource::Kind::kTail;
+      return source;
     case FieldKind::kDataLoc:
     case FieldKind::kRelLoc:
       if (field.size != 4) break;
@@ -283,7 +298,8 @@ Result<ByteSource> PrintCompiler::field_source(const Field& field, std::string_v
       source.relative = field.kind == FieldKind::kRelLoc;
       return source;
     case FieldKind::kInteger:
-    case FieldKind::kPointer: break;
+    case FieldKind::kPointer:
+      break;
   }
   return unknown("no array in field", name);
 }

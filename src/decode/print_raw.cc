@@ -66,7 +66,8 @@ void append_value(std::string& out, Style style, RecordBytes record, const Field
     if (!bytes.empty()) {
       const bool integer = is_integer_size(bytes.size());
       if (field.kind == FieldKind::kOpaque || !integer) return append_bytes(out, style, bytes);
-      if (field.kind == FieldKind::kPointer) return append_pointer(out, style, load_unsigned(bytes.data(), bytes.size()));
+      if (field.kind == FieldKind::kPointer)
+        return append_pointer(out, style, load_unsigned(bytes.data(), bytes.size()));
       return append_integer(out, bytes.data(), bytes.size(), field.is_signed);
     }
   }

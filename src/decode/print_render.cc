@@ -66,7 +66,8 @@ void PrintRenderer::piece(const Piece& piece) {
   if (piece.width.count + piece.precision.count > 0) format = dynamic_format(piece);
   const std::size_t start = out_.size();
   switch (piece.kind) {
-    case Piece::Kind::kNumber: return number(piece, format);
+    case Piece::Kind::kNumber:
+      return number(piece, format);
     case Piece::Kind::kText:
       text(piece.text);
       if (format.precision >= 0) {
@@ -81,11 +82,20 @@ void PrintRenderer::piece(const Piece& piece) {
         out_ += "(nil)";
       }
       break;
-    case Piece::Kind::kHexPointer: append_hex(out_, value(piece.value), 16); break;
-    case Piece::Kind::kSymbol: symbol(value(piece.value), false); break;
-    case Piece::Kind::kSymbolOffset: symbol(value(piece.value), true); break;
-    case Piece::Kind::kAddress: append_address(out_, piece.extension, source_bytes(piece.source, record_)); break;
-    case Piece::Kind::kLiteral: break;
+    case Piece::Kind::kHexPointer:
+      append_hex(out_, value(piece.value), 16);
+      break;
+    case Piece::Kind::kSymbol:
+      symbol(value(piece.value), false);
+      break;
+    case Piece::Kind::kSymbolOffset:
+      symbol(value(piece.value), true);
+      break;
+    case Piece::Kind::kAddress:
+      append_address(out_, piece.extension, source_bytes(piece.source, record_));
+      break;
+    case Piece::Kind::kLiteral:
+      break;
   }
   if (format.width > 0) pad_text(out_, start, format.width, format.left);
 }
@@ -112,16 +122,26 @@ void PrintRenderer::symbol(std::uint64_t address, bool with_offset) {
 void PrintRenderer::text(TextId id) {
   const TextSource& source = program_.texts_[id];
   switch (source.kind) {
-    case TextSource::Kind::kLiteral: return literal(source.literal);
-    case TextSource::Kind::kBytes: return bytes_text(source);
-    case TextSource::Kind::kPointer: return pointed_text(value(source.value));
-    case TextSource::Kind::kFlags: return flags(source);
-    case TextSource::Kind::kSymbol: return symbolic(source);
-    case TextSource::Kind::kHex: return hex(source);
-    case TextSource::Kind::kArray: return array(source);
-    case TextSource::Kind::kBitmask: return bitmask(source_bytes(source.bytes, record_));
-    case TextSource::Kind::kCpuList: return cpu_list(source_bytes(source.bytes, record_));
-    case TextSource::Kind::kChoice: return text(value(source.value) != 0 ? source.then : source.otherwise);
+    case TextSource::Kind::kLiteral:
+      return literal(source.literal);
+    case TextSource::Kind::kBytes:
+      return bytes_text(source);
+    case TextSource::Kind::kPointer:
+      return pointed_text(value(source.value));
+    case TextSource::Kind::kFlags:
+      return flags(source);
+    case TextSource::Kind::kSymbol:
+      return symbolic(source);
+    case TextSource::Kind::kHex:
+      return hex(source);
+    case TextSource::Kind::kArray:
+      return array(source);
+    case TextSource::Kind::kBitmask:
+      return bitmask(source_bytes(source.bytes, record_));
+    case TextSource::Kind::kCpuList:
+      return cpu_list(source_bytes(source.bytes, record_));
+    case TextSource::Kind::kChoice:
+      return text(value(source.value) != 0 ? source.then : source.otherwise);
   }
 }
 
@@ -210,7 +230,9 @@ void PrintRenderer::bitmask(RecordBytes bytes) {
 }
 
 void PrintRenderer::cpu_list(RecordBytes bytes) {
-  const auto is_set = [&](std::size_t bit) { return (static_cast<unsigned>(bytes[bit / 8]) >> bit % 8 & 1) != 0; };
+  const auto is_set = [&](std::size_t bit) {
+    return (static_cast<unsigned>(bytes[bit / 8]) >> bit % 8 & 1) != 0;
+  };
   const std::size_t bits = bytes.size() * 8;
   bool first = true;
   for (std::size_t bit = 0; bit < bits; ++bit) {
@@ -245,7 +267,8 @@ bool PrintProgram::render(RecordBytes record, const Symbols& symbols, TextMode m
 
 std::size_t PrintProgram::memory_bytes() const {
   return pieces_.capacity() * sizeof(Piece) + code_.capacity() * sizeof(Instruction) +
-         texts_.capacity() * sizeof(TextSource) + entries_.capacity() * sizeof(NamedValue) + literals_.capacity();
+         texts_.capacity() * sizeof(TextSource) + entries_.capacity() * sizeof(NamedValue) +
+         literals_.capacity();
 }
 
 namespace {

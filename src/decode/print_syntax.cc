@@ -1,10 +1,10 @@
-// A Pratt parser. What C leaves open without a symbol table is whether "(name)" is a cast. In a print fmt no bare
-// name is a variable but REC and the locals of a statement expression, so a parenthesis that holds nothing but words
-// and stars is a cast if the words are C's type words, or if an operand follows.
+// A Pratt parser. What C leaves open without a symbol table is whether "(name)" is a cast. In a print fmt no
+// bare name is a variable but REC and the locals of a statement expression, so a parenthesis that holds
+// nothing but words and stars is a cast if the words are C's type words, or if an operand follows.
 //
-// Statement expressions, ({ int x = …; … x … }), which min() and max() leave behind, are taken apart while parsing: a
-// local stands for the tree of its value. That makes the tree a graph, whose size when written out is bounded by the
-// compiler's limit on operations.
+// Statement expressions, ({ int x = …; … x … }), which min() and max() leave behind, are taken apart while
+// parsing: a local stands for the tree of its value. That makes the tree a graph, whose size when written out
+// is bounded by the compiler's limit on operations.
 #include "decode/print_syntax.h"
 
 #include <algorithm>
@@ -28,9 +28,24 @@ struct Operator {
   std::string_view spelling;
   int precedence;
 };
-constexpr std::array<Operator, 18> kBinary = {{{"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5},  {"==", 6},
-                                               {"!=", 6}, {"<", 7},  {">", 7},  {"<=", 7}, {">=", 7}, {"<<", 8},
-                                               {">>", 8}, {"+", 9},  {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}}};
+constexpr std::array<Operator, 18> kBinary = {{{"||", 1},
+                                               {"&&", 2},
+                                               {"|", 3},
+                                               {"^", 4},
+                                               {"&", 5},
+                                               {"==", 6},
+                                               {"!=", 6},
+                                               {"<", 7},
+                                               {">", 7},
+                                               {"<=", 7},
+                                               {">=", 7},
+                                               {"<<", 8},
+                                               {">>", 8},
+                                               {"+", 9},
+                                               {"-", 9},
+                                               {"*", 10},
+                                               {"/", 10},
+                                               {"%", 10}}};
 
 int precedence_of(const Token& token) {
   if (token.kind != TokenKind::kOperator) return 0;
@@ -68,7 +83,8 @@ class Parser {
   Result<NodeId> entry();
   Result<NodeId> parenthesis();
   Result<NodeId> statements();
-  /// Reads words and stars into `type` if a type stands here. `certain`: a type word or a star was among them.
+  /// Reads words and stars into `type` if a type stands here. `certain`: a type word or a star was among
+  /// them.
   Result<bool> type_name(Node& type, bool& certain);
   bool is_null(NodeId id) const;
   bool starts_operand() const;
@@ -187,12 +203,14 @@ Result<NodeId> Parser::primary() {
       node.text = std::move(token_.text);
       IVT_RETURN_IF_ERROR(advance());
       return add(std::move(node));
-    case TokenKind::kName: return name();
+    case TokenKind::kName:
+      return name();
     case TokenKind::kOperator:
       if (token_.is("(")) return parenthesis();
       if (token_.is("{")) return entry();
       break;
-    case TokenKind::kEnd: break;
+    case TokenKind::kEnd:
+      break;
   }
   return corrupt("an operand is missing");
 }
@@ -275,8 +293,8 @@ bool Parser::is_null(NodeId id) const {
 }
 
 bool Parser::starts_operand() const {
-  return token_.kind == TokenKind::kName || token_.kind == TokenKind::kNumber || token_.kind == TokenKind::kString ||
-         token_.is("(") || token_.is("~") || token_.is("!");
+  return token_.kind == TokenKind::kName || token_.kind == TokenKind::kNumber ||
+         token_.kind == TokenKind::kString || token_.is("(") || token_.is("~") || token_.is("!");
 }
 
 Result<NodeId> Parser::parenthesis() {

@@ -1,8 +1,9 @@
 // The C subset of print fmts as a tree, and its parser, which is also the validator of untrusted text.
 //
-// A print fmt is what the preprocessor left of TP_printk(): a format literal and C expressions over REC, calls of the
-// kernel's __print_* helpers among them. A guest may send anything in its place, so size, nesting and number of nodes
-// are bounded while parsing, and only text that has passed here is compiled or shown to libtraceevent.
+// A print fmt is what the preprocessor left of TP_printk(): a format literal and C expressions over REC,
+// calls of the kernel's __print_* helpers among them. A guest may send anything in its place, so size,
+// nesting and number of nodes are bounded while parsing, and only text that has passed here is compiled or
+// shown to libtraceevent.
 #pragma once
 
 #include <cstddef>

@@ -37,7 +37,8 @@ class PrintTest : public ::testing::Test {
         "\tfield:u8 mac[6];\toffset:66;\tsize:6;\tsigned:0;\n"
         "\tfield:u8 ip[4];\toffset:72;\tsize:4;\tsigned:0;\n"
         "\tfield:void * pointer;\toffset:80;\tsize:8;\tsigned:0;\n"
-        "\nprint fmt: " + print_fmt + "\n";
+        "\nprint fmt: " +
+        print_fmt + "\n";
     auto parsed = parse_event_format(text, "test");
     EXPECT_TRUE(parsed) << parsed.error().to_string();
     return *std::move(parsed);
@@ -116,7 +117,8 @@ TEST_F(PrintTest, DivisionByZeroIsZero) {
   EXPECT_EQ(text(R"("%d %d", REC->u / (REC->u - 7), REC->u % (REC->u - 7))"), "0 0");
   EXPECT_EQ(text(R"("%d", 1 / 0)"), "0");
   EXPECT_EQ(text(R"("%lx", (-9223372036854775807L - 1) / -1)"), "8000000000000000");
-  EXPECT_EQ(text(R"("%llu.%09u", __print_ns_to_secs(REC->q), __print_ns_without_secs(REC->q))"), "20015.998343868");
+  EXPECT_EQ(text(R"("%llu.%09u", __print_ns_to_secs(REC->q), __print_ns_without_secs(REC->q))"),
+            "20015.998343868");
 }
 
 TEST_F(PrintTest, TextsAndArraysAreClippedToTheRecord) {
@@ -126,7 +128,8 @@ TEST_F(PrintTest, TextsAndArraysAreClippedToTheRecord) {
             "05 00 00 00 06 00 00 00 ff ff ff ff");
   EXPECT_EQ(text(R"("%s", __print_array(__get_rel_dynamic_array(list), 2, 4))"), "{0x5,0x6}");
   EXPECT_EQ(text(R"("%s", __print_hex_str(REC->raw, 3))"), "001122");
-  EXPECT_EQ(text(R"("%u %u", REC->words[3], REC->words[REC->u])"), "3000 0") << "an index beyond the array is 0";
+  EXPECT_EQ(text(R"("%u %u", REC->words[3], REC->words[REC->u])"), "3000 0")
+      << "an index beyond the array is 0";
   EXPECT_EQ(text(R"("%d", ((int *)__get_rel_dynamic_array(list))[2])"), "-1");
   EXPECT_EQ(text(R"("%d", __get_rel_dynamic_array_len(list))"), "12");
   put<std::uint32_t>(56, 0xffffu << 16 | 105);
@@ -150,7 +153,8 @@ TEST_F(PrintTest, NamesOfValuesAndFlags) {
 }
 
 TEST_F(PrintTest, PointersAndAddresses) {
-  EXPECT_EQ(text(R"("%p %px %p", REC->pointer, REC->pointer, 0)"), "0xffffffff81000010 ffffffff81000010 (nil)");
+  EXPECT_EQ(text(R"("%p %px %p", REC->pointer, REC->pointer, 0)"),
+            "0xffffffff81000010 ffffffff81000010 (nil)");
   EXPECT_EQ(text(R"("%pS", REC->pointer)"), "0xffffffff81000010");
   ASSERT_TRUE(symbols_.add_kallsyms("ffffffff81000000 T first\nffffffff81000100 T next\n"));
   EXPECT_EQ(text(R"("%pS %ps", REC->pointer, (void *)REC->pointer)"), "first+0x10 first");
@@ -187,12 +191,13 @@ TEST_F(PrintTest, OutputForATerminalIsSafeAndOneLine) {
   std::memcpy(record_.data() + 24, "\x1b[2J\\\n", 7);
   EXPECT_EQ(text(R"("%s", REC->name)"), "\x1b[2J\\\n");
   EXPECT_EQ(text(R"("%s\n", REC->name)", TextMode::kTerminal), "\\x1b[2J\\\\");
-  EXPECT_EQ(text(R"("a format may be hostile: \x1b\t.")", TextMode::kTerminal), "a format may be hostile: \\x1b\\x09.");
+  EXPECT_EQ(text(R"("a format may be hostile: \x1b\t.")", TextMode::kTerminal),
+            "a format may be hostile: \\x1b\\x09.");
 }
 
 TEST_F(PrintTest, EveryShorterRecordIsRefusedOrSafe) {
-  const auto program = compile_print(
-      format(R"("%d %s %s %u %pI4", REC->i, REC->name, __get_str(text), ((u32 *)__get_rel_dynamic_array(list))[2], REC->ip)"));
+  const auto program = compile_print(format(
+      R"("%d %s %s %u %pI4", REC->i, REC->name, __get_str(text), ((u32 *)__get_rel_dynamic_array(list))[2], REC->ip)"));
   ASSERT_TRUE(program);
   for (std::size_t size = 0; size <= record_.size(); ++size) {
     const std::vector<std::byte> cut(record_.begin(), record_.begin() + static_cast<std::ptrdiff_t>(size));
@@ -212,9 +217,9 @@ TEST_F(PrintTest, WhatIsValidButUnknownIsUnsupported) {
 }
 
 TEST_F(PrintTest, WhatIsNoPrintFmtIsCorrupt) {
-  for (const char* bad : {"", "x", "\"", "\"%d\" 1", "\"%d\",", "\"%d\", (1", "\"%d\", REC->", "\"%d\", 1 +", "\"%",
-                          "\"%n\", 1", "\"%f\", 1", "\"%s\", {1, 2}", "\"%d\", 99999999999999999999", "\"%d\", 1 @ 2",
-                          "\"%d\", 'ab'", "\"%d\", ({ int x = 1; x })"}) {
+  for (const char* bad : {"", "x", "\"", "\"%d\" 1", "\"%d\",", "\"%d\", (1", "\"%d\", REC->", "\"%d\", 1 +",
+                          "\"%", "\"%n\", 1", "\"%f\", 1", "\"%s\", {1, 2}", "\"%d\", 99999999999999999999",
+                          "\"%d\", 1 @ 2", "\"%d\", 'ab'", "\"%d\", ({ int x = 1; x })"}) {
     EXPECT_EQ(error(bad), ErrorCode::kCorrupt) << bad;
   }
 }
@@ -230,7 +235,8 @@ TEST_F(PrintTest, HostileSizesAreBounded) {
   EXPECT_EQ(error(sum), ErrorCode::kCorrupt);
   std::string doubling = "\"%d\", ({ int a0 = 1;";
   for (int i = 1; i < 60; ++i) {
-    doubling += " int a" + std::to_string(i) + " = a" + std::to_string(i - 1) + " + a" + std::to_string(i - 1) + ";";
+    doubling +=
+        " int a" + std::to_string(i) + " = a" + std::to_string(i - 1) + " + a" + std::to_string(i - 1) + ";";
   }
   EXPECT_EQ(error(doubling + " a59; })"), ErrorCode::kUnsupported);
   std::string list = "\"%s\", __print_symbolic(1";
@@ -248,14 +254,21 @@ TEST_F(PrintTest, HostileSizesAreBounded) {
 
 TEST(PrintNumber, EveryFormatIsPrintfs) {
   std::mt19937_64 random(3);
-  const auto values = [&](int i) { return i < 3 ? static_cast<std::uint64_t>(i - 1) : random() >> random() % 64; };
+  const auto values = [&](int i) {
+    return i < 3 ? static_cast<std::uint64_t>(i - 1) : random() >> random() % 64;
+  };
   for (int flags = 0; flags < 32; ++flags) {
     for (const char conversion : {'d', 'u', 'x', 'X', 'o'}) {
       for (const int width : {0, 1, 7, 30}) {
         for (const int precision : {-1, 0, 1, 9, 25}) {
-          NumberFormat format{conversion,        (flags & 1) != 0, (flags & 2) != 0,
-                              (flags & 4) != 0,  (flags & 8) != 0, (flags & 16) != 0,
-                              static_cast<std::uint16_t>(width), static_cast<std::int16_t>(precision)};
+          NumberFormat format{conversion,
+                              (flags & 1) != 0,
+                              (flags & 2) != 0,
+                              (flags & 4) != 0,
+                              (flags & 8) != 0,
+                              (flags & 16) != 0,
+                              static_cast<std::uint16_t>(width),
+                              static_cast<std::int16_t>(precision)};
           std::string spelled = "%";
           if (format.left) spelled += '-';
           if (format.zero) spelled += '0';

@@ -1,5 +1,6 @@
 // What the host asks the agent through the mailbox, and what the agent answers. On the wire: JSON, at most
-// kRequestBytes and kReplyBytes, the reply with raw bytes behind it for bulk reads. docs/format/mailbox.md has examples.
+// kRequestBytes and kReplyBytes, the reply with raw bytes behind it for bulk reads. docs/format/mailbox.md
+// has examples.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +16,23 @@ namespace ivtrace::format {
 inline constexpr int kMailboxProtocol = 1;
 
 enum class Op {
-  kHello,     ///< who are you: version, kernel, CPUs, what works
-  kDoctor,    ///< checks of what this guest lacks for tracing
-  kStart,     ///< begin a recording; an earlier one is ended first
-  kStop,      ///< end it: everything still held is delivered before the reply; reply carries final counters
-  kEvents,    ///< change the enabled events and filters of the running recording
-  kBuffer,    ///< change the kernel buffer's size of the running recording
-  kStats,     ///< counters per CPU
-  kClock,     ///< answer handshake pings on a CPU until `clock_limit_us` has passed or ping_seq becomes ~0
-  kRead,      ///< bulk text (Bulk), from an offset on
+  kHello,   ///< who are you: version, kernel, CPUs, what works
+  kDoctor,  ///< checks of what this guest lacks for tracing
+  kStart,   ///< begin a recording; an earlier one is ended first
+  kStop,    ///< end it: everything still held is delivered before the reply; reply carries final counters
+  kEvents,  ///< change the enabled events and filters of the running recording
+  kBuffer,  ///< change the kernel buffer's size of the running recording
+  kStats,   ///< counters per CPU
+  kClock,   ///< answer handshake pings on a CPU until `clock_limit_us` has passed or ping_seq becomes ~0
+  kRead,    ///< bulk text (Bulk), from an offset on
 };
 
 enum class Bulk {
-  kFormats,        ///< header_page and the enabled events' formats (framing: docs/format/run.md)
+  kFormats,  ///< header_page and the enabled events' formats (framing: docs/format/run.md)
   kKallsyms,
-  kCmdlines,       ///< "pid comm\n" of every task, threads included, now
+  kCmdlines,  ///< "pid comm\n" of every task, threads included, now
   kPrintkFormats,
-  kEventNames,     ///< available_events
+  kEventNames,  ///< available_events
 };
 
 /// One request. Only the fields that an op uses are sent.
@@ -41,8 +42,8 @@ struct Request {
   std::vector<std::string> events;             ///< "system:name", already expanded by the asker or a glob
   std::map<std::string, std::string> filters;  ///< "system:name" → kernel filter expression
   // kStart, kBuffer
-  std::uint64_t buffer_kb = 0;   ///< per CPU; 0: the agent's default
-  std::string feed;              ///< kStart: "", "map" or "read": how trace_pipe_raw is drained; "" is the best there is
+  std::uint64_t buffer_kb = 0;  ///< per CPU; 0: the agent's default
+  std::string feed;  ///< kStart: "", "map" or "read": how trace_pipe_raw is drained; "" is the best there is
   // kClock
   std::uint32_t clock_cpu = 0;
   std::uint64_t clock_limit_us = 0;
@@ -73,15 +74,15 @@ struct CpuCounters {
 /// One thing a machine has or lacks for tracing.
 struct Check {
   std::string name;
-  std::string state;   ///< "ok", "missing" or "warning"
+  std::string state;  ///< "ok", "missing" or "warning"
   std::string detail;
-  std::string hint;    ///< how to get it, when it is missing
+  std::string hint;  ///< how to get it, when it is missing
 };
 
 /// One reply. `ok` false: `message` and `hint` say why, as in base/result.h.
 struct Reply {
   bool ok = true;
-  std::string code;     ///< error's kind: "not-found", "permission", …
+  std::string code;  ///< error's kind: "not-found", "permission", …
   std::string message;
   std::string hint;
   // kHello
@@ -93,8 +94,8 @@ struct Reply {
   std::string boot_id;
   std::int32_t agent_pid = 0;
   std::uint64_t tsc_khz = 0;
-  std::uint32_t page_size = 0;   ///< bytes of a sub-buffer
-  std::string feed;              ///< kHello: best there is; kStart: what is used: "map" or "read"
+  std::uint32_t page_size = 0;  ///< bytes of a sub-buffer
+  std::string feed;             ///< kHello: best there is; kStart: what is used: "map" or "read"
   bool recording = false;
   std::vector<AgentCpu> cpus;
   // kStart, kEvents

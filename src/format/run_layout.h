@@ -23,9 +23,9 @@ inline constexpr const char* kCmdlinesName = "cmdlines";
 inline constexpr const char* kPrintkFormatsName = "printk_formats";
 inline constexpr const char* kHostMachine = "host";
 
-/// How a .pages file is framed. kSlots: whole sub-buffers of the kernel's size, one after the other, as splice() moves
-/// them; the used part is told by each one's commit word. kPacked: a PackedPage before each image, images cut to the
-/// bytes used; the last image may grow while recording.
+/// How a .pages file is framed. kSlots: whole sub-buffers of the kernel's size, one after the other, as
+/// splice() moves them; the used part is told by each one's commit word. kPacked: a PackedPage before each
+/// image, images cut to the bytes used; the last image may grow while recording.
 enum class PageLayout { kSlots, kPacked };
 
 enum PackedFlags : std::uint32_t {
@@ -33,8 +33,9 @@ enum PackedFlags : std::uint32_t {
   kPackedMissedCounted = 1u << 1,  ///< `missed` says how many
 };
 
-/// Precedes each image of a packed file. `bytes` counts the image with its 16-byte sub-buffer header. It is raised
-/// *before* the bytes are appended, so a file that ends early is cut, never misread: a reader takes what is there.
+/// Precedes each image of a packed file. `bytes` counts the image with its 16-byte sub-buffer header. It is
+/// raised *before* the bytes are appended, so a file that ends early is cut, never misread: a reader takes
+/// what is there.
 struct PackedPage {
   std::uint32_t bytes;
   std::uint32_t flags;

@@ -61,7 +61,8 @@ std::vector<Option> options_of(const std::vector<std::string>& arguments) {
     std::string_view name = arguments[i];
     if (name.size() < 2 || name.front() != '-') continue;
     name.remove_prefix(name.starts_with("--") ? 2 : 1);
-    // An option without a value is followed by the next option: no value that matters here starts with a dash.
+    // An option without a value is followed by the next option: no value that matters here starts with a
+    // dash.
     Option option{std::string(name), {}};
     if (i + 1 < arguments.size() && !arguments[i + 1].starts_with("-")) option.text = arguments[++i];
     options.push_back(std::move(option));
@@ -74,7 +75,8 @@ std::optional<std::string> unix_socket_of(std::string_view text) {
   if (!text.starts_with("unix:")) return std::nullopt;
   const OptionValues values = parse_option(text.substr(5), "path");
   const std::string server = get(values, "server", "off");
-  if (server == "off" || server == "no") return std::nullopt;  // QEMU is the client there: nobody can connect to it
+  if (server == "off" || server == "no")
+    return std::nullopt;  // QEMU is the client there: nobody can connect to it
   return get(values, "path");
 }
 
@@ -86,7 +88,8 @@ Disk disk_of_drive(const OptionValues& drive) {
   // The documented defaults (qemu(1), -drive).
   disk.aio = get(drive, "aio", get(drive, "file.aio", "threads"));
   disk.cache = get(drive, "cache");
-  if (disk.cache.empty()) disk.cache = cache_mode(true, is_on(drive, "cache.direct"), is_on(drive, "cache.no-flush"));
+  if (disk.cache.empty())
+    disk.cache = cache_mode(true, is_on(drive, "cache.direct"), is_on(drive, "cache.no-flush"));
   return disk;
 }
 
@@ -117,7 +120,8 @@ class BlockGraph {
     Disk disk;
     disk.device = name;
     disk.format = get(top, "driver");
-    // Filters and formats have their protocol node below them, inline or by name; a loop of names ends with the bound.
+    // Filters and formats have their protocol node below them, inline or by name; a loop of names ends with
+    // the bound.
     OptionValues node = top;
     std::string prefix;
     for (int depth = 0; depth < kMaxDepth; ++depth) {
@@ -133,7 +137,8 @@ class BlockGraph {
     }
     disk.path = get(node, prefix + "filename");
     disk.aio = get(node, prefix + "aio", "threads");
-    disk.cache = cache_mode(true, is_on(node, prefix + "cache.direct"), is_on(node, prefix + "cache.no-flush"));
+    disk.cache =
+        cache_mode(true, is_on(node, prefix + "cache.direct"), is_on(node, prefix + "cache.no-flush"));
     const std::string driver = get(node, prefix + "driver");
     if (disk.format == driver && (driver == "file" || driver == "host_device")) disk.format = "raw";
     return disk;
@@ -145,8 +150,8 @@ class BlockGraph {
 struct Parts {
   CommandLine result;
   BlockGraph blocks;
-  std::map<std::string, OptionValues> memory;    ///< -object memory-backend-file by id
-  std::vector<std::string> ring_memory;          ///< memdev of each ivshmem-plain
+  std::map<std::string, OptionValues> memory;  ///< -object memory-backend-file by id
+  std::vector<std::string> ring_memory;        ///< memdev of each ivshmem-plain
   std::map<std::string, OptionValues> chardevs;
   std::vector<OptionValues> monitors;
 };
@@ -164,7 +169,8 @@ void take_qmp(const std::string& text, Parts& parts) {
 void take_drive(const OptionValues& drive, Parts& parts) {
   const Disk disk = disk_of_drive(drive);
   const std::string interface = get(drive, "if");
-  if (disk.path.empty() || interface == "pflash" || interface == "floppy" || get(drive, "media") == "cdrom") return;
+  if (disk.path.empty() || interface == "pflash" || interface == "floppy" || get(drive, "media") == "cdrom")
+    return;
   parts.result.disks.push_back(disk);
 }
 
@@ -174,7 +180,8 @@ void take_device(const OptionValues& device, Parts& parts) {
 
 void take_machine(const std::string& text, Parts& parts) {
   const OptionValues machine = parse_option(text, "type");
-  if (const std::string accel = get(machine, "accel"); !accel.empty()) parts.result.accel = accel.substr(0, accel.find(':'));
+  if (const std::string accel = get(machine, "accel"); !accel.empty())
+    parts.result.accel = accel.substr(0, accel.find(':'));
 }
 
 void take(const Option& option, Parts& parts) {
@@ -185,7 +192,8 @@ void take(const Option& option, Parts& parts) {
     result.uuid = option.text;
   } else if (option.name == "smp") {
     const OptionValues smp = parse_option(option.text, "cpus");
-    if (const auto cpus = parse_u64(get(smp, "cpus")); cpus && *cpus <= 8192) result.cpus = static_cast<std::uint32_t>(*cpus);
+    if (const auto cpus = parse_u64(get(smp, "cpus")); cpus && *cpus <= 8192)
+      result.cpus = static_cast<std::uint32_t>(*cpus);
   } else if (option.name == "accel") {
     // Several -accel are tried in turn; which one it became, the monitor or the vCPU threads' names tell.
     const std::string accel = get(parse_option(option.text, "accel"), "accel");
@@ -239,10 +247,12 @@ void tie_monitors(Parts& parts) {
     const auto chardev = parts.chardevs.find(get(monitor, "chardev"));
     if (chardev == parts.chardevs.end()) continue;
     const std::string path = get(chardev->second, "path");
-    if (get(chardev->second, "backend") == "socket" && !path.empty() && get(chardev->second, "server", "off") != "off") {
+    if (get(chardev->second, "backend") == "socket" && !path.empty() &&
+        get(chardev->second, "server", "off") != "off") {
       parts.result.qmp_sockets.push_back(path);
     } else {
-      parts.result.unknown.push_back("the QMP monitor is held by QEMU's parent (libvirt): it cannot be asked");
+      parts.result.unknown.push_back(
+          "the QMP monitor is held by QEMU's parent (libvirt): it cannot be asked");
     }
   }
 }

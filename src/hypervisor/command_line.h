@@ -1,8 +1,9 @@
 // What a QEMU command line tells: name, UUID, accelerator, disks, rings, monitors.
 //
-// QEMU's own syntax (qemu-options.hx, util/keyval.c): "-option value", "--option value"; a value is "key=value,…" with an
-// implied first key, ",," for a comma within a value, "on" for a key alone; -blockdev, -device and -object also take JSON.
-// The text comes from another process and may be anything; every list is bounded.
+// QEMU's own syntax (qemu-options.hx, util/keyval.c): "-option value", "--option value"; a value is
+// "key=value,…" with an implied first key, ",," for a comma within a value, "on" for a key alone; -blockdev,
+// -device and -object also take JSON. The text comes from another process and may be anything; every list is
+// bounded.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +28,11 @@ struct CommandLine {
   std::string name;
   std::string uuid;
   std::string accel;
-  std::optional<std::uint32_t> cpus;    ///< -smp, online at start
+  std::optional<std::uint32_t> cpus;  ///< -smp, online at start
   std::vector<Disk> disks;
-  std::vector<RingBacking> rings;       ///< memory files behind ivshmem-plain devices
-  std::vector<std::string> qmp_sockets; ///< UNIX sockets that QEMU listens on for QMP
-  std::vector<std::string> unknown;     ///< "the monitor is a file descriptor", …
+  std::vector<RingBacking> rings;        ///< memory files behind ivshmem-plain devices
+  std::vector<std::string> qmp_sockets;  ///< UNIX sockets that QEMU listens on for QMP
+  std::vector<std::string> unknown;      ///< "the monitor is a file descriptor", …
 };
 
 /// `arguments` without the program's name.

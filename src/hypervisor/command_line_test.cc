@@ -14,12 +14,32 @@ TEST(Option, SplitsAtSingleCommasOnly) {
 }
 
 TEST(CommandLine, AGuestStartedByHand) {
-  const CommandLine line = parse_command_line(
-      {"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512", "-nographic", "-name", "vm1", "-uuid",
-       "6f1d1e4e-0d5b-4f0e-9d0e-0c6f8f3f7a11", "-object", "memory-backend-file,size=16M,share=on,mem-path=/dev/shm/r0,id=hm",
-       "-device", "ivshmem-plain,memdev=hm", "-drive", "file=a,,b.img,if=none,id=d0,format=raw,cache=none,aio=native",
-       "-device", "virtio-blk-pci,drive=d0", "-drive", "if=pflash,file=/usr/share/OVMF.fd", "-qmp",
-       "unix:/run/vm1.qmp,server=on,wait=off"});
+  const CommandLine line =
+      parse_command_line({"-accel",
+                          "tcg,thread=multi",
+                          "-cpu",
+                          "max",
+                          "-smp",
+                          "2",
+                          "-m",
+                          "512",
+                          "-nographic",
+                          "-name",
+                          "vm1",
+                          "-uuid",
+                          "6f1d1e4e-0d5b-4f0e-9d0e-0c6f8f3f7a11",
+                          "-object",
+                          "memory-backend-file,size=16M,share=on,mem-path=/dev/shm/r0,id=hm",
+                          "-device",
+                          "ivshmem-plain,memdev=hm",
+                          "-drive",
+                          "file=a,,b.img,if=none,id=d0,format=raw,cache=none,aio=native",
+                          "-device",
+                          "virtio-blk-pci,drive=d0",
+                          "-drive",
+                          "if=pflash,file=/usr/share/OVMF.fd",
+                          "-qmp",
+                          "unix:/run/vm1.qmp,server=on,wait=off"});
   EXPECT_EQ(line.name, "vm1");
   EXPECT_EQ(line.uuid, "6f1d1e4e-0d5b-4f0e-9d0e-0c6f8f3f7a11");
   EXPECT_EQ(line.accel, "tcg");
@@ -38,16 +58,32 @@ TEST(CommandLine, AGuestStartedByHand) {
 
 TEST(CommandLine, AGuestStartedByLibvirt) {
   const CommandLine line = parse_command_line(
-      {"-name", "guest=deb12,debug-threads=on", "-S", "-object",
-       R"({"qom-type":"secret","id":"masterKey0","format":"raw","file":"/var/lib/libvirt/qemu/k.aes"})", "-machine",
-       "pc-q35-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram", "-accel", "kvm", "-smp", "4,sockets=4,cores=1,threads=1",
-       "-chardev", "socket,id=charmonitor,fd=26,server=on,wait=off", "-mon", "chardev=charmonitor,id=monitor,mode=control",
-       "-blockdev", R"({"driver":"file","filename":"/var/lib/libvirt/images/d.qcow2","node-name":"libvirt-1-storage",)"
-                    R"("auto-read-only":true,"cache":{"direct":true,"no-flush":false},"aio":"io_uring"})",
-       "-blockdev", R"({"node-name":"libvirt-1-format","driver":"qcow2","file":"libvirt-1-storage","backing":null})",
-       "-device", R"({"driver":"virtio-blk-pci","bus":"pci.4","drive":"libvirt-1-format","id":"virtio-disk0"})", "-object",
+      {"-name",
+       "guest=deb12,debug-threads=on",
+       "-S",
+       "-object",
+       R"({"qom-type":"secret","id":"masterKey0","format":"raw","file":"/var/lib/libvirt/qemu/k.aes"})",
+       "-machine",
+       "pc-q35-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram",
+       "-accel",
+       "kvm",
+       "-smp",
+       "4,sockets=4,cores=1,threads=1",
+       "-chardev",
+       "socket,id=charmonitor,fd=26,server=on,wait=off",
+       "-mon",
+       "chardev=charmonitor,id=monitor,mode=control",
+       "-blockdev",
+       R"({"driver":"file","filename":"/var/lib/libvirt/images/d.qcow2","node-name":"libvirt-1-storage",)"
+       R"("auto-read-only":true,"cache":{"direct":true,"no-flush":false},"aio":"io_uring"})",
+       "-blockdev",
+       R"({"node-name":"libvirt-1-format","driver":"qcow2","file":"libvirt-1-storage","backing":null})",
+       "-device",
+       R"({"driver":"virtio-blk-pci","bus":"pci.4","drive":"libvirt-1-format","id":"virtio-disk0"})",
+       "-object",
        R"({"qom-type":"memory-backend-file","id":"shmmem0","mem-path":"/dev/shm/iv","size":4194304,"share":true})",
-       "-device", R"({"driver":"ivshmem-plain","id":"shm0","memdev":"shmmem0"})"});
+       "-device",
+       R"({"driver":"ivshmem-plain","id":"shm0","memdev":"shmmem0"})"});
   EXPECT_EQ(line.name, "deb12");
   EXPECT_EQ(line.accel, "kvm");
   EXPECT_EQ(line.cpus, 4u);
@@ -64,9 +100,11 @@ TEST(CommandLine, AGuestStartedByLibvirt) {
 }
 
 TEST(CommandLine, MonitorsByChardevAndDottedBlockdevs) {
-  const CommandLine line = parse_command_line(
-      {"--chardev", "socket,path=/run/m.sock,id=m,server,nowait", "--mon", "m,mode=control", "-machine", "q35,accel=kvm:tcg",
-       "-blockdev", "driver=raw,node-name=n0,file.driver=host_device,file.filename=/dev/sdb,file.aio=native,file.cache.direct=on"});
+  const CommandLine line =
+      parse_command_line({"--chardev", "socket,path=/run/m.sock,id=m,server,nowait", "--mon",
+                          "m,mode=control", "-machine", "q35,accel=kvm:tcg", "-blockdev",
+                          "driver=raw,node-name=n0,file.driver=host_device,file.filename=/dev/"
+                          "sdb,file.aio=native,file.cache.direct=on"});
   EXPECT_EQ(line.qmp_sockets, std::vector<std::string>{"/run/m.sock"});
   EXPECT_EQ(line.accel, "kvm");
   ASSERT_EQ(line.disks.size(), 1u);
@@ -76,17 +114,19 @@ TEST(CommandLine, MonitorsByChardevAndDottedBlockdevs) {
 }
 
 TEST(CommandLine, RingsThatNobodyElseCanMapAreToldNotListed) {
-  const CommandLine line = parse_command_line({"-object", "memory-backend-file,size=16M,mem-path=/dev/shm/r0,id=a", "-device",
-                                               "ivshmem-plain,memdev=a", "-device", "ivshmem-plain,memdev=b"});
+  const CommandLine line =
+      parse_command_line({"-object", "memory-backend-file,size=16M,mem-path=/dev/shm/r0,id=a", "-device",
+                          "ivshmem-plain,memdev=a", "-device", "ivshmem-plain,memdev=b"});
   EXPECT_TRUE(line.rings.empty());
   EXPECT_EQ(line.unknown.size(), 2u);
 }
 
 TEST(CommandLine, NonsenseIsNoDanger) {
-  const CommandLine line = parse_command_line(
-      {"-name", "-uuid", "-smp", "99999999999999999999", "-drive", "", "-blockdev", "{", "-blockdev",
-       R"({"node-name":"a","file":"b","driver":"x"})", "-blockdev", R"({"node-name":"b","file":"a","driver":"x"})", "-qmp",
-       "tcp:1:2", "-object", std::string(100000, ','), "-device", std::string(50000, '{')});
+  const CommandLine line =
+      parse_command_line({"-name", "-uuid", "-smp", "99999999999999999999", "-drive", "", "-blockdev", "{",
+                          "-blockdev", R"({"node-name":"a","file":"b","driver":"x"})", "-blockdev",
+                          R"({"node-name":"b","file":"a","driver":"x"})", "-qmp", "tcp:1:2", "-object",
+                          std::string(100000, ','), "-device", std::string(50000, '{')});
   EXPECT_FALSE(line.cpus);
   EXPECT_TRUE(line.disks.empty());
   EXPECT_EQ(line.unknown.size(), 1u);

@@ -1,6 +1,7 @@
-// How one guest is looked at: the command line first, since it is always there; then its monitor, whose word replaces
-// what hot-plugging may have changed; then /proc again for what neither told. The monitor's word is checked where the
-// kernel knows better: a vCPU's thread must be a thread of that process, a ring's file must be mapped by it.
+// How one guest is looked at: the command line first, since it is always there; then its monitor, whose word
+// replaces what hot-plugging may have changed; then /proc again for what neither told. The monitor's word is
+// checked where the kernel knows better: a vCPU's thread must be a thread of that process, a ring's file must
+// be mapped by it.
 #include "hypervisor/inventory.h"
 
 #include <sys/stat.h>
@@ -27,12 +28,13 @@ void say_unknown(Guest& guest, std::string text) {
 
 std::string absolute(const std::string& path, const std::string& directory) {
   // "json:{…}", "nbd://…" are no paths of the file system.
-  if (path.empty() || path.front() == '/' || directory.empty() || path.find(':') != std::string::npos) return path;
+  if (path.empty() || path.front() == '/' || directory.empty() || path.find(':') != std::string::npos)
+    return path;
   return directory + "/" + path;
 }
 
 void identify(Disk& disk) {
-  struct stat file{};
+  struct stat file {};
   if (disk.path.empty() || disk.path.front() != '/' || stat(disk.path.c_str(), &file) != 0) return;
   if (S_ISBLK(file.st_mode)) {
     disk.device_number = file.st_rdev;
@@ -48,7 +50,8 @@ class Interview {
   Interview(QmpConnection connection, Guest& guest) : connection_(std::move(connection)), guest_(guest) {}
 
   void ask_all(const std::vector<Disk>& command_line_disks, const std::string& directory) {
-    if (const auto name = ask("query-name"); name && !text_of(*name, "name").empty()) guest_.name = text_of(*name, "name");
+    if (const auto name = ask("query-name"); name && !text_of(*name, "name").empty())
+      guest_.name = text_of(*name, "name");
     if (const auto uuid = ask("query-uuid")) guest_.uuid = text_of(*uuid, "UUID");
     if (const auto status = ask("query-status")) guest_.status = text_of(*status, "status");
     if (const auto kvm = ask("query-kvm"); kvm && kvm->is_object()) ask_accel(*kvm);
@@ -74,7 +77,8 @@ class Interview {
   }
 
   std::optional<json> property(const std::string& path, const std::string& name) {
-    return ask("qom-get", json{{"path", path}, {"property", name}}.dump(-1, ' ', false, json::error_handler_t::replace));
+    return ask("qom-get",
+               json{{"path", path}, {"property", name}}.dump(-1, ' ', false, json::error_handler_t::replace));
   }
 
   void ask_accel(const json& kvm) {
@@ -129,8 +133,8 @@ class Interview {
 };
 
 /// Asks the first monitor that answers.
-void ask_monitors(const std::vector<std::string>& sockets, const CommandLine& line, const std::string& directory,
-                  const InventoryOptions& options, Guest& guest) {
+void ask_monitors(const std::vector<std::string>& sockets, const CommandLine& line,
+                  const std::string& directory, const InventoryOptions& options, Guest& guest) {
   for (const std::string& socket : sockets) {
     guest.qmp.path = absolute(socket, directory);
     auto connection = QmpConnection::open(guest.qmp.path, options.step_limit, options.guest_limit);
@@ -160,7 +164,8 @@ std::optional<Vcpu> vcpu_of_thread(const ProcessThread& thread, std::string& acc
 
 void check_threads(const std::vector<ProcessThread>& threads, Guest& guest) {
   const auto is_foreign = [&](const Vcpu& vcpu) {
-    return std::none_of(threads.begin(), threads.end(), [&](const ProcessThread& thread) { return thread.tid == vcpu.thread; });
+    return std::none_of(threads.begin(), threads.end(),
+                        [&](const ProcessThread& thread) { return thread.tid == vcpu.thread; });
   };
   if (std::erase_if(guest.vcpus, is_foreign) != 0) {
     say_unknown(guest, "the monitor named vCPU threads that are none of the process': they are left out");
@@ -172,17 +177,21 @@ void check_threads(const std::vector<ProcessThread>& threads, Guest& guest) {
   }
   if (guest.accel.empty()) guest.accel = accel;
   if (guest.vcpus.empty()) guest.vcpus = std::move(named);
-  std::sort(guest.vcpus.begin(), guest.vcpus.end(), [](const Vcpu& a, const Vcpu& b) { return a.index < b.index; });
+  std::sort(guest.vcpus.begin(), guest.vcpus.end(),
+            [](const Vcpu& a, const Vcpu& b) { return a.index < b.index; });
   if (guest.vcpus.empty()) {
-    say_unknown(guest, "which threads run the vCPUs: the monitor did not tell and the threads have no names "
-                       "(start QEMU with -qmp unix:… or with -name …,debug-threads=on)");
+    say_unknown(guest,
+                "which threads run the vCPUs: the monitor did not tell and the threads have no names "
+                "(start QEMU with -qmp unix:… or with -name …,debug-threads=on)");
   }
 }
 
 void check_rings(const std::string& proc, Guest& guest) {
   std::erase_if(guest.rings, [&](const RingBacking& ring) {
     if (has_mapped(guest.pid, ring.path, proc)) return false;
-    say_unknown(guest, "the ring's file " + ring.path + " is not what the process has mapped (deleted, or in another mount namespace): left out");
+    say_unknown(guest,
+                "the ring's file " + ring.path +
+                    " is not what the process has mapped (deleted, or in another mount namespace): left out");
     return true;
   });
 }
@@ -199,9 +208,12 @@ void complete(const CommandLine& line, const std::string& proc, Guest& guest) {
   }
   for (Disk& disk : guest.disks) identify(disk);
   if (guest.qmp.state == QmpState::kNone) {
-    say_unknown(guest, "what was plugged since the start: no monitor to ask (QEMU option -qmp unix:PATH,server=on,wait=off)");
+    say_unknown(guest,
+                "what was plugged since the start: no monitor to ask (QEMU option -qmp "
+                "unix:PATH,server=on,wait=off)");
   } else if (guest.qmp.state != QmpState::kOk) {
-    say_unknown(guest, "what was plugged since the start: the monitor did not tell all (" + guest.qmp.detail + ")");
+    say_unknown(guest,
+                "what was plugged since the start: the monitor did not tell all (" + guest.qmp.detail + ")");
   }
 }
 
@@ -209,10 +221,14 @@ void complete(const CommandLine& line, const std::string& proc, Guest& guest) {
 
 const char* to_string(QmpState state) {
   switch (state) {
-    case QmpState::kNone: return "none";
-    case QmpState::kOk: return "ok";
-    case QmpState::kBusy: return "busy";
-    case QmpState::kFailed: return "failed";
+    case QmpState::kNone:
+      return "none";
+    case QmpState::kOk:
+      return "ok";
+    case QmpState::kBusy:
+      return "busy";
+    case QmpState::kFailed:
+      return "failed";
   }
   return "failed";
 }

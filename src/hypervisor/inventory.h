@@ -1,9 +1,11 @@
-// The QEMU guests of this host: who they are, what runs their vCPUs, what backs their disks, where their ring is.
+// The QEMU guests of this host: who they are, what runs their vCPUs, what backs their disks, where their ring
+// is.
 //
-// Facts come from /proc (command line, threads, open files) and, where the process has a monitor on a UNIX socket, from
-// QMP. A QMP socket serves one client at a time and may be held by somebody else, and QEMU may be compromised or hang: every
-// step has a time limit, every reply a size limit, the connection is closed at once after use, and what could not be
-// learned is said in Guest::unknown. Only the absence of all of /proc is an error.
+// Facts come from /proc (command line, threads, open files) and, where the process has a monitor on a UNIX
+// socket, from QMP. A QMP socket serves one client at a time and may be held by somebody else, and QEMU may
+// be compromised or hang: every step has a time limit, every reply a size limit, the connection is closed at
+// once after use, and what could not be learned is said in Guest::unknown. Only the absence of all of /proc
+// is an error.
 #pragma once
 
 #include <cstdint>
@@ -18,29 +20,30 @@
 namespace ivtrace::hypervisor {
 
 struct Vcpu {
-  std::int32_t index = -1;                ///< QEMU's cpu-index
-  Tid thread;                             ///< host thread that runs it
-  std::optional<std::uint32_t> apic_id;   ///< from QMP; KVM's vcpu_id is the same number
+  std::int32_t index = -1;               ///< QEMU's cpu-index
+  Tid thread;                            ///< host thread that runs it
+  std::optional<std::uint32_t> apic_id;  ///< from QMP; KVM's vcpu_id is the same number
 };
 
 struct Disk {
-  std::string device;    ///< QEMU's name of the drive, node or front-end
-  std::string path;      ///< of the image, absolute where QEMU's working directory is readable
-  std::string format;    ///< raw, qcow2, …, "" when unknown
-  std::string aio;       ///< threads, native, io_uring, "" when unknown
-  std::string cache;     ///< none, writeback, writethrough, directsync, unsafe, "" when unknown
-  std::uint64_t device_number = 0;  ///< st_rdev of a block device, else st_dev of the image's file system; 0 unknown
-  std::uint64_t inode = 0;          ///< of the image file; 0 for block devices or when unknown
+  std::string device;  ///< QEMU's name of the drive, node or front-end
+  std::string path;    ///< of the image, absolute where QEMU's working directory is readable
+  std::string format;  ///< raw, qcow2, …, "" when unknown
+  std::string aio;     ///< threads, native, io_uring, "" when unknown
+  std::string cache;   ///< none, writeback, writethrough, directsync, unsafe, "" when unknown
+  std::uint64_t device_number =
+      0;                    ///< st_rdev of a block device, else st_dev of the image's file system; 0 unknown
+  std::uint64_t inode = 0;  ///< of the image file; 0 for block devices or when unknown
 };
 
 /// The memory behind an ivshmem-plain device.
 struct RingBacking {
   std::string path;
-  std::uint64_t bytes = 0;   ///< as configured, 0 unknown
+  std::uint64_t bytes = 0;  ///< as configured, 0 unknown
 };
 
 enum class QmpState {
-  kNone,    ///< the process has no monitor on a UNIX socket that we know of
+  kNone,  ///< the process has no monitor on a UNIX socket that we know of
   kOk,
   kBusy,    ///< somebody else is connected: no greeting within the limit
   kFailed,  ///< it refused, hung or talked nonsense: `detail` says what
@@ -56,14 +59,14 @@ struct Monitor {
 /// One QEMU process. (pid, start_time) is its identity: a pid alone may be used again.
 struct Guest {
   Pid pid;
-  std::uint64_t start_time = 0;   ///< clock ticks since boot, /proc/PID/stat field 22
-  std::string name;               ///< as given to QEMU, or "qemu-<pid>"
-  std::string uuid;               ///< "" when unknown
-  std::string accel;              ///< "kvm", "tcg", "" when unknown
-  std::string status;             ///< QMP's "running", "paused", …; "" when unknown
+  std::uint64_t start_time = 0;  ///< clock ticks since boot, /proc/PID/stat field 22
+  std::string name;              ///< as given to QEMU, or "qemu-<pid>"
+  std::string uuid;              ///< "" when unknown
+  std::string accel;             ///< "kvm", "tcg", "" when unknown
+  std::string status;            ///< QMP's "running", "paused", …; "" when unknown
   std::vector<Vcpu> vcpus;
   std::vector<Disk> disks;
-  std::vector<RingBacking> rings; ///< usually none or one
+  std::vector<RingBacking> rings;  ///< usually none or one
   Monitor qmp;
   std::vector<std::string> unknown;  ///< what could not be learned and why, for people
 
@@ -84,19 +87,20 @@ Result<Guest> inspect_guest(Pid pid, const InventoryOptions& options = {});
 
 struct ProcessThread {
   Tid tid;
-  std::string name;   ///< comm; any bytes
+  std::string name;  ///< comm; any bytes
 };
 /// The threads of a process now, by rising tid; kGone when it is no more.
 Result<std::vector<ProcessThread>> list_threads(Pid pid, const std::string& proc = "/proc");
 
-/// Tells which guests came and went between two looks. A new process is asked by QMP at once, a known one at every tenth
-/// look: what was plugged meanwhile is seen then, and a recording does not hold monitors. One thread.
+/// Tells which guests came and went between two looks. A new process is asked by QMP at once, a known one at
+/// every tenth look: what was plugged meanwhile is seen then, and a recording does not hold monitors. One
+/// thread.
 class Watch {
  public:
   struct Changes {
     std::vector<Guest> came;
     std::vector<Guest> gone;
-    std::vector<Guest> changed;   ///< known ones of which more or other things are known now
+    std::vector<Guest> changed;  ///< known ones of which more or other things are known now
     bool any() const { return !came.empty() || !gone.empty() || !changed.empty(); }
   };
 
@@ -109,7 +113,7 @@ class Watch {
  private:
   InventoryOptions options_;
   std::vector<Guest> guests_;
-  std::map<Pid, unsigned> looks_;   ///< since the guest came
+  std::map<Pid, unsigned> looks_;  ///< since the guest came
 };
 
 }  // namespace ivtrace::hypervisor

@@ -36,7 +36,8 @@ class TemporaryDirectory : public testing::Test {
 
 class FakeProc : public TemporaryDirectory {
  protected:
-  void process(int pid, std::uint64_t start, const std::string& program, const std::vector<std::string>& arguments,
+  void process(int pid, std::uint64_t start, const std::string& program,
+               const std::vector<std::string>& arguments,
                const std::vector<std::pair<int, std::string>>& threads) {
     const fs::path entry = directory_ / std::to_string(pid);
     fs::remove_all(entry);
@@ -65,7 +66,8 @@ class FakeProc : public TemporaryDirectory {
 
 TEST_F(FakeProc, FactsWithoutAMonitor) {
   process(50, 7, "/usr/bin/bash", {"-name", "no"}, {{50, "bash"}});
-  process(60, 9, "/usr/bin/qemu-system-x86_64", {"-name", "vm1,debug-threads=on", "-drive", "file=d.img,format=raw"},
+  process(60, 9, "/usr/bin/qemu-system-x86_64",
+          {"-name", "vm1,debug-threads=on", "-drive", "file=d.img,format=raw"},
           {{60, "qemu-system-x86"}, {62, "CPU 1/KVM"}, {61, "CPU 0/KVM"}, {63, "CPU x/KVM"}, {64, "worker"}});
   const auto guests = find_guests(options());
   ASSERT_TRUE(guests.ok());
@@ -137,11 +139,31 @@ class RealQemu : public TemporaryDirectory {
     const std::string disk = (directory_ / "disk.img").string();
     std::ofstream(disk).close();
     fs::resize_file(disk, 1 << 20);
-    std::vector<std::string> line{"qemu-system-x86_64", "-accel", "tcg", "-S", "-display", "none", "-nodefaults", "-smp",
-                                  "3,sockets=1,cores=3", "-m", "64", "-name", "lab,,1", "-uuid", "6f1d1e4e-0d5b-4f0e-9d0e-0c6f8f3f7a11",
-                                  "-object", "memory-backend-file,size=1M,share=on,mem-path=" + ring + ",id=hm", "-device",
-                                  "ivshmem-plain,memdev=hm", "-drive", "file=" + disk + ",if=none,id=d0,format=raw,aio=threads",
-                                  "-device", "virtio-blk-pci,drive=d0", "-qmp", "unix:" + qmp_ + ",server=on,wait=off"};
+    std::vector<std::string> line{"qemu-system-x86_64",
+                                  "-accel",
+                                  "tcg",
+                                  "-S",
+                                  "-display",
+                                  "none",
+                                  "-nodefaults",
+                                  "-smp",
+                                  "3,sockets=1,cores=3",
+                                  "-m",
+                                  "64",
+                                  "-name",
+                                  "lab,,1",
+                                  "-uuid",
+                                  "6f1d1e4e-0d5b-4f0e-9d0e-0c6f8f3f7a11",
+                                  "-object",
+                                  "memory-backend-file,size=1M,share=on,mem-path=" + ring + ",id=hm",
+                                  "-device",
+                                  "ivshmem-plain,memdev=hm",
+                                  "-drive",
+                                  "file=" + disk + ",if=none,id=d0,format=raw,aio=threads",
+                                  "-device",
+                                  "virtio-blk-pci,drive=d0",
+                                  "-qmp",
+                                  "unix:" + qmp_ + ",server=on,wait=off"};
     std::vector<char*> arguments;
     for (std::string& argument : line) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
@@ -186,8 +208,9 @@ TEST_F(RealQemu, IsKnownByItsMonitor) {
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(guest->vcpus[i].index, static_cast<int>(i));
     EXPECT_EQ(guest->vcpus[i].apic_id, i);
-    EXPECT_TRUE(std::any_of(threads->begin(), threads->end(),
-                            [&](const ProcessThread& thread) { return thread.tid == guest->vcpus[i].thread; }));
+    EXPECT_TRUE(std::any_of(threads->begin(), threads->end(), [&](const ProcessThread& thread) {
+      return thread.tid == guest->vcpus[i].thread;
+    }));
   }
   ASSERT_EQ(guest->disks.size(), 1u);
   EXPECT_EQ(guest->disks[0].path, (directory_ / "disk.img").string());
@@ -221,8 +244,12 @@ TEST_F(RealQemu, APluggedRingIsFoundAndADeletedOneIsNot) {
     auto monitor = QmpConnection::open(qmp_, kPatience, kPatience);
     ASSERT_TRUE(monitor.ok());
     const std::string second = (directory_ / "second").string();
-    ASSERT_TRUE(monitor->execute("object-add", R"({"qom-type":"memory-backend-file","id":"m2","share":true,"size":1048576,)"
-                                               R"("mem-path":")" + second + "\"}").ok());
+    ASSERT_TRUE(monitor
+                    ->execute("object-add",
+                              R"({"qom-type":"memory-backend-file","id":"m2","share":true,"size":1048576,)"
+                              R"("mem-path":")" +
+                                  second + "\"}")
+                    .ok());
     ASSERT_TRUE(monitor->execute("device_add", R"({"driver":"ivshmem-plain","id":"p2","memdev":"m2"})").ok());
   }
   EXPECT_EQ(inspect_guest(Pid(pid_), patient())->rings.size(), 2u);
@@ -238,7 +265,8 @@ TEST_F(RealQemu, ThatIsKilledIsGone) {
   if (!start()) GTEST_SKIP() << "qemu-system-x86_64 is not installed or does not start";
   Watch watch;
   const auto mine = [&](const std::vector<Guest>& guests) {
-    return std::any_of(guests.begin(), guests.end(), [&](const Guest& guest) { return guest.pid == Pid(pid_); });
+    return std::any_of(guests.begin(), guests.end(),
+                       [&](const Guest& guest) { return guest.pid == Pid(pid_); });
   };
   EXPECT_TRUE(mine(watch.look()->came));
   kill(pid_, SIGKILL);

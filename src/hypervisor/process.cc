@@ -57,9 +57,11 @@ Result<std::vector<Pid>> qemu_pids(const std::string& proc) {
 
 Result<std::uint64_t> start_time(Pid pid, const std::string& proc) {
   IVT_ASSIGN_OR_RETURN(const std::string stat, read_file(entry(pid, proc, "stat"), kMaxStat));
-  // The name (field 2) is in parentheses and may hold anything, parentheses and blanks included: count from the last.
+  // The name (field 2) is in parentheses and may hold anything, parentheses and blanks included: count from
+  // the last.
   const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return Error(ErrorCode::kCorrupt, "cannot read " + entry(pid, proc, "stat"));
+  if (name_end == std::string::npos)
+    return Error(ErrorCode::kCorrupt, "cannot read " + entry(pid, proc, "stat"));
   const auto fields = split(trim(std::string_view(stat).substr(name_end + 1)), ' ');
   if (fields.size() < 20) return Error(ErrorCode::kCorrupt, "cannot read " + entry(pid, proc, "stat"));
   return parse_u64(fields[19]);
@@ -67,7 +69,8 @@ Result<std::uint64_t> start_time(Pid pid, const std::string& proc) {
 
 Result<QemuProcess> read_process(Pid pid, const std::string& proc) {
   if (!is_qemu_program(read_link(entry(pid, proc, "exe")))) {
-    return Error(ErrorCode::kNotFound, "process " + std::to_string(pid.value) + " is no QEMU system emulator");
+    return Error(ErrorCode::kNotFound,
+                 "process " + std::to_string(pid.value) + " is no QEMU system emulator");
   }
   QemuProcess process;
   process.pid = pid;
@@ -78,13 +81,14 @@ Result<QemuProcess> read_process(Pid pid, const std::string& proc) {
   }
   if (text.back() == '\0') text.pop_back();
   const auto arguments = split(text, '\0');
-  for (std::size_t i = 1; i < arguments.size() && i <= kMaxArguments; ++i) process.arguments.emplace_back(arguments[i]);
+  for (std::size_t i = 1; i < arguments.size() && i <= kMaxArguments; ++i)
+    process.arguments.emplace_back(arguments[i]);
   process.working_directory = read_link(entry(pid, proc, "cwd"));
   return process;
 }
 
 bool has_mapped(Pid pid, const std::string& path, const std::string& proc) {
-  struct stat file{};
+  struct stat file {};
   if (stat(path.c_str(), &file) != 0) return false;
   const auto maps = read_file(entry(pid, proc, "maps"));
   if (!maps) return false;
@@ -92,8 +96,8 @@ bool has_mapped(Pid pid, const std::string& path, const std::string& proc) {
     unsigned major_number = 0;
     unsigned minor_number = 0;
     unsigned long long inode = 0;
-    if (std::sscanf(std::string(line.substr(0, 256)).c_str(), "%*s %*s %*s %x:%x %llu", &major_number, &minor_number,
-                    &inode) != 3) {
+    if (std::sscanf(std::string(line.substr(0, 256)).c_str(), "%*s %*s %*s %x:%x %llu", &major_number,
+                    &minor_number, &inode) != 3) {
       continue;
     }
     if (inode != file.st_ino) continue;
@@ -111,8 +115,10 @@ std::vector<std::string> open_images(Pid pid, const std::string& proc) {
   for (const std::string& name : *names) {
     const std::string target = read_link(directory + "/" + name);
     if (!target.starts_with("/") || target.starts_with("/dev/shm/") || images.size() >= kMaxImages) continue;
-    struct stat file{};
-    if (stat((directory + "/" + name).c_str(), &file) != 0 || !(S_ISREG(file.st_mode) || S_ISBLK(file.st_mode))) continue;
+    struct stat file {};
+    if (stat((directory + "/" + name).c_str(), &file) != 0 ||
+        !(S_ISREG(file.st_mode) || S_ISBLK(file.st_mode)))
+      continue;
     const auto info = read_file(entry(pid, proc, "fdinfo/" + name), kMaxStat);
     const std::size_t flags = info ? info->find("flags:") : std::string::npos;
     if (flags == std::string::npos) continue;

@@ -1,4 +1,5 @@
-// Processes as /proc shows them. A process may end between any two steps: that is kGone or kNotFound, never a mixture.
+// Processes as /proc shows them. A process may end between any two steps: that is kGone or kNotFound, never a
+// mixture.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace ivtrace::hypervisor {
 struct QemuProcess {
   Pid pid;
   std::uint64_t start_time = 0;
-  std::vector<std::string> arguments;   ///< without the program's name
-  std::string working_directory;        ///< "" when it may not be read
+  std::vector<std::string> arguments;  ///< without the program's name
+  std::string working_directory;       ///< "" when it may not be read
 };
 
 /// Pids of all processes whose program is a QEMU system emulator, rising.
@@ -26,8 +27,8 @@ Result<QemuProcess> read_process(Pid pid, const std::string& proc);
 /// Field 22 of /proc/PID/stat: clock ticks since boot; tells a pid from its next use.
 Result<std::uint64_t> start_time(Pid pid, const std::string& proc);
 
-/// Is the file mapped by the process? What a QEMU claims to be its ring is opened for writing: it must be a file that
-/// this QEMU itself has mapped.
+/// Is the file mapped by the process? What a QEMU claims to be its ring is opened for writing: it must be a
+/// file that this QEMU itself has mapped.
 bool has_mapped(Pid pid, const std::string& path, const std::string& proc);
 
 /// Regular files and block devices that the process has open for reading and writing.

@@ -58,7 +58,8 @@ QmpConnection::Time QmpConnection::step_end() const {
   return std::min(end_, Clock::now() + std::chrono::nanoseconds(step_limit_.value));
 }
 
-Result<QmpConnection> QmpConnection::open(const std::string& path, Nanoseconds step_limit, Nanoseconds total_limit) {
+Result<QmpConnection> QmpConnection::open(const std::string& path, Nanoseconds step_limit,
+                                          Nanoseconds total_limit) {
   const Time end = Clock::now() + std::chrono::nanoseconds(total_limit.value);
   const Time step_end = std::min(end, Clock::now() + std::chrono::nanoseconds(step_limit.value));
   IVT_ASSIGN_OR_RETURN(UniqueFd fd, connect_to(path, step_end));
@@ -95,7 +96,8 @@ Result<json> QmpConnection::execute(const std::string& command, const std::strin
       return message.error();
     }
     const auto reply_id = message->find("id");
-    if (reply_id == message->end() || !reply_id->is_number_unsigned() || reply_id->get<std::uint64_t>() != id) continue;
+    if (reply_id == message->end() || !reply_id->is_number_unsigned() || reply_id->get<std::uint64_t>() != id)
+      continue;
     if (const auto value = message->find("return"); value != message->end()) return json(std::move(*value));
     return Error(ErrorCode::kNotFound, "QMP command " + command + " failed");
   }
@@ -110,7 +112,8 @@ Status QmpConnection::send(const std::string& text, Time end) {
     if (count > 0) {
       sent += static_cast<std::size_t>(count);
     } else if (errno == EAGAIN) {
-      if (!wait_for(fd_.get(), POLLOUT, end)) return Error(ErrorCode::kTimeout, "the monitor takes no command");
+      if (!wait_for(fd_.get(), POLLOUT, end))
+        return Error(ErrorCode::kTimeout, "the monitor takes no command");
     } else if (errno != EINTR) {
       return Error(ErrorCode::kGone, "the monitor closed the connection");
     }

@@ -1,4 +1,5 @@
-// A QMP client with limits: QEMU's machine protocol, one JSON object per line (QEMU docs/interop/qmp-spec.rst).
+// A QMP client with limits: QEMU's machine protocol, one JSON object per line (QEMU
+// docs/interop/qmp-spec.rst).
 #pragma once
 
 #include <chrono>
@@ -12,17 +13,18 @@
 
 namespace ivtrace::hypervisor {
 
-/// One connection to a QMP server on a UNIX socket. Owns the descriptor; the connection ends with the object, and
-/// should end soon, since the server serves one client at a time. One thread.
+/// One connection to a QMP server on a UNIX socket. Owns the descriptor; the connection ends with the object,
+/// and should end soon, since the server serves one client at a time. One thread.
 class QmpConnection {
  public:
-  /// Connects, takes the greeting, leaves negotiation mode. Each step takes at most `step_limit`, all that is done with
-  /// the object at most `total_limit`. kBusy: somebody else is served. kCorrupt: what answers is no QMP.
+  /// Connects, takes the greeting, leaves negotiation mode. Each step takes at most `step_limit`, all that is
+  /// done with the object at most `total_limit`. kBusy: somebody else is served. kCorrupt: what answers is no
+  /// QMP.
   static Result<QmpConnection> open(const std::string& path, Nanoseconds step_limit, Nanoseconds total_limit);
 
-  /// What the command returned. kNotFound when QEMU answers with an error (no such command, object or property);
-  /// kTimeout, kCorrupt or kGone end the connection's use. `arguments` is a JSON object's text or empty. Events and
-  /// answers to other questions are skipped; a reply has at most kMaxReply bytes.
+  /// What the command returned. kNotFound when QEMU answers with an error (no such command, object or
+  /// property); kTimeout, kCorrupt or kGone end the connection's use. `arguments` is a JSON object's text or
+  /// empty. Events and answers to other questions are skipped; a reply has at most kMaxReply bytes.
   Result<nlohmann::json> execute(const std::string& command, const std::string& arguments = {});
 
   /// False after a failure that left the stream in an unknown state.

@@ -85,12 +85,14 @@ std::vector<Disk> disks_of(const json& query_block) {
   return disks;
 }
 
-std::vector<std::string> children_of(const json& qom_list, const std::string& parent, const std::string& type) {
+std::vector<std::string> children_of(const json& qom_list, const std::string& parent,
+                                     const std::string& type) {
   std::vector<std::string> children;
   if (!qom_list.is_array()) return children;
   for (const json& child : qom_list) {
     if (text_of(child, "type") != "child<" + type + ">" || children.size() >= kMaxChildren) continue;
-    if (const std::string name = text_of(child, "name"); !name.empty()) children.push_back(parent + "/" + name);
+    if (const std::string name = text_of(child, "name"); !name.empty())
+      children.push_back(parent + "/" + name);
   }
   return children;
 }

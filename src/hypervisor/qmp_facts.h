@@ -1,5 +1,6 @@
-// From QMP's replies to facts about a guest. The replies come from a process that its guest may have taken over: nothing
-// is believed about types, lengths or counts, and a list that is too long is cut and said to be.
+// From QMP's replies to facts about a guest. The replies come from a process that its guest may have taken
+// over: nothing is believed about types, lengths or counts, and a list that is too long is cut and said to
+// be.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -21,15 +22,16 @@ std::vector<QmpVcpu> vcpus_of(const nlohmann::json& query_cpus_fast);
 std::vector<Disk> disks_of(const nlohmann::json& query_block);
 
 /// Paths of the children of one type in a qom-list reply.
-std::vector<std::string> children_of(const nlohmann::json& qom_list, const std::string& parent, const std::string& type);
+std::vector<std::string> children_of(const nlohmann::json& qom_list, const std::string& parent,
+                                     const std::string& type);
 
 /// A string member of an object, or "": bounded, without NUL bytes.
 std::string text_of(const nlohmann::json& value, const std::string& key);
 /// A string value, or "".
 std::string text_of(const nlohmann::json& value);
 
-/// Merges the monitor's disks into those of the command line: the monitor knows what was plugged and replaced, the
-/// command line knows the AIO mode.
+/// Merges the monitor's disks into those of the command line: the monitor knows what was plugged and
+/// replaced, the command line knows the AIO mode.
 std::vector<Disk> merge_disks(const std::vector<Disk>& command_line, std::vector<Disk> monitor);
 
 }  // namespace ivtrace::hypervisor

@@ -7,7 +7,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ivtrace::hypervisor;
-  const auto reply = nlohmann::json::parse(std::string_view(reinterpret_cast<const char*>(data), size), nullptr, false);
+  const auto reply =
+      nlohmann::json::parse(std::string_view(reinterpret_cast<const char*>(data), size), nullptr, false);
   vcpus_of(reply);
   merge_disks(disks_of(reply), disks_of(reply));
   children_of(reply, "/machine", "ivshmem-plain");

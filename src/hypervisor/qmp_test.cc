@@ -25,7 +25,8 @@ constexpr Nanoseconds kPatience{20'000'000'000};
 constexpr Nanoseconds kShort{150'000'000};
 constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
 
-/// Listens on a socket and serves one client with `serve` in a thread of its own; ends when the client leaves.
+/// Listens on a socket and serves one client with `serve` in a thread of its own; ends when the client
+/// leaves.
 class FakeQemu {
  public:
   explicit FakeQemu(std::function<void(int client)> serve) {
@@ -88,7 +89,8 @@ void drain(int client) {
 TEST(Qmp, AnswersAreFoundAmongEventsAndOthersAnswers) {
   FakeQemu qemu([](int client) {
     serve_commands(client, [](const json& command) {
-      return "{\"event\": \"RESUME\", \"data\": {}}\n{\"return\": 1, \"id\": 77777}\n{\"return\": 2}\n" + returns(command, "mine");
+      return "{\"event\": \"RESUME\", \"data\": {}}\n{\"return\": 1, \"id\": 77777}\n{\"return\": 2}\n" +
+             returns(command, "mine");
     });
   });
   auto connection = QmpConnection::open(qemu.path(), kPatience, kPatience);
@@ -144,7 +146,8 @@ TEST(Qmp, WhatIsNoQmpIsSaidToBeNone) {
       say(client, greeting);
       drain(client);
     });
-    EXPECT_EQ(QmpConnection::open(qemu.path(), kPatience, kPatience).error().code, ErrorCode::kCorrupt) << greeting;
+    EXPECT_EQ(QmpConnection::open(qemu.path(), kPatience, kPatience).error().code, ErrorCode::kCorrupt)
+        << greeting;
   }
 }
 
@@ -176,14 +179,17 @@ TEST(Qmp, AllStepsTogetherHaveALimitToo) {
   auto connection = QmpConnection::open(qemu.path(), kPatience, Nanoseconds{400'000'000});
   if (!connection) GTEST_SKIP() << "the machine is too busy for a limit of 400 ms";
   int answered = 0;
-  while (connection->usable() && answered < 10'000) answered += connection->execute("query-name").ok() ? 1 : 0;
+  while (connection->usable() && answered < 10'000)
+    answered += connection->execute("query-name").ok() ? 1 : 0;
   EXPECT_LT(answered, 10'000);
 }
 
 TEST(Qmp, PathsThatCannotBeSocketsAreRefused) {
   EXPECT_EQ(QmpConnection::open("", kShort, kShort).error().code, ErrorCode::kInvalid);
-  EXPECT_EQ(QmpConnection::open("/" + std::string(200, 'x'), kShort, kShort).error().code, ErrorCode::kInvalid);
-  EXPECT_EQ(QmpConnection::open("/tmp/ivtrace-no-such-socket", kShort, kShort).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(QmpConnection::open("/" + std::string(200, 'x'), kShort, kShort).error().code,
+            ErrorCode::kInvalid);
+  EXPECT_EQ(QmpConnection::open("/tmp/ivtrace-no-such-socket", kShort, kShort).error().code,
+            ErrorCode::kNotFound);
 }
 
 TEST(QmpFacts, BlockDevicesAndTheirAio) {
@@ -206,8 +212,10 @@ TEST(QmpFacts, BlockDevicesAndTheirAio) {
 }
 
 TEST(QmpFacts, TypesAreNotBelieved) {
-  EXPECT_TRUE(vcpus_of(json::parse(R"([{"cpu-index": -1, "thread-id": 5}, {"cpu-index": 0, "thread-id": 99999999999},
-                                       {"cpu-index": "0"}, null, {"cpu-index": 0, "thread-id": 0}])")).empty());
+  EXPECT_TRUE(
+      vcpus_of(json::parse(R"([{"cpu-index": -1, "thread-id": 5}, {"cpu-index": 0, "thread-id": 99999999999},
+                                       {"cpu-index": "0"}, null, {"cpu-index": 0, "thread-id": 0}])"))
+          .empty());
   EXPECT_TRUE(vcpus_of(json("x")).empty());
   EXPECT_TRUE(disks_of(json::object()).empty());
   EXPECT_EQ(text_of(json(std::string("a\0b", 3))), "");

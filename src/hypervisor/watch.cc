@@ -1,5 +1,6 @@
-// Coming and going of guests between two looks. Who is there, /proc tells at each look for next to nothing; what was
-// plugged into a known guest is asked at every tenth, so that monitors are not held and a busy one does not stall us.
+// Coming and going of guests between two looks. Who is there, /proc tells at each look for next to nothing;
+// what was plugged into a known guest is asked at every tenth, so that monitors are not held and a busy one
+// does not stall us.
 #include <algorithm>
 
 #include "hypervisor/inventory.h"
@@ -15,10 +16,12 @@ bool same_facts(const Guest& a, const Guest& b) {
     return x.index == y.index && x.thread == y.thread && x.apic_id == y.apic_id;
   };
   const auto same_disk = [](const Disk& x, const Disk& y) {
-    return x.device == y.device && x.path == y.path && x.format == y.format && x.aio == y.aio && x.cache == y.cache &&
-           x.device_number == y.device_number && x.inode == y.inode;
+    return x.device == y.device && x.path == y.path && x.format == y.format && x.aio == y.aio &&
+           x.cache == y.cache && x.device_number == y.device_number && x.inode == y.inode;
   };
-  const auto same_ring = [](const RingBacking& x, const RingBacking& y) { return x.path == y.path && x.bytes == y.bytes; };
+  const auto same_ring = [](const RingBacking& x, const RingBacking& y) {
+    return x.path == y.path && x.bytes == y.bytes;
+  };
   return a.name == b.name && a.uuid == b.uuid && a.accel == b.accel && a.status == b.status &&
          a.qmp.state == b.qmp.state && std::ranges::equal(a.vcpus, b.vcpus, same_vcpu) &&
          std::ranges::equal(a.disks, b.disks, same_disk) && std::ranges::equal(a.rings, b.rings, same_ring);
@@ -57,12 +60,14 @@ Result<Watch::Changes> Watch::look() {
     now.push_back(std::move(*guest));
   }
   for (const Guest& guest : guests_) {
-    const bool is_there = std::any_of(now.begin(), now.end(), [&](const Guest& other) { return other.same_process(guest); });
+    const bool is_there =
+        std::any_of(now.begin(), now.end(), [&](const Guest& other) { return other.same_process(guest); });
     if (!is_there) changes.gone.push_back(guest);
   }
   guests_ = std::move(now);
   std::erase_if(looks_, [&](const auto& entry) {
-    return std::none_of(guests_.begin(), guests_.end(), [&](const Guest& guest) { return guest.pid == entry.first; });
+    return std::none_of(guests_.begin(), guests_.end(),
+                        [&](const Guest& guest) { return guest.pid == entry.first; });
   });
   return changes;
 }

@@ -11,7 +11,8 @@
 
 namespace ivtrace::record {
 
-/// A child process with this process' terminal, environment and process group, so that Ctrl-C reaches both. One thread.
+/// A child process with this process' terminal, environment and process group, so that Ctrl-C reaches both.
+/// One thread.
 class Command {
  public:
   static Result<Command> start(const std::vector<std::string>& argv);

@@ -56,7 +56,8 @@ inline std::uint64_t events_of(const run::RunReader& run, const std::string& mac
           format::PackedPage page;
           if (there < sizeof page) break;
           std::memcpy(&page, place, sizeof page);
-          events += events_in_image(place + sizeof page, std::min<std::uint64_t>(page.bytes, there - sizeof page));
+          events +=
+              events_in_image(place + sizeof page, std::min<std::uint64_t>(page.bytes, there - sizeof page));
           at += sizeof page + page.bytes;
         }
       }

@@ -17,9 +17,8 @@ bool matches(const hypervisor::Guest& guest, const std::string& wanted) {
 }
 
 bool is_wanted(const RecordConfig& config, const hypervisor::Guest& guest) {
-  return config.guests.empty() || std::any_of(config.guests.begin(), config.guests.end(), [&](const std::string& name) {
-           return matches(guest, name);
-         });
+  return config.guests.empty() || std::any_of(config.guests.begin(), config.guests.end(),
+                                              [&](const std::string& name) { return matches(guest, name); });
 }
 
 }  // namespace
@@ -33,7 +32,8 @@ Result<std::vector<hypervisor::Guest>> GuestSet::find(const RecordConfig& config
     const bool found = std::any_of(changes.came.begin(), changes.came.end(),
                                    [&](const hypervisor::Guest& guest) { return matches(guest, wanted); });
     if (found) continue;
-    std::string hint = names.empty() ? "no QEMU guest runs on this host" : "ivtrace guests lists those that run";
+    std::string hint =
+        names.empty() ? "no QEMU guest runs on this host" : "ivtrace guests lists those that run";
     const auto nearest = nearest_names(wanted, names);
     if (!nearest.empty()) hint = "did you mean " + nearest.front() + "? " + hint;
     return Error(ErrorCode::kNotFound, "there is no guest \"" + wanted + "\"", hint);
@@ -44,7 +44,8 @@ Result<std::vector<hypervisor::Guest>> GuestSet::find(const RecordConfig& config
   return wanted;
 }
 
-GuestSet::GuestSet(const RecordConfig& config, SessionSettings settings, RunLog& log, Registration& registration)
+GuestSet::GuestSet(const RecordConfig& config, SessionSettings settings, RunLog& log,
+                   Registration& registration)
     : config_(config), settings_(std::move(settings)), log_(log), registration_(registration) {
   names_.insert(format::kHostMachine);
 }
@@ -67,7 +68,8 @@ std::string GuestSet::unique_name(const std::string& wanted) {
   return name;
 }
 
-void GuestSet::add(const std::string& name, const std::string& ring, const std::optional<hypervisor::Guest>& guest) {
+void GuestSet::add(const std::string& name, const std::string& ring,
+                   const std::optional<hypervisor::Guest>& guest) {
   std::shared_ptr<GuestSession> session;
   {
     const std::lock_guard lock(mutex_);
@@ -84,7 +86,8 @@ void GuestSet::journal_facts(const std::string& machine, const hypervisor::Guest
                              vcpu.apic_id ? static_cast<std::int32_t>(*vcpu.apic_id) : -1});
   }
   for (const hypervisor::Disk& disk : guest.disks) {
-    log_.put(run::DiskRecord{machine, disk.device, disk.path, disk.format, disk.aio, disk.cache, disk.device_number});
+    log_.put(run::DiskRecord{machine, disk.device, disk.path, disk.format, disk.aio, disk.cache,
+                             disk.device_number});
   }
   for (const std::string& unknown : guest.unknown) log_.note(machine, unknown);
 }

@@ -15,15 +15,15 @@
 
 namespace ivtrace::record {
 
-/// Owns sessions and pollers, and a thread that looks for guests each second (a look may wait for a monitor). Public
-/// functions may be called from any thread.
+/// Owns sessions and pollers, and a thread that looks for guests each second (a look may wait for a monitor).
+/// Public functions may be called from any thread.
 class GuestSet {
  public:
   GuestSet(const RecordConfig& config, SessionSettings settings, RunLog& log, Registration& registration);
   ~GuestSet();
 
-  /// Looks once, before anything is recorded. kNotFound, with the nearest names, when a guest that was asked for by name
-  /// is not there.
+  /// Looks once, before anything is recorded. kNotFound, with the nearest names, when a guest that was asked
+  /// for by name is not there.
   static Result<std::vector<hypervisor::Guest>> find(const RecordConfig& config, hypervisor::Watch& watch);
 
   /// Sessions for what is there, then follows who comes and goes.

@@ -68,7 +68,8 @@ Status GuestSink::on_piece(const ring::PagePiece& piece) {
     outcome = opened.error();
   }
   if (!outcome) {
-    space.trip(outcome.error().code == ErrorCode::kExhausted ? "disk-full" : "write-failed", outcome.error().message);
+    space.trip(outcome.error().code == ErrorCode::kExhausted ? "disk-full" : "write-failed",
+               outcome.error().message);
     return std::move(outcome).error();
   }
   if (*outcome == run::PieceOutcome::kWritten) bytes_ += cost;
@@ -102,7 +103,8 @@ Status GuestSink::on_loss(const ring::PlaneLoss& loss) {
 }
 
 void GuestSink::finish() {
-  const auto tell = [&](const char* reason, std::uint64_t bytes, std::optional<HostTsc> from, const char* detail) {
+  const auto tell = [&](const char* reason, std::uint64_t bytes, std::optional<HostTsc> from,
+                        const char* detail) {
     run::LossRecord record;
     record.machine = machine_;
     record.reason = reason;
@@ -112,8 +114,10 @@ void GuestSink::finish() {
     record.detail = detail;
     log_.put(record);
   };
-  if (dropped_bytes_ > 0) tell("size-limit", dropped_bytes_, dropped_since_, "the guest's half of the run's size was used up");
-  if (headless_bytes_ > 0) tell("no-page-start", headless_bytes_, std::nullopt, "continuations of sub-buffers whose start was lost");
+  if (dropped_bytes_ > 0)
+    tell("size-limit", dropped_bytes_, dropped_since_, "the guest's half of the run's size was used up");
+  if (headless_bytes_ > 0)
+    tell("no-page-start", headless_bytes_, std::nullopt, "continuations of sub-buffers whose start was lost");
   dropped_bytes_ = 0;
   headless_bytes_ = 0;
 }

@@ -17,13 +17,14 @@ namespace ivtrace::record {
 
 /// Saves what a data plane delivers of one guest. Used by one thread at a time.
 ///
-/// The guest is hostile: its streams together may write half of the run's size, then they are dropped and counted, and
-/// the other machines go on.
+/// The guest is hostile: its streams together may write half of the run's size, then they are dropped and
+/// counted, and the other machines go on.
 class GuestSink : public ring::PageSink {
  public:
   GuestSink(std::string machine, RunLog& log) : machine_(std::move(machine)), log_(log) {}
 
-  /// The streams start anew: page numbers from 0, a segment of its own in each file, made with the first page.
+  /// The streams start anew: page numbers from 0, a segment of its own in each file, made with the first
+  /// page.
   void start_segments(std::uint64_t generation);
   /// Goes on with the segments of that generation that a dead recorder left in `files`.
   void resume_segments(std::uint64_t generation, const std::vector<run::PagesFile>& files);
@@ -53,9 +54,9 @@ class GuestSink : public ring::PageSink {
   std::uint64_t generation_ = 0;
   std::map<std::uint32_t, Stream> streams_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t dropped_bytes_ = 0;     // beyond the guest's share
+  std::uint64_t dropped_bytes_ = 0;  // beyond the guest's share
   HostTsc dropped_since_;
-  std::uint64_t headless_bytes_ = 0;    // continuations without their start
+  std::uint64_t headless_bytes_ = 0;  // continuations without their start
   bool lost_ = false;
 };
 

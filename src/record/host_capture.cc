@@ -52,7 +52,8 @@ void HostBuffer::serve(std::size_t first, std::size_t last) {
   for (std::size_t i = first; i < last; ++i) waits.push_back({streams_[i]->poll_fd(), POLLIN, 0});
   auto flushed = std::chrono::steady_clock::now();
   while (!stopping_) {
-    // The kernel wakes us when a buffer is kWakePercent full; the time limit is for the flush and for the end.
+    // The kernel wakes us when a buffer is kWakePercent full; the time limit is for the flush and for the
+    // end.
     ::poll(waits.data(), waits.size(), static_cast<int>(kLongestWait.count()));
     if (log_.space().tripped()) {
       std::this_thread::sleep_for(kLongestWait);
@@ -119,7 +120,8 @@ Result<std::unique_ptr<HostCapture>> HostCapture::create(
     IVT_RETURN_IF_ERROR(instance.set_clock("x86-tsc"));
     IVT_RETURN_IF_ERROR(instance.set_buffer_kb(settings.buffer_kb));
     // Old kernels have no such file and wake at the first full page.
-    if (Status percent = instance.set_buffer_percent(kWakePercent); !percent && percent.error().code != ErrorCode::kNotFound) {
+    if (Status percent = instance.set_buffer_percent(kWakePercent);
+        !percent && percent.error().code != ErrorCode::kNotFound) {
       return percent;
     }
     for (const auto& [event, filter] : settings.filters) {
@@ -130,7 +132,8 @@ Result<std::unique_ptr<HostCapture>> HostCapture::create(
     return {};
   };
   IVT_RETURN_IF_ERROR(prepare(settings.name, "", main));
-  if (!capture->syscalls_.empty()) IVT_RETURN_IF_ERROR(prepare(settings.name + "-sys", "sys", capture->syscalls_));
+  if (!capture->syscalls_.empty())
+    IVT_RETURN_IF_ERROR(prepare(settings.name + "-sys", "sys", capture->syscalls_));
   for (Prepared& prepared : capture->prepared_) {
     // "sys" gets its events with the first thread to follow: an empty list of threads would mean all of them.
     if (!prepared.buffer.empty()) continue;
@@ -164,12 +167,14 @@ void HostCapture::set_qemu_threads(std::vector<Tid> threads) {
     if (threads.empty()) {
       instance.set_events({});
     } else if (Status set = instance.set_event_pids(threads); !set) {
-      log_->note(format::kHostMachine, "system calls of new QEMU threads are not recorded: " + set.error().message);
+      log_->note(format::kHostMachine,
+                 "system calls of new QEMU threads are not recorded: " + set.error().message);
       return;
     } else if (was_empty) {
       // A thread made by one of these is followed from its first system call on.
       if (Status follow = instance.set_option("event-fork", true); !follow) {
-        log_->note(format::kHostMachine, "new QEMU threads are followed with delay: " + follow.error().message);
+        log_->note(format::kHostMachine,
+                   "new QEMU threads are followed with delay: " + follow.error().message);
       }
       for (const std::string& refused : instance.set_events(syscalls_)) rejected_.push_back(refused);
     }

@@ -1,4 +1,5 @@
-// The host's own kernel: private tracing instances whose sub-buffers the kernel moves into the run's files by itself.
+// The host's own kernel: private tracing instances whose sub-buffers the kernel moves into the run's files by
+// itself.
 #pragma once
 
 #include <atomic>
@@ -26,8 +27,9 @@ class HostStream {
   /// Opens the reader and the file, and writes the segment's record. `at` is where the segment starts.
   static Result<std::unique_ptr<HostStream>> open(const tracefs::Instance& instance, CpuId cpu,
                                                   const std::string& buffer, RunLog& log);
-  /// Moves what is complete, and with `flush` also the unfinished sub-buffer. Errors end the recording through the
-  /// space budget; nothing is lost by them, the kernel's buffer keeps what was not moved. True: there is more at once.
+  /// Moves what is complete, and with `flush` also the unfinished sub-buffer. Errors end the recording
+  /// through the space budget; nothing is lost by them, the kernel's buffer keeps what was not moved. True:
+  /// there is more at once.
   bool move(bool flush);
 
   CpuId cpu() const { return cpu_; }
@@ -39,8 +41,14 @@ class HostStream {
   std::uint64_t moved() const { return moved_.load(std::memory_order_relaxed); }
 
  private:
-  HostStream(tracefs::SpliceReader reader, UniqueFd file, CpuId cpu, std::string buffer, std::uint64_t at, RunLog& log)
-      : reader_(std::move(reader)), file_(std::move(file)), cpu_(cpu), buffer_(std::move(buffer)), size_(at), log_(log) {}
+  HostStream(tracefs::SpliceReader reader, UniqueFd file, CpuId cpu, std::string buffer, std::uint64_t at,
+             RunLog& log)
+      : reader_(std::move(reader)),
+        file_(std::move(file)),
+        cpu_(cpu),
+        buffer_(std::move(buffer)),
+        size_(at),
+        log_(log) {}
 
   tracefs::SpliceReader reader_;
   UniqueFd file_;
@@ -51,13 +59,15 @@ class HostStream {
   RunLog& log_;
 };
 
-/// An instance being recorded: its streams and the threads that serve them, each up to kStreamsPerThread CPUs.
+/// An instance being recorded: its streams and the threads that serve them, each up to kStreamsPerThread
+/// CPUs.
 class HostBuffer {
  public:
   static constexpr std::size_t kStreamsPerThread = 16;
 
   /// Takes an instance that is set up, with tracing off. `buffer` is "" for the main one.
-  static Result<std::unique_ptr<HostBuffer>> open(tracefs::Instance instance, const std::string& buffer, RunLog& log);
+  static Result<std::unique_ptr<HostBuffer>> open(tracefs::Instance instance, const std::string& buffer,
+                                                  RunLog& log);
   ~HostBuffer();
 
   /// Threads, then tracing on.
@@ -90,18 +100,19 @@ class HostBuffer {
 
 /// What the host is asked to record.
 struct HostSettings {
-  std::string name;                          ///< of the instance; others get a suffix
-  std::vector<std::string> events;           ///< "system:name", those of system calls included
+  std::string name;                 ///< of the instance; others get a suffix
+  std::vector<std::string> events;  ///< "system:name", those of system calls included
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
 };
 
-/// All of the host's capture: the main buffer, and where wanted, "sys": system calls of QEMU's threads only, in an
-/// instance of its own because a filter by thread must never be set where other events are recorded.
+/// All of the host's capture: the main buffer, and where wanted, "sys": system calls of QEMU's threads only,
+/// in an instance of its own because a filter by thread must never be set where other events are recorded.
 /// One thread at a time, but for progress figures.
 class HostCapture {
  public:
-  /// Makes the instances, with tracing off. `registered` is told each instance's name and buffer before it is made.
+  /// Makes the instances, with tracing off. `registered` is told each instance's name and buffer before it is
+  /// made.
   static Result<std::unique_ptr<HostCapture>> create(
       const tracefs::TraceDir& dir, const HostSettings& settings,
       const std::function<Status(const std::string& name, const std::string& buffer)>& registered);

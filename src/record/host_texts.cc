@@ -28,14 +28,16 @@ std::string task_names() {
   return names;
 }
 
-// Symbols are large and only make addresses prettier: where there is no room, the recording goes on without them.
+// Symbols are large and only make addresses prettier: where there is no room, the recording goes on without
+// them.
 static void save_symbols(RunLog& log) {
   auto symbols = read_file("/proc/kallsyms");
   if (!symbols) return log.note(format::kHostMachine, "no symbols: " + symbols.error().message);
   if (symbols->size() > log.space().left() / 4) {
     return log.note(format::kHostMachine, "no symbols: the run's size limit leaves no room for them");
   }
-  if (Status written = log.writer().write_text(format::kHostMachine, format::kKallsymsName, *symbols); !written) {
+  if (Status written = log.writer().write_text(format::kHostMachine, format::kKallsymsName, *symbols);
+      !written) {
     return log.note(format::kHostMachine, "no symbols: " + written.error().message);
   }
   log.space().add(symbols->size());
@@ -48,7 +50,8 @@ Status save_host_texts(RunLog& log, const tracefs::TraceDir& dir, std::span<cons
   IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kCmdlinesName, task_names()));
   log.space().add(formats.size());
   auto printk = read_file_at(dir.fd(), "printk_formats");
-  if (printk) IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kPrintkFormatsName, *printk));
+  if (printk)
+    IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kPrintkFormatsName, *printk));
   save_symbols(log);
   return {};
 }

@@ -22,7 +22,7 @@ constexpr std::size_t kImage = 4096;
 constexpr double kBytesPerEvent = 48;  // a sched_switch or block event with its header is of about that size
 
 double cpu_seconds() {
-  timespec used {};
+  timespec used{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
@@ -43,7 +43,8 @@ struct Host {
       auto fd = *open_file(path, O_RDWR);
       memories.push_back(*Mapping::of_fd(fd.get(), 0, kRingFile, Mapping::Access::kReadWrite, path));
       producers.push_back(*ring::Producer::format(memories.back().bytes(), 2, ring::random_nonce()));
-      links.push_back(std::make_shared<GuestLink>("vm" + std::to_string(i), *ring::HostRing::open(path), *log));
+      links.push_back(
+          std::make_shared<GuestLink>("vm" + std::to_string(i), *ring::HostRing::open(path), *log));
       IVT_CHECK(links.back()->attach().ok());
       links.back()->expect_recording(1);
     }

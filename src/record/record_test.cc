@@ -1,4 +1,5 @@
-// Recording for real: this machine's own tracefs, a workload that counts for itself, and deaths at bad moments.
+// Recording for real: this machine's own tracefs, a workload that counts for itself, and deaths at bad
+// moments.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -99,8 +100,9 @@ TEST_F(Record, TheHostsBooksBalanceExactly) {
   EXPECT_GE(run.anchors().size(), 2u);
   EXPECT_TRUE(run.read_text("host", "formats").ok());
   EXPECT_TRUE(our_instances(::getpid()).empty());
-  EXPECT_TRUE(std::filesystem::is_empty(config_.state_directory + "/") ||
-              !std::filesystem::exists(config_.state_directory + "/ivtrace-" + std::to_string(::getpid()) + ".json"));
+  EXPECT_TRUE(
+      std::filesystem::is_empty(config_.state_directory + "/") ||
+      !std::filesystem::exists(config_.state_directory + "/ivtrace-" + std::to_string(::getpid()) + ".json"));
 }
 
 TEST_F(Record, ACommandIsRecordedFromItsBeginningToItsEnd) {
@@ -144,7 +146,9 @@ pid_t start_recorder(const RecordConfig& config) {
   }
   for (int i = 0; i < 500; ++i) {
     auto run = run::RunReader::open(config.out);
-    if (run && run->find("host") != nullptr && run->find("host")->files.size() > 0 && run->anchors().size() > 0) break;
+    if (run && run->find("host") != nullptr && run->find("host")->files.size() > 0 &&
+        run->anchors().size() > 0)
+      break;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return pid;
@@ -193,7 +197,8 @@ TEST_F(Record, TwoAtOnceAreRefusedByNameOfTheFirst) {
   auto refused = ivtrace::record::record(second, {}, never);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
-  EXPECT_NE(refused.error().message.find(std::to_string(first)), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find(std::to_string(first)), std::string::npos)
+      << refused.error().message;
   auto report = cleanup(config_.state_directory);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->running_pid, first);
@@ -231,7 +236,8 @@ TEST_F(Record, AFullDiskEndsTheRecordingWithTheJournalClosed) {
   const pid_t child = ::fork();
   if (child == 0) {
     // A small file system of its own, visible to this child only.
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      ::_exit(77);
     const std::string disk = scratch_ + "/disk";
     std::filesystem::create_directory(disk);
     if (::mount("none", disk.c_str(), "tmpfs", 0, "size=6M") != 0) ::_exit(77);
@@ -267,8 +273,8 @@ TEST(Registry, NamesOnlyRecordersInstances) {
   EXPECT_EQ(recorder_of_instance("ivtrace-12"), 12);
   EXPECT_EQ(recorder_of_instance("ivtrace-12-sys"), 12);
   EXPECT_EQ(recorder_of_instance("ivtrace-12-tsc"), 12);
-  for (const char* other : {"ivtrace-agent-12", "ivtrace-12-other", "ivtrace-", "ivtrace-0", "ivtrace--5", "xivtrace-12",
-                            "ivtrace-12x", "other", ""}) {
+  for (const char* other : {"ivtrace-agent-12", "ivtrace-12-other", "ivtrace-", "ivtrace-0", "ivtrace--5",
+                            "xivtrace-12", "ivtrace-12x", "other", ""}) {
     EXPECT_EQ(recorder_of_instance(other), 0) << other;
   }
 }
@@ -288,7 +294,8 @@ TEST(Registry, AnEntryComesBackAndForeignInstancesAreRefused) {
   entry.instances = {{"ivtrace-13", ""}};
   EXPECT_FALSE(decode_entry(encode_entry(entry)).ok());
   const std::string whole = encode_entry(entry);
-  for (std::size_t cut = 0; cut + 2 < whole.size(); ++cut) EXPECT_FALSE(decode_entry(whole.substr(0, cut)).ok());
+  for (std::size_t cut = 0; cut + 2 < whole.size(); ++cut)
+    EXPECT_FALSE(decode_entry(whole.substr(0, cut)).ok());
 }
 
 }  // namespace

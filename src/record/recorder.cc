@@ -53,7 +53,8 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// One recording. The steps are members in the order in which record() runs them; what a step makes, the later ones use.
+/// One recording. The steps are members in the order in which record() runs them; what a step makes, the
+/// later ones use.
 class Recorder {
  public:
   Recorder(const RecordConfig& config, const RecordCallbacks& callbacks, const std::atomic<bool>& stop)
@@ -92,7 +93,7 @@ class Recorder {
 
   std::optional<HostLock> lock_;
   std::optional<tracefs::TraceDir> tracefs_;
-  std::vector<std::string> patterns_;       // for guests
+  std::vector<std::string> patterns_;  // for guests
   std::vector<std::string> host_events_;
   hypervisor::Watch watch_;
   std::vector<hypervisor::Guest> found_;
@@ -110,12 +111,12 @@ class Recorder {
   std::string early_tasks_;
   std::optional<clock::Anchor> first_anchor_;
   SteadyClock::time_point started_;
-  SteadyClock::time_point complete_since_;   // the guests record as well: the duration counts from here
+  SteadyClock::time_point complete_since_;  // the guests record as well: the duration counts from here
   SteadyClock::time_point shown_;
   std::string reason_;
   unsigned seconds_ = 0;
   std::uint64_t journal_counted_ = 0;
-  std::map<std::string, std::uint64_t> marked_;   // file → bytes at its last mark
+  std::map<std::string, std::uint64_t> marked_;  // file → bytes at its last mark
   struct Shown {
     std::uint64_t events = 0;
     std::uint64_t bytes = 0;
@@ -150,7 +151,8 @@ Status Recorder::take_host() {
   lock_.emplace(std::move(lock));
   if (auto report = cleanup_held(*lock_, config_.state_directory)) {
     for (const auto& salvaged : report->salvaged) {
-      notice(fmt::format("saved {} bytes of the dead recorder {} into {}", salvaged.bytes, salvaged.pid, salvaged.run));
+      notice(fmt::format("saved {} bytes of the dead recorder {} into {}", salvaged.bytes, salvaged.pid,
+                         salvaged.run));
     }
     for (const std::string& problem : report->problems) notice(problem);
   }
@@ -165,7 +167,8 @@ Status Recorder::choose_events() {
   IVT_ASSIGN_OR_RETURN(const std::vector<std::string> available, tracefs::available_events(*tracefs_));
   if (!config_.events.empty()) {
     const tracefs::EventSelection chosen = tracefs::select_events(available, config_.events);
-    if (!chosen.rejected.empty()) return Error(ErrorCode::kInvalid, "no such event: " + chosen.rejected.front());
+    if (!chosen.rejected.empty())
+      return Error(ErrorCode::kInvalid, "no such event: " + chosen.rejected.front());
     host_events_ = chosen.events;
     patterns_ = config_.events;
     return {};
@@ -174,7 +177,8 @@ Status Recorder::choose_events() {
   if (profile == nullptr) {
     std::string names;
     for (const tracefs::Profile& one : tracefs::profiles()) names += (names.empty() ? "" : ", ") + one.name;
-    return Error(ErrorCode::kInvalid, "no profile is called \"" + config_.profile + "\"", "there are " + names);
+    return Error(ErrorCode::kInvalid, "no profile is called \"" + config_.profile + "\"",
+                 "there are " + names);
   }
   patterns_ = profile->events;
   patterns_.insert(patterns_.end(), profile->syscalls.begin(), profile->syscalls.end());
@@ -197,9 +201,10 @@ Status Recorder::prepare_host() {
   settings.events = host_events_;
   settings.filters = config_.filters;
   settings.buffer_kb = config_.buffer_kb;
-  IVT_ASSIGN_OR_RETURN(host_, HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
-    return registration_->add_instance(name, buffer);
-  }));
+  IVT_ASSIGN_OR_RETURN(host_,
+                       HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
+                         return registration_->add_instance(name, buffer);
+                       }));
   if (!config_.use_kvm) return {};
   // Both need KVM in this kernel. Where it is missing, the handshake alone tells the clocks.
   if (auto kvm = clock::KvmDebugfs::open()) kvm_.emplace(*std::move(kvm));
@@ -286,8 +291,8 @@ bool Recorder::finished() {
     reason_ = space_->reason();
   } else if (command_ && command_->poll()) {
     reason_ = "command";
-  } else if (config_.duration &&
-             std::chrono::nanoseconds(SteadyClock::now() - complete_since_).count() >= config_.duration->value) {
+  } else if (config_.duration && std::chrono::nanoseconds(SteadyClock::now() - complete_since_).count() >=
+                                     config_.duration->value) {
     reason_ = "duration";
   }
   return !reason_.empty();
@@ -354,7 +359,8 @@ void Recorder::watch_tsc() {
 void Recorder::stop_everything() {
   if (guests_) guests_->stop();
   if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
-  if (Status late = save_late_task_names(*log_, early_tasks_); !late) space_->trip("disk-full", late.error().message);
+  if (Status late = save_late_task_names(*log_, early_tasks_); !late)
+    space_->trip("disk-full", late.error().message);
   if (space_->tripped() && space_->reason() != "size-limit") {
     run::LossRecord loss;
     loss.machine = format::kHostMachine;
@@ -408,7 +414,8 @@ void Recorder::show_progress(bool last) {
   const auto add = [&](MachineProgress machine, Shown total) {
     const Shown before = last ? Shown{} : last_shown_[machine.name];
     last_shown_[machine.name] = total;
-    machine.events_per_second = static_cast<double>(total.events - std::min(before.events, total.events)) / span;
+    machine.events_per_second =
+        static_cast<double>(total.events - std::min(before.events, total.events)) / span;
     machine.bytes_per_second = static_cast<double>(total.bytes - std::min(before.bytes, total.bytes)) / span;
     progress.machines.push_back(std::move(machine));
   };

@@ -37,7 +37,8 @@ std::vector<json> objects(const json& object, const char* key) {
   std::vector<json> found;
   const auto list = object.find(key);
   if (list == object.end() || !list->is_array()) return found;
-  std::copy_if(list->begin(), list->end(), std::back_inserter(found), [](const json& one) { return one.is_object(); });
+  std::copy_if(list->begin(), list->end(), std::back_inserter(found),
+               [](const json& one) { return one.is_object(); });
   return found;
 }
 
@@ -66,7 +67,8 @@ bool alive(const RegistryEntry& entry) {
 }
 
 std::string encode_entry(const RegistryEntry& entry) {
-  json object = {{"pid", entry.pid}, {"start_time", entry.start_time}, {"boot_id", entry.boot_id}, {"run", entry.run}};
+  json object = {
+      {"pid", entry.pid}, {"start_time", entry.start_time}, {"boot_id", entry.boot_id}, {"run", entry.run}};
   object["instances"] = json::array();
   for (const auto& instance : entry.instances) {
     object["instances"].push_back({{"name", instance.name}, {"buffer", instance.buffer}});
@@ -96,16 +98,17 @@ Result<RegistryEntry> decode_entry(const std::string& content) {
     RegistryEntry::Instance instance{text(one, "name"), text(one, "buffer")};
     const bool sane = instance.buffer.empty() || format::valid_machine_name(instance.buffer);
     if (recorder_of_instance(instance.name) != entry.pid || !sane) {
-      return Error(ErrorCode::kCorrupt, "\"" + instance.name + "\" is no instance of recorder " +
-                                            std::to_string(entry.pid));
+      return Error(ErrorCode::kCorrupt,
+                   "\"" + instance.name + "\" is no instance of recorder " + std::to_string(entry.pid));
     }
     entry.instances.push_back(std::move(instance));
   }
   for (const json& one : objects(object, "rings")) {
-    RegistryEntry::Ring ring{text(one, "machine"), text(one, "path"), number<std::uint64_t>(one, "generation"),
-                             number<std::uint64_t>(one, "stream_generation"),
-                             number<std::uint64_t>(one, "session")};
-    if (!format::valid_machine_name(ring.machine)) return Error(ErrorCode::kCorrupt, "an impossible machine name");
+    RegistryEntry::Ring ring{
+        text(one, "machine"), text(one, "path"), number<std::uint64_t>(one, "generation"),
+        number<std::uint64_t>(one, "stream_generation"), number<std::uint64_t>(one, "session")};
+    if (!format::valid_machine_name(ring.machine))
+      return Error(ErrorCode::kCorrupt, "an impossible machine name");
     entry.rings.push_back(std::move(ring));
   }
   return entry;
@@ -132,9 +135,8 @@ Result<HostLock> HostLock::take(const std::string& state_directory, std::int32_t
     const auto value = pid ? parse_i64(trim(*pid)) : Result<std::int64_t>(std::int64_t{0});
     if (holder != nullptr && value) *holder = static_cast<std::int32_t>(*value);
     return Error(ErrorCode::kBusy,
-                 "another ivtrace is recording on this host" + (value && *value > 0
-                                                                    ? " (pid " + std::to_string(*value) + ")"
-                                                                    : std::string()),
+                 "another ivtrace is recording on this host" +
+                     (value && *value > 0 ? " (pid " + std::to_string(*value) + ")" : std::string()),
                  "wait until it has finished, or stop it with Ctrl-C or SIGINT");
   }
   const std::string own = std::to_string(::getpid()) + "\n";

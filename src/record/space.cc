@@ -69,7 +69,8 @@ std::string SpaceBudget::detail() const {
 
 void SpaceBudget::check() {
   // One part in 64 is kept for what the buffers still hold when the recording ends.
-  if (left() <= max_bytes_ / 64) trip("size-limit", "the run reached its size limit of " + format_size(max_bytes_));
+  if (left() <= max_bytes_ / 64)
+    trip("size-limit", "the run reached its size limit of " + format_size(max_bytes_));
   if (Status enough = check_before_start(); !enough) trip("disk-full", enough.error().message);
 }
 
@@ -77,8 +78,8 @@ Status SpaceBudget::check_before_start() const {
   IVT_ASSIGN_OR_RETURN(const Disk disk, disk_of(path_));
   if (disk.free >= floor_bytes_) return {};
   return Error(ErrorCode::kExhausted,
-               "the disk of " + path_ + " has only " + format_size(disk.free) + " left, " + format_size(floor_bytes_) +
-                   " are to stay free",
+               "the disk of " + path_ + " has only " + format_size(disk.free) + " left, " +
+                   format_size(floor_bytes_) + " are to stay free",
                "free some space or record to another disk");
 }
 

@@ -19,8 +19,9 @@ Result<std::uint64_t> number_after(std::string_view text, std::string_view key) 
 
 }  // namespace
 
-// "     CPU 0/KVM-4711    [001] d..1. 123456789012: kvm_write_tsc_offset: vcpu=0 prev=1 next=18446744073709551615". The
-// task's name comes first and may hold anything, so everything is found from the right.
+// "     CPU 0/KVM-4711    [001] d..1. 123456789012: kvm_write_tsc_offset: vcpu=0 prev=1
+// next=18446744073709551615". The task's name comes first and may hold anything, so everything is found from
+// the right.
 std::optional<TscOffsetWrite> parse_tsc_offset_line(std::string_view line) {
   constexpr std::string_view kName = ": kvm_write_tsc_offset: ";
   const std::size_t name = line.rfind(kName);
@@ -64,7 +65,8 @@ std::vector<TscOffsetWrite> TscWatch::take() {
     rest_.append(block.data(), static_cast<std::size_t>(got));
     std::size_t begin = 0;
     for (std::size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n', begin)) {
-      if (auto write = parse_tsc_offset_line(std::string_view(rest_).substr(begin, end - begin))) writes.push_back(*write);
+      if (auto write = parse_tsc_offset_line(std::string_view(rest_).substr(begin, end - begin)))
+        writes.push_back(*write);
       begin = end + 1;
     }
     rest_.erase(0, begin);

@@ -1,5 +1,5 @@
-// kvm:kvm_write_tsc_offset in an instance of its own: the moment at which KVM changes a vCPU's TSC offset. The event is
-// rare and would drown in a busy buffer, so it has one that holds nothing else.
+// kvm:kvm_write_tsc_offset in an instance of its own: the moment at which KVM changes a vCPU's TSC offset.
+// The event is rare and would drown in a busy buffer, so it has one that holds nothing else.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ class TscWatch {
   Status remove();
 
  private:
-  TscWatch(tracefs::Instance instance, UniqueFd pipe) : instance_(std::move(instance)), pipe_(std::move(pipe)) {}
+  TscWatch(tracefs::Instance instance, UniqueFd pipe)
+      : instance_(std::move(instance)), pipe_(std::move(pipe)) {}
   tracefs::Instance instance_;
   UniqueFd pipe_;
   std::string rest_;  // of the last line

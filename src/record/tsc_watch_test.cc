@@ -7,7 +7,8 @@ namespace {
 
 TEST(TscOffsetLine, IsReadFromTheRight) {
   auto write = parse_tsc_offset_line(
-      "     CPU 0/KVM-4711    [001] d..1. 123456789012: kvm_write_tsc_offset: vcpu=3 prev=1 next=18446744073709551615");
+      "     CPU 0/KVM-4711    [001] d..1. 123456789012: kvm_write_tsc_offset: vcpu=3 prev=1 "
+      "next=18446744073709551615");
   ASSERT_TRUE(write.has_value());
   EXPECT_EQ(write->thread, Tid(4711));
   EXPECT_EQ(write->vcpu_id, 3u);
@@ -17,7 +18,8 @@ TEST(TscOffsetLine, IsReadFromTheRight) {
 
 TEST(TscOffsetLine, ATasksNameCannotForgeOne) {
   auto write = parse_tsc_offset_line(
-      " a [0] 1: kvm_write_tsc_offset: vcpu=9 next=9-77 [000] d..1. 5: kvm_write_tsc_offset: vcpu=1 prev=2 next=3");
+      " a [0] 1: kvm_write_tsc_offset: vcpu=9 next=9-77 [000] d..1. 5: kvm_write_tsc_offset: vcpu=1 prev=2 "
+      "next=3");
   ASSERT_TRUE(write.has_value());
   EXPECT_EQ(write->thread, Tid(77));
   EXPECT_EQ(write->vcpu_id, 1u);

@@ -12,8 +12,9 @@
 //    └──▶ ANY   (from every state) the layout is broken: all up to head is skipped and noted
 //
 // Independently, a continuation (offset ≠ 0) is delivered only directly behind its predecessor; without one
-// it is noted and dropped, until a chunk with offset 0 begins the next sub-buffer. The very first chunk of a reader
-// that goes on where another one left is delivered as it is: the one before may have saved what goes before it.
+// it is noted and dropped, until a chunk with offset 0 begins the next sub-buffer. The very first chunk of a
+// reader that goes on where another one left is delivered as it is: the one before may have saved what goes
+// before it.
 #pragma once
 
 #include <cstddef>

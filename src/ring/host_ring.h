@@ -24,8 +24,8 @@ class HostRing {
   ///   kBusy       another recorder holds it; the message names its pid where /proc/locks tells it
   ///   kExhausted  smaller than any ring
   ///   kInvalid    not a regular file, or larger than any ring
-  /// `session`: nonce of a dead recorder to go on as, so that its agent, which may still be recording for it, obeys;
-  /// 0: a new one.
+  /// `session`: nonce of a dead recorder to go on as, so that its agent, which may still be recording for it,
+  /// obeys; 0: a new one.
   static Result<std::unique_ptr<HostRing>> open(const std::string& path, std::uint64_t session = 0);
   /// Takes memory that is already mapped, without a lock: rings between threads or forked processes.
   static std::unique_ptr<HostRing> of_mapping(Mapping mapping, std::string name);

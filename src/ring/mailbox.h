@@ -67,8 +67,8 @@ inline constexpr std::size_t kBulkWindow = 128u << 10;
 /// so that they fit.
 format::Reply bulk_reply(std::string_view whole, std::uint64_t offset, std::string& raw);
 
-/// The agent's side. Borrows the memory, which Producer::format has just formatted: a request that came since then is
-/// answered by the first poll. Used by one thread.
+/// The agent's side. Borrows the memory, which Producer::format has just formatted: a request that came since
+/// then is answered by the first poll. Used by one thread.
 class MailboxServer {
  public:
   /// Answers a request; raw bytes behind the reply go to `raw` (cut to what fits behind the reply's text).

@@ -94,7 +94,8 @@ TEST(Mailbox, EachRequestIsCarriedOutOnceAndALateReplyIsForNobody) {
 TEST(Mailbox, ARequestThatCameBeforeTheServerWasMadeIsAnswered) {
   TestRing ring(1);
   MailboxClient client(*ring.host);
-  ASSERT_TRUE(client.post(ask(Op::kHello)).ok());  // the recorder saw the formatted ring sooner than the agent went on
+  ASSERT_TRUE(client.post(ask(Op::kHello))
+                  .ok());  // the recorder saw the formatted ring sooner than the agent went on
   MailboxServer server(ring.host->memory());
   EXPECT_TRUE(server.poll([](const Request&, std::string&) { return Reply(); }));
   EXPECT_TRUE(client.take()->has_value());

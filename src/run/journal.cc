@@ -25,7 +25,10 @@ struct ElementOf<std::optional<T>> {
   using Type = T;
 };
 template <class T>
-concept IsVector = requires { typename ElementOf<T>::Type; } && requires(T& list) { list.emplace_back(); };
+concept IsVector = requires {
+  typename ElementOf<T>::Type;
+}
+&&requires(T& list) { list.emplace_back(); };
 template <class T>
 concept IsOptional = std::same_as<T, std::optional<typename ElementOf<T>::Type>>;
 template <class T>
@@ -158,19 +161,32 @@ class Reader {
 
 template <class R>
 constexpr const char* kTypeName = nullptr;
-template <> constexpr const char* kTypeName<MachineRecord> = "machine";
-template <> constexpr const char* kTypeName<VcpuRecord> = "vcpu";
-template <> constexpr const char* kTypeName<DiskRecord> = "disk";
-template <> constexpr const char* kTypeName<GoneRecord> = "gone";
-template <> constexpr const char* kTypeName<SegmentRecord> = "segment";
-template <> constexpr const char* kTypeName<MarkRecord> = "mark";
-template <> constexpr const char* kTypeName<AnchorRecord> = "anchor";
-template <> constexpr const char* kTypeName<EpochRecord> = "epoch";
-template <> constexpr const char* kTypeName<BurstRecord> = "burst";
-template <> constexpr const char* kTypeName<CountersRecord> = "counters";
-template <> constexpr const char* kTypeName<LossRecord> = "loss";
-template <> constexpr const char* kTypeName<NoteRecord> = "note";
-template <> constexpr const char* kTypeName<EndRecord> = "end";
+template <>
+constexpr const char* kTypeName<MachineRecord> = "machine";
+template <>
+constexpr const char* kTypeName<VcpuRecord> = "vcpu";
+template <>
+constexpr const char* kTypeName<DiskRecord> = "disk";
+template <>
+constexpr const char* kTypeName<GoneRecord> = "gone";
+template <>
+constexpr const char* kTypeName<SegmentRecord> = "segment";
+template <>
+constexpr const char* kTypeName<MarkRecord> = "mark";
+template <>
+constexpr const char* kTypeName<AnchorRecord> = "anchor";
+template <>
+constexpr const char* kTypeName<EpochRecord> = "epoch";
+template <>
+constexpr const char* kTypeName<BurstRecord> = "burst";
+template <>
+constexpr const char* kTypeName<CountersRecord> = "counters";
+template <>
+constexpr const char* kTypeName<LossRecord> = "loss";
+template <>
+constexpr const char* kTypeName<NoteRecord> = "note";
+template <>
+constexpr const char* kTypeName<EndRecord> = "end";
 
 /// Tries the alternatives of Record one by one.
 template <std::size_t kIndex = 0>
@@ -233,9 +249,10 @@ Result<Manifest> decode_manifest(std::string_view text) {
     return Error(ErrorCode::kCorrupt, "the manifest has no schema version");
   }
   if (schema->get<std::uint64_t>() != static_cast<std::uint64_t>(format::kRunSchema)) {
-    return Error(ErrorCode::kUnsupported,
-                 "the run has schema " + schema->dump() + ", this ivtrace reads " + std::to_string(format::kRunSchema),
-                 "use the ivtrace that recorded it, or a newer one");
+    return Error(
+        ErrorCode::kUnsupported,
+        "the run has schema " + schema->dump() + ", this ivtrace reads " + std::to_string(format::kRunSchema),
+        "use the ivtrace that recorded it, or a newer one");
   }
   Manifest manifest;
   Reader reader(object);

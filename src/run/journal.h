@@ -1,5 +1,5 @@
-// The journal's records: everything that is learned or that changes while a recording runs, one JSON object per line.
-// Both the writer and the readers use these types; docs/format/run.md shows each record.
+// The journal's records: everything that is learned or that changes while a recording runs, one JSON object
+// per line. Both the writer and the readers use these types; docs/format/run.md shows each record.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@
 
 namespace ivtrace::run {
 
-/// A machine of the run: the host (always the first) or a guest. Written again, whole, when something of it changes;
-/// the last one counts.
+/// A machine of the run: the host (always the first) or a guest. Written again, whole, when something of it
+/// changes; the last one counts.
 struct MachineRecord {
-  std::string name;              ///< folder in the run; "host" is the host's
-  std::string kind;              ///< "host" or "guest"
+  std::string name;  ///< folder in the run; "host" is the host's
+  std::string kind;  ///< "host" or "guest"
   std::string kernel_release;
   std::string hostname;
   std::string uuid;
@@ -29,40 +29,40 @@ struct MachineRecord {
   std::uint64_t tsc_khz = 0;
   std::uint32_t cpu_count = 0;
   std::vector<format::AgentCpu> cpus;
-  std::string feed;              ///< "splice", "map", "read"
+  std::string feed;  ///< "splice", "map", "read"
   std::string agent_version;
   std::vector<std::string> events;    ///< enabled "system:name"
   std::vector<std::string> rejected;  ///< asked for and not there, with the reason
   // guests only: what the host knows
   std::int32_t qemu_pid = 0;
-  std::string accel;             ///< "tcg", "kvm", "" when unknown
+  std::string accel;  ///< "tcg", "kvm", "" when unknown
   std::string ring_file;
-  bool host_only = false;        ///< no ring or agent: seen from the host only
-  std::string note;              ///< why, for people
-  std::uint64_t idle_lag_ns = 0; ///< how far a quiet guest's data may lag
+  bool host_only = false;         ///< no ring or agent: seen from the host only
+  std::string note;               ///< why, for people
+  std::uint64_t idle_lag_ns = 0;  ///< how far a quiet guest's data may lag
 };
 
 struct VcpuRecord {
   std::string machine;
-  std::int32_t index = -1;       ///< QEMU's cpu-index
-  std::int32_t thread = 0;       ///< host tid
-  std::int32_t apic_id = -1;     ///< -1: unknown
+  std::int32_t index = -1;    ///< QEMU's cpu-index
+  std::int32_t thread = 0;    ///< host tid
+  std::int32_t apic_id = -1;  ///< -1: unknown
 };
 
 struct DiskRecord {
   std::string machine;
-  std::string device;            ///< QEMU's name or qdev path
+  std::string device;  ///< QEMU's name or qdev path
   std::string path;
-  std::string format;            ///< raw, qcow2, …
-  std::string aio;               ///< threads, native, io_uring, "" when unknown
-  std::string cache;             ///< "none", "writeback", … "" when unknown
+  std::string format;               ///< raw, qcow2, …
+  std::string aio;                  ///< threads, native, io_uring, "" when unknown
+  std::string cache;                ///< "none", "writeback", … "" when unknown
   std::uint64_t device_number = 0;  ///< st_dev of the image's file system, or st_rdev of a block device
 };
 
 /// A vCPU, disk or guest that is no longer there.
 struct GoneRecord {
   std::string machine;
-  std::string what;              ///< "guest", "agent", "ring"
+  std::string what;  ///< "guest", "agent", "ring"
   HostTsc tsc;
   std::string detail;
 };
@@ -70,16 +70,17 @@ struct GoneRecord {
 /// A .pages file and how to read it from `offset` on. A file may have several segments, in rising offsets.
 struct SegmentRecord {
   std::string machine;
-  std::string buffer;            ///< "" for the main buffer
+  std::string buffer;  ///< "" for the main buffer
   std::uint32_t cpu = 0;
-  std::uint64_t offset = 0;      ///< byte in the file at which the segment starts
+  std::uint64_t offset = 0;  ///< byte in the file at which the segment starts
   format::PageLayout layout = format::PageLayout::kSlots;
   std::uint32_t page_size = 4096;
   std::uint64_t generation = 0;  ///< of the ring; 0 for the host
 };
 
-/// Written about once a second: what was in the files at that host time; a file that has not grown since the last mark
-/// is left out. What lies before `bytes` happened before `tsc`; an event of a later time lies at or behind them.
+/// Written about once a second: what was in the files at that host time; a file that has not grown since the
+/// last mark is left out. What lies before `bytes` happened before `tsc`; an event of a later time lies at or
+/// behind them.
 struct MarkRecord {
   HostTsc tsc;
   struct File {
@@ -103,15 +104,16 @@ struct EpochRecord {
 struct BurstRecord {
   std::string machine;
   clock::Burst burst;
-  std::string verdict;           ///< "first", "agrees", "excludes", "empty", "failed"
+  std::string verdict;  ///< "first", "agrees", "excludes", "empty", "failed"
 };
 
-/// Final or periodic counters of one buffer on one CPU; the last record of each (machine, buffer, cpu, generation) counts.
+/// Final or periodic counters of one buffer on one CPU; the last record of each (machine, buffer, cpu,
+/// generation) counts.
 struct CountersRecord {
   std::string machine;
   std::string buffer;
   std::uint64_t generation = 0;
-  bool final_counters = false;   ///< taken after the last event was delivered
+  bool final_counters = false;  ///< taken after the last event was delivered
   format::CpuCounters counters;
 };
 
@@ -119,7 +121,7 @@ struct CountersRecord {
 struct LossRecord {
   std::string machine;
   std::optional<std::uint32_t> cpu;
-  std::string reason;            ///< "disk-full", "size-limit", "corrupt-chunk", "agent-gone", "qemu-gone", …
+  std::string reason;  ///< "disk-full", "size-limit", "corrupt-chunk", "agent-gone", "qemu-gone", …
   std::optional<std::uint64_t> events;
   std::optional<std::uint64_t> bytes;
   std::optional<HostTsc> from;
@@ -137,11 +139,12 @@ struct NoteRecord {
 /// The recording's end. Missing: the recorder died.
 struct EndRecord {
   HostTsc tsc;
-  std::string reason;            ///< "duration", "command", "signal", "size-limit", "disk-full", "salvaged"
+  std::string reason;  ///< "duration", "command", "signal", "size-limit", "disk-full", "salvaged"
 };
 
-using Record = std::variant<MachineRecord, VcpuRecord, DiskRecord, GoneRecord, SegmentRecord, MarkRecord, AnchorRecord,
-                            EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
+using Record =
+    std::variant<MachineRecord, VcpuRecord, DiskRecord, GoneRecord, SegmentRecord, MarkRecord, AnchorRecord,
+                 EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
 
 /// Bounds of what is decoded; the encoder cuts texts at 64 KiB and lists at 65,536 elements.
 inline constexpr std::size_t kMaxJournalLine = 8u << 20;
@@ -149,18 +152,18 @@ inline constexpr std::size_t kMaxManifest = 4u << 20;
 
 /// One line of JSON without the newline: {"type":"machine",…}. Bytes that are not UTF-8 become U+FFFD.
 std::string encode_record(const Record& record);
-/// The record of one line. kCorrupt when it is not JSON or breaks its types or ranges, kUnsupported when its type is
-/// not known. Unknown keys are ignored.
+/// The record of one line. kCorrupt when it is not JSON or breaks its types or ranges, kUnsupported when its
+/// type is not known. Unknown keys are ignored.
 Result<Record> decode_record(std::string_view line);
 
 /// manifest.json: what was asked for, by whom; constant once written.
 struct Manifest {
   int schema = format::kRunSchema;
   std::string tool_version;
-  std::string created;                     ///< ISO 8601, UTC
+  std::string created;  ///< ISO 8601, UTC
   HostTsc start_tsc;
   std::vector<std::string> command_line;
-  std::vector<std::string> events;         ///< as asked for
+  std::vector<std::string> events;  ///< as asked for
   std::string profile;
   std::uint64_t max_bytes = 0;
   std::string host_kernel;

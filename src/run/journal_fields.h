@@ -1,5 +1,5 @@
-// Each journal record's fields, named once: the encoder and the decoder both walk these lists, so a key cannot exist on
-// one side only. Private to the room; the keys are explained in docs/format/run.md.
+// Each journal record's fields, named once: the encoder and the decoder both walk these lists, so a key
+// cannot exist on one side only. Private to the room; the keys are explained in docs/format/run.md.
 #pragma once
 
 #include <concepts>
@@ -37,7 +37,8 @@ void describe(A& a, R& r) {
 
 template <class A, Is<clock::Burst> R>
 void describe(A& a, R& r) {
-  a("host_tsc", r.host_tsc), a("guest_tsc", r.guest_tsc), a("cpu", r.cpu), a("lower", r.lower), a("upper", r.upper);
+  a("host_tsc", r.host_tsc), a("guest_tsc", r.guest_tsc), a("cpu", r.cpu), a("lower", r.lower),
+      a("upper", r.upper);
   a("exchanges", r.exchanges), a("tight_t1", r.tight_t1), a("tight_t2", r.tight_t2);
 }
 
@@ -50,7 +51,8 @@ void describe(A& a, R& r) {
 template <class A, Is<MachineRecord> R>
 void describe(A& a, R& r) {
   a("name", r.name), a("kind", r.kind), a("kernel_release", r.kernel_release), a("hostname", r.hostname);
-  a("uuid", r.uuid), a("boot_id", r.boot_id), a("tsc_khz", r.tsc_khz), a("cpu_count", r.cpu_count), a("cpus", r.cpus);
+  a("uuid", r.uuid), a("boot_id", r.boot_id), a("tsc_khz", r.tsc_khz), a("cpu_count", r.cpu_count),
+      a("cpus", r.cpus);
   a("feed", r.feed), a("agent_version", r.agent_version), a("events", r.events), a("rejected", r.rejected);
   a("qemu_pid", r.qemu_pid), a("accel", r.accel), a("ring_file", r.ring_file), a("host_only", r.host_only);
   a("note", r.note), a("idle_lag_ns", r.idle_lag_ns);
@@ -74,7 +76,8 @@ void describe(A& a, R& r) {
 
 template <class A, Is<SegmentRecord> R>
 void describe(A& a, R& r) {
-  a("machine", r.machine), a("buffer", r.buffer), a("cpu", r.cpu), a("offset", r.offset), a("layout", r.layout);
+  a("machine", r.machine), a("buffer", r.buffer), a("cpu", r.cpu), a("offset", r.offset),
+      a("layout", r.layout);
   a("page_size", r.page_size), a("generation", r.generation);
 }
 
@@ -127,13 +130,17 @@ void describe(A& a, R& r) {
 
 template <class A, Is<Manifest> R>
 void describe(A& a, R& r) {
-  a("schema", r.schema), a("tool_version", r.tool_version), a("created", r.created), a("start_tsc", r.start_tsc);
-  a("command_line", r.command_line), a("events", r.events), a("profile", r.profile), a("max_bytes", r.max_bytes);
+  a("schema", r.schema), a("tool_version", r.tool_version), a("created", r.created),
+      a("start_tsc", r.start_tsc);
+  a("command_line", r.command_line), a("events", r.events), a("profile", r.profile),
+      a("max_bytes", r.max_bytes);
   a("host_kernel", r.host_kernel), a("trace_clock", r.trace_clock);
 }
 
 /// Something that `describe` knows: it becomes a JSON object.
 template <class T>
-concept Described = requires(T& value, void (&probe)(...)) { describe(probe, value); };
+concept Described = requires(T& value, void (&probe)(...)) {
+  describe(probe, value);
+};
 
 }  // namespace ivtrace::run

@@ -1,4 +1,5 @@
-// Any bytes as a journal line: decoding ends, and what was decoded encodes to something that decodes to the same.
+// Any bytes as a journal line: decoding ends, and what was decoded encodes to something that decodes to the
+// same.
 #include <cstddef>
 #include <cstdint>
 

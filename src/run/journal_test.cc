@@ -34,10 +34,11 @@ TEST(Journal, LinesAreGolden) {
   EXPECT_EQ(encode_record(SegmentRecord{"host", "sys", 3, 8192, format::PageLayout::kSlots, 4096, 0}),
             R"({"buffer":"sys","cpu":3,"generation":0,"layout":"slots","machine":"host","offset":8192,)"
             R"("page_size":4096,"type":"segment"})");
-  EXPECT_EQ(encode_record(LossRecord{"vm1", std::nullopt, "qemu-gone", std::nullopt, std::nullopt, HostTsc{5},
-                                     std::nullopt, ""}),
-            R"({"bytes":null,"cpu":null,"detail":"","events":null,"from":5,"machine":"vm1","reason":"qemu-gone",)"
-            R"("type":"loss","until":null})");
+  EXPECT_EQ(
+      encode_record(LossRecord{"vm1", std::nullopt, "qemu-gone", std::nullopt, std::nullopt, HostTsc{5},
+                               std::nullopt, ""}),
+      R"({"bytes":null,"cpu":null,"detail":"","events":null,"from":5,"machine":"vm1","reason":"qemu-gone",)"
+      R"("type":"loss","until":null})");
 }
 
 TEST(Journal, ALineCutAnywhereIsCorrupt) {

@@ -46,7 +46,8 @@ Result<PackedFileWriter> PackedFileWriter::create(UniqueFd fd, std::string what)
   return PackedFileWriter(std::move(fd), std::move(what), size);
 }
 
-Result<PackedFileWriter> PackedFileWriter::resume(UniqueFd fd, std::uint64_t segment_offset, std::string what) {
+Result<PackedFileWriter> PackedFileWriter::resume(UniqueFd fd, std::uint64_t segment_offset,
+                                                  std::string what) {
   IVT_ASSIGN_OR_RETURN(PackedFileWriter writer, create(std::move(fd), std::move(what)));
   IVT_RETURN_IF_ERROR(writer.repair_tail(segment_offset));
   return writer;
@@ -61,11 +62,13 @@ Status PackedFileWriter::repair_tail(std::uint64_t segment_offset) {
     if (got < 0) return errno_error(errno, "cannot read " + what_);
     const bool whole_header = got == sizeof header;
     if (whole_header && (header.bytes < format::kSubBufferHeader || header.bytes > format::kMaxSubBuffer)) {
-      return Error(ErrorCode::kCorrupt, what_ + " is damaged at byte " + std::to_string(at) + ", nothing is appended");
+      return Error(ErrorCode::kCorrupt,
+                   what_ + " is damaged at byte " + std::to_string(at) + ", nothing is appended");
     }
     if (!whole_header || there < sizeof header + format::kSubBufferHeader) {
       // Nothing usable was written of this page: it is as if it had never begun, the ring still holds it.
-      if (::ftruncate(fd_.get(), static_cast<off_t>(at)) != 0) return errno_error(errno, "cannot cut " + what_);
+      if (::ftruncate(fd_.get(), static_cast<off_t>(at)) != 0)
+        return errno_error(errno, "cannot cut " + what_);
       size_ = at;
       break;
     }

@@ -83,8 +83,8 @@ TEST_F(PackedFile, ANewSegmentStartsItsNumbersAgain) {
   EXPECT_EQ(images_of(content()).size(), 3u);
 }
 
-// The recorder may die after any byte of any write, before the ring learned that a piece was saved. The ring then hands
-// over the same pieces again; the file must come out as if nothing had happened.
+// The recorder may die after any byte of any write, before the ring learned that a piece was saved. The ring
+// then hands over the same pieces again; the file must come out as if nothing had happened.
 TEST_F(PackedFile, CutAtEveryByteAndResumedItEqualsTheUncutFile) {
   struct Step {
     std::uint64_t page;

@@ -1,5 +1,5 @@
-// Any bytes as the journal of a run whose directories hold some files: opening it ends, and every segment lies within
-// its file without overlapping its neighbour.
+// Any bytes as the journal of a run whose directories hold some files: opening it ends, and every segment
+// lies within its file without overlapping its neighbour.
 #include <stdlib.h>
 
 #include <cstddef>
@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace ivtrace;
   const std::string& path = scratch_run();
   auto fd = open_file(path + "/" + format::kJournalName, O_WRONLY | O_CREAT | O_TRUNC);
-  IVT_CHECK(fd.ok() && write_all(fd->get(), {reinterpret_cast<const std::byte*>(data), size}, "journal").ok());
+  IVT_CHECK(fd.ok() &&
+            write_all(fd->get(), {reinterpret_cast<const std::byte*>(data), size}, "journal").ok());
   auto opened = run::RunReader::open(path);
   IVT_CHECK(opened.ok());
   for (const run::Machine& machine : opened->machines()) {

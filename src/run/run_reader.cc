@@ -22,7 +22,8 @@ struct OpenFile {
   std::uint64_t size = 0;
 };
 
-/// Opens a regular file; anything else in its place (a FIFO would block, a link could lead anywhere) is kCorrupt.
+/// Opens a regular file; anything else in its place (a FIFO would block, a link could lead anywhere) is
+/// kCorrupt.
 Result<OpenFile> open_regular(const std::string& path) {
   IVT_ASSIGN_OR_RETURN(UniqueFd fd, open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
@@ -37,7 +38,8 @@ bool valid_stream(const std::string& buffer, std::uint32_t cpu) {
 
 }  // namespace
 
-/// Builds a RunReader: journal line by line, then the files that its segments name, then what lies beside them.
+/// Builds a RunReader: journal line by line, then the files that its segments name, then what lies beside
+/// them.
 class RunLoader {
  public:
   explicit RunLoader(RunReader& run) : run_(run) {}
@@ -102,7 +104,8 @@ class RunLoader {
     std::string text(file.size, '\0');
     std::size_t used = 0;
     while (used < text.size()) {
-      const ssize_t got = ::pread(file.fd.get(), text.data() + used, text.size() - used, static_cast<off_t>(used));
+      const ssize_t got =
+          ::pread(file.fd.get(), text.data() + used, text.size() - used, static_cast<off_t>(used));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return errno_error(errno, "cannot read " + path);
       if (got == 0) break;
@@ -247,7 +250,8 @@ class RunLoader {
     auto opened = open_regular(run_.path_ + "/" + file.name);
     const std::uint64_t promised = stream.marks.empty() ? 0 : stream.marks.back().bytes;
     if (opened) file.size = opened->size;
-    // A segment's record precedes the file, so a file that is not there yet is no damage unless bytes were promised.
+    // A segment's record precedes the file, so a file that is not there yet is no damage unless bytes were
+    // promised.
     if (!opened && (promised > 0 || opened.error().code != ErrorCode::kNotFound)) {
       return damage(file.machine, file.name, 0, promised, opened.error().message);
     }
@@ -257,14 +261,16 @@ class RunLoader {
     for (const SegmentRecord& record : stream.segments) {
       const std::uint64_t least = file.segments.empty() ? 0 : file.segments.back().begin;
       if (record.offset < least || record.offset > file.size) {
-        if (record.offset < least) damage(file.machine, file.name, record.offset, std::nullopt, "segments go back");
+        if (record.offset < least)
+          damage(file.machine, file.name, record.offset, std::nullopt, "segments go back");
         continue;
       }
       if (!file.segments.empty()) file.segments.back().end = record.offset;
       file.segments.push_back({record.offset, file.size, record.layout, record.page_size, record.generation});
     }
     if (!file.segments.empty() && file.segments.front().begin > 0) {
-      damage(file.machine, file.name, 0, file.segments.front().begin, "the journal does not say how to read it");
+      damage(file.machine, file.name, 0, file.segments.front().begin,
+             "the journal does not say how to read it");
     }
     std::erase_if(file.segments, [](const Segment& segment) { return segment.begin == segment.end; });
     file.marks = std::move(stream.marks);
@@ -279,8 +285,8 @@ class RunLoader {
     for (const std::string& name : *names) {
       if (!name.ends_with(".pages")) continue;
       const std::string path = m.info.name + "/" + name;
-      const bool named =
-          std::any_of(m.files.begin(), m.files.end(), [&](const PagesFile& file) { return file.name == path; });
+      const bool named = std::any_of(m.files.begin(), m.files.end(),
+                                     [&](const PagesFile& file) { return file.name == path; });
       auto file = open_regular(run_.path_ + "/" + path);
       if (named || !file || file->size == 0) continue;
       damage(m.info.name, path, 0, file->size, "the journal does not say how to read it");

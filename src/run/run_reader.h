@@ -1,7 +1,7 @@
 // Reading a run directory, whatever state it is in: being written, finished, cut off at any byte, or hostile.
 //
-// Nothing but a directory that is no run at all is an error. All that is damaged is listed in damage(), with the bytes
-// that cannot be used because of it, and everything else is given.
+// Nothing but a directory that is no run at all is an error. All that is damaged is listed in damage(), with
+// the bytes that cannot be used because of it, and everything else is given.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ struct PagesFile {
   std::string machine;
   std::string buffer;
   std::uint32_t cpu = 0;
-  std::string name;         ///< path within the run
-  std::uint64_t size = 0;   ///< when the run was opened
+  std::string name;        ///< path within the run
+  std::uint64_t size = 0;  ///< when the run was opened
   std::vector<Segment> segments;
   std::vector<Mark> marks;
 };
@@ -54,14 +54,14 @@ struct PagesFile {
 /// A machine and all that the journal tells of it. `info.name` is a valid_machine_name().
 struct Machine {
   MachineRecord info;
-  std::vector<VcpuRecord> vcpus;        ///< the last record of each index
-  std::vector<DiskRecord> disks;        ///< the last record of each device
+  std::vector<VcpuRecord> vcpus;  ///< the last record of each index
+  std::vector<DiskRecord> disks;  ///< the last record of each device
   std::vector<GoneRecord> gone;
-  std::vector<clock::Epoch> epochs;     ///< as established
+  std::vector<clock::Epoch> epochs;  ///< as established
   std::vector<BurstRecord> bursts;
-  std::vector<CountersRecord> counters; ///< the last of each (buffer, cpu, generation)
+  std::vector<CountersRecord> counters;  ///< the last of each (buffer, cpu, generation)
   std::vector<LossRecord> losses;
-  std::vector<PagesFile> files;         ///< by buffer, then CPU
+  std::vector<PagesFile> files;  ///< by buffer, then CPU
 };
 
 /// A run as it was at the moment of open(). Immutable afterwards, so usable by several threads.

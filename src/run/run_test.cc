@@ -1,10 +1,9 @@
 // The run directory as a whole: what the writer wrote, cut, damaged or hostile, seen through the reader.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
-
-#include <sys/stat.h>
 
 #include "run/run_reader.h"
 #include "run/run_test_support.h"
@@ -87,7 +86,8 @@ TEST_F(Run, JournalCutAtEveryByteLosesOnlyTheTornLine) {
     ASSERT_TRUE(replace_file(journal(), whole.substr(0, cut)).ok());
     auto run = RunReader::open(path_);
     ASSERT_TRUE(run.ok()) << run.error().message;
-    for (const Damage& damage : run->damage()) EXPECT_EQ(damage.reason, "the journal does not say how to read it");
+    for (const Damage& damage : run->damage())
+      EXPECT_EQ(damage.reason, "the journal does not say how to read it");
     EXPECT_EQ(run->end().has_value(), cut == whole.size());
     // Every byte of a page file is in a segment, or is told to be unreadable.
     for (const Machine& machine : run->machines()) {
@@ -136,8 +136,10 @@ TEST_F(Run, ManifestCutAtEveryByteLeavesTheRunReadable) {
 TEST_F(Run, DamagedAndUnknownLinesAreToldAndTheRestIsRead) {
   write_sample();
   std::ofstream(journal(), std::ios::app) << "garbage\n"
-                                          << R"({"type":"weather"})" << "\n"
-                                          << R"({"type":"note","tsc":1,"machine":"","text":"still read"})" << "\n"
+                                          << R"({"type":"weather"})"
+                                          << "\n"
+                                          << R"({"type":"note","tsc":1,"machine":"","text":"still read"})"
+                                          << "\n"
                                           << std::string(100, '\0') << "\n";
   auto run = RunReader::open(path_);
   ASSERT_TRUE(run.ok());

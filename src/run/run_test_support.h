@@ -1,12 +1,12 @@
 // Directories and sample records for this room's tests.
 #pragma once
 
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include "run/journal.h"
 
@@ -44,7 +44,8 @@ inline std::vector<Record> sample_records() {
   machine.qemu_pid = 4711;
   machine.host_only = true;
   clock::Anchor anchor{HostTsc{~0ull}, 40, Nanoseconds{-1}, Nanoseconds{5}, Nanoseconds{INT64_MAX}, 500, -1};
-  clock::Epoch epoch{GuestTsc{7}, 3, HostTsc{9}, 1u, {INT64_MIN, ~0ull, 48}, clock::ClockSource::kKvmDebugfs, 12};
+  clock::Epoch epoch{GuestTsc{7}, 3, HostTsc{9}, 1u, {INT64_MIN, ~0ull, 48}, clock::ClockSource::kKvmDebugfs,
+                     12};
   clock::Burst burst;
   burst.host_tsc = HostTsc{5};
   burst.guest_tsc = GuestTsc{6};

@@ -43,7 +43,8 @@ Result<std::unique_ptr<RunWriter>> RunWriter::create(const std::string& path, co
     return errno_error(errno, "cannot create " + path);
   }
   IVT_RETURN_IF_ERROR(replace_file(path + "/" + format::kManifestName, encode_manifest(manifest)));
-  IVT_ASSIGN_OR_RETURN(UniqueFd journal, open_file(path + "/" + format::kJournalName, O_RDWR | O_CREAT | O_EXCL));
+  IVT_ASSIGN_OR_RETURN(UniqueFd journal,
+                       open_file(path + "/" + format::kJournalName, O_RDWR | O_CREAT | O_EXCL));
   std::unique_ptr<RunWriter> writer(new RunWriter(path, std::move(journal), 0));
   writer->reserve();
   return writer;
@@ -53,7 +54,8 @@ Result<std::unique_ptr<RunWriter>> RunWriter::reopen(const std::string& path) {
   const std::string name = path + "/" + format::kJournalName;
   IVT_ASSIGN_OR_RETURN(UniqueFd journal, open_file(name, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
   IVT_ASSIGN_OR_RETURN(const std::uint64_t size, whole_lines(journal.get(), name));
-  if (::ftruncate(journal.get(), static_cast<off_t>(size)) != 0) return errno_error(errno, "cannot cut " + name);
+  if (::ftruncate(journal.get(), static_cast<off_t>(size)) != 0)
+    return errno_error(errno, "cannot cut " + name);
   std::unique_ptr<RunWriter> writer(new RunWriter(path, std::move(journal), size));
   writer->reserve();
   return writer;
@@ -75,7 +77,8 @@ void RunWriter::reserve() {
 Status RunWriter::append(const Record& record) {
   const std::string line = encode_record(record) + "\n";
   const std::lock_guard lock(mutex_);
-  if (Status written = pwrite_all(journal_.get(), std::as_bytes(std::span(line)), size_, path_ + "/journal.jsonl");
+  if (Status written =
+          pwrite_all(journal_.get(), std::as_bytes(std::span(line)), size_, path_ + "/journal.jsonl");
       !written) {
     // A part of the line must not stand before the next one.
     [[maybe_unused]] const int cut = ::ftruncate(journal_.get(), static_cast<off_t>(size_));
@@ -86,7 +89,8 @@ Status RunWriter::append(const Record& record) {
   return {};
 }
 
-Result<UniqueFd> RunWriter::open_pages(const std::string& machine, const std::string& buffer, std::uint32_t cpu) {
+Result<UniqueFd> RunWriter::open_pages(const std::string& machine, const std::string& buffer,
+                                       std::uint32_t cpu) {
   IVT_CHECK(buffer.empty() || format::valid_machine_name(buffer));
   IVT_RETURN_IF_ERROR(ensure_folder(machine));
   const std::string name = path_ + "/" + machine + "/" + format::pages_file_name(buffer, cpu);
@@ -105,7 +109,8 @@ Status RunWriter::write_text(const std::string& machine, const std::string& name
 Status RunWriter::ensure_folder(const std::string& machine) {
   IVT_CHECK(format::valid_machine_name(machine));
   const std::string folder = path_ + "/" + machine;
-  if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return errno_error(errno, "cannot create " + folder);
+  if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
+    return errno_error(errno, "cannot create " + folder);
   return {};
 }
 

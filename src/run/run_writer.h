@@ -15,10 +15,10 @@ namespace ivtrace::run {
 
 /// Owns the journal of one run directory and opens its other files.
 ///
-/// Threads: append() and the open functions may be called from any thread; a record is written whole or not at all.
-/// Disk: the journal holds blocks in reserve, so that a run that filled the disk with pages can still write its end;
-/// append() fails with kExhausted only when the reserve is used up too.
-/// Names of machines and buffers must be valid_machine_name(): they become paths.
+/// Threads: append() and the open functions may be called from any thread; a record is written whole or not
+/// at all. Disk: the journal holds blocks in reserve, so that a run that filled the disk with pages can still
+/// write its end; append() fails with kExhausted only when the reserve is used up too. Names of machines and
+/// buffers must be valid_machine_name(): they become paths.
 class RunWriter {
  public:
   /// Creates `path` with its manifest. kBusy when `path` exists: a run is never overwritten.
@@ -30,8 +30,8 @@ class RunWriter {
   RunWriter& operator=(const RunWriter&) = delete;
 
   Status append(const Record& record);
-  /// Opens <machine>/[<buffer>.]cpuN.pages for reading and writing, creating folder and file as needed. The segment's
-  /// record belongs into the journal before the first byte is written to the file.
+  /// Opens <machine>/[<buffer>.]cpuN.pages for reading and writing, creating folder and file as needed. The
+  /// segment's record belongs into the journal before the first byte is written to the file.
   Result<UniqueFd> open_pages(const std::string& machine, const std::string& buffer, std::uint32_t cpu);
   /// Writes <machine>/<name> (kFormatsName, …) by rename.
   Status write_text(const std::string& machine, const std::string& name, std::string_view content);
