@@ -32,6 +32,7 @@ unit: build ## the quick tests only
 bench: build ## the benchmarks, ratios within each run
 	@$(NINJA) -C $(BUILD) benches
 	@for b in $(BUILD)/bin/*_bench; do echo "== $$b"; $$b; done
+	@echo "== lab/cost"; lab/cost $(BUILD)
 
 fuzz: setup # the libFuzzer programs, with AddressSanitizer
 	@mkdir -p $(BUILD)

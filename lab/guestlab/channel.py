@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 BLOCK = 4096
+HUNG_SECONDS = 20  # a busy guest under TCG may take some seconds to kill a job
 
 
 class GuestDied(Exception):
-    """The guest ended, or never came up; the text holds what its console said last."""
+    """The guest ended, hangs, or never came up; the text holds what its console said last."""
 
 
 class GuestTimeout(Exception):
@@ -39,11 +40,15 @@ class Job:
         self._channel.send_signal(self._seq, name)
 
     def wait_bytes(self, timeout: float) -> tuple[int, bytes]:
-        """(exit code, output); kills the job and raises GuestTimeout when the time is over."""
+        """(exit code, output); kills the job and raises GuestTimeout when the time is over.
+
+        A guest in which not even that has an effect hangs: GuestDied.
+        """
         if not self._answered.wait(timeout):
             if self._channel.alive:
                 self.signal("KILL")
-                self._answered.wait(5)
+                if not self._answered.wait(HUNG_SECONDS):
+                    raise GuestDied(self._channel.death())
             output = self._answer[1].decode(errors="replace") if self._answer else ""
             raise GuestTimeout(f"no end after {timeout} s; output so far:\n{output[-2000:]}")
         if self._answer is None:

@@ -33,13 +33,17 @@ class Guest:
     lockdown: raised by init once the modules are loaded (with `lockdown=` in
     append the kernel itself would refuse the disks' modules). qmp: offer a
     monitor to others; the lab always has one of its own. shell: init also gives
-    a shell on the console.
+    a shell on the console. vcpu_threads: a thread for each vCPU under TCG, too.
+    Else they take turns in one: QEMU 7.2 with more of them sometimes runs an int3
+    that the guest's kernel took out of its code already, as it does whenever a
+    tracepoint is switched, and that kernel panics. KVM always has threads.
     """
 
     def __init__(self, name: str, kernel: Kernel, *, smp: int = 2, memory_mb: int = 512, ring_mb: int = 16,
                  disks: list[Disk] = (), files: dict[str, Path] | None = None, append: str = "",
                  lockdown: str | None = None, qemu_args: list[str] = (), lifetime: float = 900,
-                 boot_timeout: float = 60, accel: str | None = None, qmp: bool = True, shell: bool = False):
+                 boot_timeout: float = 60, accel: str | None = None, qmp: bool = True, shell: bool = False,
+                 vcpu_threads: bool = False):
         self.name = name
         self.kernel = kernel
         self.disks = list(disks)
@@ -47,7 +51,7 @@ class Guest:
         self._smp, self._memory_mb, self._ring_mb = smp, memory_mb, ring_mb
         self._files, self._append, self._lockdown = files, append, lockdown
         self._qemu_args, self._lifetime, self._boot_timeout = list(qemu_args), lifetime, boot_timeout
-        self._accel, self._offer_qmp, self._shell = accel, qmp, shell
+        self._accel, self._offer_qmp, self._shell, self._vcpu_threads = accel, qmp, shell, vcpu_threads
         self._directory: Path | None = None
         self._keeper: subprocess.Popen | None = None
         self._channel: Channel | None = None
@@ -178,8 +182,18 @@ class Guest:
         if "Kernel panic" in console:
             what = "its kernel panicked"
         else:
-            what = "QEMU ended" if self._exited.is_set() else "it does not answer"
+            what = "QEMU ended" if self._exited.is_set() else f"it does not answer ({self._where()})"
         return f"guest {self.name}: {what}\n{self.qemu_log()}\n{console[-CONSOLE_TAIL:]}"
+
+    def _where(self) -> str:
+        """What its CPUs are at, for a guest that hangs."""
+        try:
+            state = self.qmp("query-status")["status"]
+            registers = self.qmp("human-monitor-command", {"command-line": "info registers -a"})
+        except (ValueError, qmp.QmpError) as error:
+            return f"nor does its monitor: {error}"
+        lines = [line.strip() for line in registers.splitlines() if line.startswith("RIP=")]
+        return f"{state}; {'; '.join(lines)}"
 
     def _watch_exit(self, stdout) -> None:
         stdout.readline()  # "exit RC", or the end of the keeper
@@ -194,7 +208,7 @@ class Guest:
                    "-smp", str(self._smp), "-m", str(self._memory_mb),
                    "-kernel", str(self.kernel.image), "-initrd", str(image), "-append", " ".join(filter(None, append))]
         command += {"kvm": ["-accel", "kvm", "-cpu", "host"],
-                    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"]}[self._accel]
+                    "tcg": ["-accel", f"tcg,thread={'multi' if self._vcpu_threads else 'single'}", "-cpu", "max"]}[self._accel]
         command += ["-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,logfile={directory}/console",
                     "-serial", "chardev:console"]
         if self._offer_qmp:

@@ -131,8 +131,9 @@ def test_nothing_is_left_behind(calm):
         assert harness.guest_instances(vm) == set()
 
 
-def test_guests_lists_what_the_host_knows(pair):
-    for vm in pair:
+def test_guests_lists_what_the_host_knows(new_guest):
+    with new_guest("listed", vcpu_threads=True) as vm:
+        harness.ensure_agent(vm)
         view = harness.guest_view(vm.name)
         assert view["pid"] == vm.pid
         assert view["agent_alive"] and view["ring"]["usable"]
