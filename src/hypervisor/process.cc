@@ -96,11 +96,13 @@ bool has_mapped(Pid pid, const std::string& path, const std::string& proc) {
     unsigned major_number = 0;
     unsigned minor_number = 0;
     unsigned long long inode = 0;
-    if (std::sscanf(std::string(line.substr(0, 256)).c_str(), "%*s %*s %*s %x:%x %llu", &major_number,
-                    &minor_number, &inode) != 3) {
+    char access[5] = {};
+    if (std::sscanf(std::string(line.substr(0, 256)).c_str(), "%*s %4s %*s %x:%x %llu", access, &major_number,
+                    &minor_number, &inode) != 4) {
       continue;
     }
-    if (inode != file.st_ino) continue;
+    // Shared and writable, as memory between machines is: what it may only read is not the guest's to share.
+    if (inode != file.st_ino || access[1] != 'w' || access[3] != 's') continue;
     // Some file systems (btrfs, overlay) show another device here than stat() does; then the name decides.
     if (makedev(major_number, minor_number) == file.st_dev || line.ends_with(" " + path)) return true;
   }

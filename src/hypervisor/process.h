@@ -27,8 +27,8 @@ Result<QemuProcess> read_process(Pid pid, const std::string& proc);
 /// Field 22 of /proc/PID/stat: clock ticks since boot; tells a pid from its next use.
 Result<std::uint64_t> start_time(Pid pid, const std::string& proc);
 
-/// Is the file mapped by the process? What a QEMU claims to be its ring is opened for writing: it must be a
-/// file that this QEMU itself has mapped.
+/// Has the process mapped the file, shared and writable? What a QEMU claims to be its ring is opened for
+/// writing: it must be a file that this QEMU itself writes to.
 bool has_mapped(Pid pid, const std::string& path, const std::string& proc);
 
 /// Regular files and block devices that the process has open for reading and writing.

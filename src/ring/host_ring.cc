@@ -90,9 +90,17 @@ HostRing::HostRing(UniqueFd lock, Mapping mapping, std::string name, std::uint64
       name_(std::move(name)),
       session_(session != 0 ? session : random_nonce()) {}
 
-HostRing::~HostRing() { memory_.header().host_session.store(0, std::memory_order_relaxed); }  // compared only
+HostRing::~HostRing() {
+  if (is_ivring()) memory_.header().host_session.store(0, std::memory_order_relaxed);  // compared only
+}
+
+bool HostRing::is_ivring() const {
+  return memory_.header().magic.load(std::memory_order_relaxed) ==
+         format::kRingMagic;  // nothing else is read
+}
 
 void HostRing::beat() {
+  if (!is_ivring()) return;
   format::RingHeader& header = memory_.header();
   // relaxed: the agent only sees that the one moves and compares the other
   header.host_session.store(session_, std::memory_order_relaxed);

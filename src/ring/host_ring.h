@@ -39,12 +39,14 @@ class HostRing {
   const std::string& name() const { return name_; }
   /// This recorder's nonce; never 0.
   std::uint64_t session() const { return session_; }
-  /// Tells the agent that a recorder is there; at least once a second. CopyRing::poll does it as well.
+  /// Tells the agent that a recorder is there; at least once a second. CopyRing::poll does it as well. Memory
+  /// that no agent has formatted may be somebody else's: nothing is stored into it, here and at the end.
   void beat();
   /// The file shrank or went away below the mapping: nothing more will come.
   bool lost() const { return mapping_.lost(); }
 
  private:
+  bool is_ivring() const;
   HostRing(UniqueFd lock, Mapping mapping, std::string name, std::uint64_t session);
 
   UniqueFd lock_;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/fd.h"
+#include "ring/mailbox.h"
 #include "ring/ring_fixture.h"
 
 namespace ivtrace::ring {
@@ -192,6 +193,25 @@ TEST(FlockHolder, ReadsProcLocks) {
   EXPECT_EQ(flock_holder(0x802, 78, locks), 0);
   EXPECT_EQ(flock_holder(0x802, 79, locks), 0);
   EXPECT_EQ(flock_holder(0x802, 77, ""), 0);
+}
+
+TEST(HostRing, StoresNothingIntoMemoryThatIsNoIvring) {
+  for (const std::uint64_t magic : {std::uint64_t{0}, std::uint64_t{0x1122334455667788}}) {
+    auto memory = Mapping::anonymous(kMinRingFile);
+    ASSERT_TRUE(memory.ok());
+    const std::span<std::byte> bytes = memory->bytes();
+    std::memcpy(bytes.data(), &magic, sizeof magic);
+    const std::vector<std::byte> before(bytes.begin(), bytes.end());
+    std::vector<std::byte> after;
+    {
+      const auto host = HostRing::of_mapping(*std::move(memory), "somebody's memory");
+      host->beat();
+      EXPECT_FALSE(CopyRing::attach(*host).ok());
+      EXPECT_FALSE(MailboxClient(*host).post(format::Request{}).ok());
+      after.assign(bytes.begin(), bytes.end());
+    }
+    EXPECT_EQ(before, after) << magic;
+  }
 }
 
 }  // namespace
