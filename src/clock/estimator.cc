@@ -17,6 +17,7 @@ constexpr std::size_t kMaxPast = 8;
 constexpr std::size_t kMaxTracks = 8192;
 constexpr int kMaxFollowUps = 4;
 constexpr std::size_t kMaxSightings = 1024;
+constexpr std::uint64_t kFittedFor = 2;
 /// A line through three points means nothing when the points are so wide that any line fits.
 constexpr double kWorstSpeedError = 1e-3;
 
@@ -72,6 +73,36 @@ Epoch epoch_of(const OffsetBounds& bounds, TscRelation relation, std::uint64_t e
   const std::uint64_t half = distance(bounds.lower, bounds.upper) / 2 + 1;
   epoch.error = host_ticks(relation, half > ~0ull - extra_error ? ~0ull : half + extra_error);
   return epoch;
+}
+
+/// Of a speed that was fitted over `span` host ticks. The error grows with the time from the first point on,
+/// so it is given for kFittedFor times the span; refit() gives a new one before that has passed.
+Epoch fitted_epoch(const LineFit& fit, std::uint64_t span) {
+  const double growth = static_cast<double>(span) * kFittedFor * fit.relative_error;
+  return epoch_of({fit.lower, fit.upper}, fit.relation, static_cast<std::uint64_t>(growth));
+}
+
+/// Where in the guest's time `next` begins, when the change from `old` came at a host time between the two.
+///
+/// An event of the old relation read at most old_last, one of the new at least new_first: in between it may
+/// be either. A guest that stood still meanwhile reads on where it was, as long as the numbers allow that
+/// (new_last is not before old_first): then what is before old_first is old, and what is behind new_last is
+/// new, too. Without this, a pause of a minute would put the minutes around it in doubt.
+void place(const Epoch& old, Epoch& next, HostTsc not_before, HostTsc not_after, bool stood_still) {
+  const GuestTsc old_first = to_guest(old.relation, not_before);
+  const GuestTsc old_last = to_guest(old.relation, not_after);
+  const GuestTsc new_first = to_guest(next.relation, not_before);
+  const GuestTsc new_last = to_guest(next.relation, not_after);
+  const std::uint64_t slack = std::max(scale(old.relation, old.error), scale(next.relation, next.error));
+  GuestTsc low = new_first;
+  GuestTsc high = old_last;
+  if (stood_still && !before(new_last, old_first)) {
+    low = max_of(old_first, new_first);
+    high = min_of(old_last, new_last);
+  }
+  const std::uint64_t both = before(low, high) ? high.value - low.value : 0;
+  next.valid_from = GuestTsc((both != 0 ? high : low).value + slack);
+  next.uncertain = both + 2 * slack;
 }
 
 bool is_exact(ClockSource source) {
@@ -195,11 +226,9 @@ void Estimator::first_burst(const Burst& burst, Outcome& outcome) {
   track.agreed_at = burst.host_tsc;
   track.agreed_by[burst.cpu] = burst.host_tsc;
   track.changed_not_before = burst.tight_t1;
-  const std::uint64_t extra =
-      fit ? static_cast<std::uint64_t>(static_cast<double>(burst.tight_t2.value - points.front().t1.value) *
-                                       fit->relative_error)
-          : 0;
-  track.epoch = epoch_of(bounds, fit ? fit->relation : TscRelation{}, extra);
+  const std::uint64_t span = burst.tight_t2.value - track.points.front().t1.value;
+  track.epoch = fit ? fitted_epoch(*fit, span) : epoch_of(bounds, TscRelation{}, 0);
+  track.fitted_for = kFittedFor * span;
   track.epoch.cpu = track.cpu;
   track.epoch.host_from = burst.host_tsc;
   // Nothing is known of the time before: the relation may have held since the guest's TSC was 0.
@@ -256,14 +285,14 @@ void Estimator::refit(Track& track, const Burst& burst, Outcome& outcome) {
       points.erase(points.begin() + static_cast<std::ptrdiff_t>(i));
   }
   track.points = std::move(points);
+  const std::uint64_t span = burst.tight_t2.value - track.points.front().t1.value;
   const bool sharper = fit->relative_error < track.relative_error / 2;
   track.relative_error = std::min(track.relative_error, fit->relative_error);
-  if (!sharper) return;
+  if (!sharper && span < track.fitted_for) return;
   track.bounds = {fit->lower, fit->upper};
   track.relative_error = fit->relative_error;
-  const double span = static_cast<double>(burst.tight_t2.value - track.points.front().t1.value);
-  Epoch better =
-      epoch_of(track.bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error));
+  Epoch better = fitted_epoch(*fit, span);
+  track.fitted_for = kFittedFor * span;
   better.valid_from = track.epoch.valid_from;
   better.uncertain = track.epoch.uncertain;
   better.cpu = track.cpu;
@@ -332,10 +361,9 @@ bool Estimator::confirm(Track& shared_track, std::vector<Burst>& suspects, Outco
   const auto fit = fit_line(points);
   if (!fit || fit->relative_error > kWorstSpeedError || is_unscaled(fit->relation)) return false;
   const OffsetBounds line_bounds{fit->lower, fit->upper};
-  const double span = static_cast<double>(points.back().t2.value - points.front().t1.value);
-  change(shared_track,
-         epoch_of(line_bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error)),
-         line_bounds, not_before, points.front().t2, outcome);
+  const std::uint64_t span = points.back().t2.value - points.front().t1.value;
+  change(shared_track, fitted_epoch(*fit, span), line_bounds, not_before, points.front().t2, outcome);
+  shared_track.fitted_for = kFittedFor * span;
   shared_track.fitted = true;
   shared_track.relative_error = fit->relative_error;
   shared_track.points = points;
@@ -370,7 +398,7 @@ bool Estimator::contradicts_exact(Track& track, const std::vector<Burst>& suspec
 }
 
 /// Do the sightings tell that the change came later than `not_before`, or earlier than `not_after`? Moves
-/// both.
+/// both. Taken for granted is one change between two bursts, as long as no sighting shows another one.
 bool Estimator::narrow(const Epoch& old_epoch, const Epoch& new_epoch, HostTsc& not_before,
                        HostTsc& not_after) const {
   HostTsc last_old = not_before;
@@ -389,7 +417,8 @@ bool Estimator::narrow(const Epoch& old_epoch, const Epoch& new_epoch, HostTsc& 
     if (sighting.not_before >= not_after) break;
     const auto by_old = read_at(old_epoch, sighting);
     const auto by_new = read_at(new_epoch, sighting);
-    if (by_old.has_value() == by_new.has_value()) continue;
+    if (!by_old && !by_new) return false;  // a third relation held in between: more than one change
+    if (by_old && by_new) continue;
     told = true;
     if (by_new) {
       first_new = std::min(first_new, *by_new);
@@ -411,25 +440,8 @@ void Estimator::change(Track& track, const Epoch& next, const OffsetBounds& boun
   not_before = std::min(not_before, not_after);
   // A heartbeat does not tell which CPU's TSC it is, so it speaks for a clock that all share.
   const bool watched = !track.cpu && narrow(track.epoch, epoch, not_before, not_after);
-  const GuestTsc old_first = to_guest(track.epoch.relation, not_before);
-  const GuestTsc old_last = to_guest(track.epoch.relation, not_after);
-  const GuestTsc new_first = to_guest(epoch.relation, not_before);
-  const GuestTsc new_last = to_guest(epoch.relation, not_after);
-  const std::uint64_t slack =
-      std::max(scale(track.epoch.relation, track.epoch.error), scale(epoch.relation, epoch.error));
-  // An event of the old relation read at most old_last, one of the new at least new_first: in between it may
-  // be either. A guest that stood still meanwhile reads on where it was, as long as the numbers allow that
-  // (new_last is not before old_first): then what is before old_first is old, and what is behind new_last is
-  // new, too. Without this, a pause of a minute would put the minutes around it in doubt.
-  GuestTsc low = new_first;
-  GuestTsc high = old_last;
-  if ((stood_still_ || watched) && !before(new_last, old_first)) {
-    low = max_of(old_first, new_first);
-    high = min_of(old_last, new_last);
-  }
-  const std::uint64_t both = before(low, high) ? high.value - low.value : 0;
-  epoch.valid_from = GuestTsc((both != 0 ? high : low).value + slack);
-  epoch.uncertain = both + 2 * slack;
+  place(track.epoch, epoch, not_before, not_after, stood_still_ || watched);
+  track.previous = track.epoch;
   if (!is_exact(track.epoch.source)) {
     track.past.push_back({track.epoch, track.points});
     if (track.past.size() > kMaxPast) track.past.erase(track.past.begin());
@@ -462,9 +474,9 @@ bool Estimator::replace_by_line(Track& track, Outcome& outcome) {
     if (!fit || is_unscaled(fit->relation) || fit->relative_error > kWorstSpeedError) continue;
     const Epoch& oldest = track.past[first].epoch;
     track.bounds = {fit->lower, fit->upper};
-    const double span = static_cast<double>(points.back().t2.value - points.front().t1.value);
-    Epoch line =
-        epoch_of(track.bounds, fit->relation, static_cast<std::uint64_t>(span * fit->relative_error));
+    const std::uint64_t span = points.back().t2.value - points.front().t1.value;
+    Epoch line = fitted_epoch(*fit, span);
+    track.fitted_for = kFittedFor * span;
     line.valid_from = oldest.valid_from;
     line.uncertain = oldest.uncertain;
     line.cpu = track.cpu;
@@ -546,6 +558,7 @@ void Estimator::exact_on_track(Track& track, const ExactRelation& exact, Outcome
       return;
     }
     epoch.valid_from = to_guest(exact.relation, exact.not_after);
+    if (track.previous) place(*track.previous, epoch, exact.not_before, exact.not_after, false);
     epoch.host_from = track.epoch.host_from;
   } else if (exact.not_after < track.epoch.host_from) {
     // Old news of a relation that is already over: it is covered by the uncertainty of the change, which must

@@ -88,13 +88,15 @@ class Estimator {
     Epoch epoch;          ///< as emitted last
     OffsetBounds bounds;  ///< at epoch.relation's ratio; narrower than what was emitted
     std::uint64_t skew_used = 0;
-    bool fitted = false;                         ///< the ratio was fitted and is still being refined
-    double relative_error = 0;                   ///< of a fitted ratio
+    bool fitted = false;           ///< the ratio was fitted and is still being refined
+    double relative_error = 0;     ///< of a fitted ratio
+    std::uint64_t fitted_for = 0;  ///< … whose error bound holds so many host ticks from the first point on
     std::vector<LinePoint> points;               ///< of this epoch; first and last, or more when fitted
     HostTsc agreed_at;                           ///< last time that anything confirmed the relation
     std::map<std::uint32_t, HostTsc> agreed_by;  ///< … for each CPU that was asked
     std::map<std::uint32_t, std::vector<Burst>> suspects;  ///< consecutive bursts that do not fit
     HostTsc changed_not_before;                            ///< bracket of the change that began this epoch
+    std::optional<Epoch> previous;                         ///< what it took the place of by a change
     bool other_change_seen = false;                        ///< KVM wrote something else within that bracket
     HostTsc exact_at;  ///< last time that an exact source told this relation
     bool disagreement_told = false;
