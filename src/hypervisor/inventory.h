@@ -92,9 +92,9 @@ struct ProcessThread {
 /// The threads of a process now, by rising tid; kGone when it is no more.
 Result<std::vector<ProcessThread>> list_threads(Pid pid, const std::string& proc = "/proc");
 
-/// Tells which guests came and went between two looks. A new process is asked by QMP at once, a known one at
-/// every tenth look: what was plugged meanwhile is seen then, and a recording does not hold monitors. One
-/// thread.
+/// Tells which guests came and went between two looks. A new process is asked by QMP at once and at
+/// the next three looks, a known one at every tenth look: what was plugged meanwhile is seen then, and a
+/// recording does not hold monitors. One thread.
 class Watch {
  public:
   struct Changes {

@@ -10,6 +10,8 @@ namespace ivtrace::hypervisor {
 namespace {
 
 constexpr unsigned kAskEvery = 10;
+constexpr unsigned kYoungLooks =
+    3;  // its first look may have come before its monitor and its memory were there
 
 bool same_facts(const Guest& a, const Guest& b) {
   const auto same_vcpu = [](const Vcpu& x, const Vcpu& y) {
@@ -42,7 +44,7 @@ Result<Watch::Changes> Watch::look() {
     const bool is_known = known != guests_.end();
     unsigned& looks = looks_[pid];
     looks = is_known ? looks + 1 : 0;
-    if (looks % kAskEvery != 0) {
+    if (looks > kYoungLooks && looks % kAskEvery != 0) {
       now.push_back(*known);
       continue;
     }

@@ -76,8 +76,10 @@ bool Salvage::open_run() {
   }
   reader_.emplace(*std::move(reader));
   writer_ = *std::move(writer);
-  // The dead recorder's limit was for what it chose to record; what it left behind is bounded by the buffers.
-  auto space = SpaceBudget::create(entry_.run, ~0ull, 0);
+  // Once more what the dead recorder was allowed: a guest that is still recorded must not fill the disk
+  // meanwhile.
+  const std::uint64_t limit = reader_->manifest().max_bytes;
+  auto space = SpaceBudget::create(entry_.run, limit != 0 ? limit : ~0ull, std::nullopt);
   if (!space) {
     problem(space.error().message);
     return false;

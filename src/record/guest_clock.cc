@@ -26,21 +26,26 @@ constexpr unsigned kMaxSkip = 15;
 GuestClockKeeper::GuestClockKeeper(std::string machine, ring::HostRing& host, ring::MailboxClient& mailbox,
                                    RunLog& log, const clock::KvmDebugfs* kvm, std::optional<Pid> qemu,
                                    std::vector<format::AgentCpu> cpus)
-    : machine_(std::move(machine)),
-      host_(host),
-      mailbox_(mailbox),
-      log_(log),
-      kvm_(kvm),
-      qemu_(qemu),
-      cpus_(std::move(cpus)) {
+    : machine_(std::move(machine)), host_(host), mailbox_(mailbox), log_(log), kvm_(kvm), qemu_(qemu) {
+  set_cpus(std::move(cpus));
+}
+
+void GuestClockKeeper::set_cpus(std::vector<format::AgentCpu> cpus) {
+  cpus_ = std::move(cpus);
   std::erase_if(cpus_, [](const format::AgentCpu& cpu) { return !cpu.online; });
+}
+
+CpuId GuestClockKeeper::next_cpu() {
+  next_cpu_ = (next_cpu_ + 1) % cpus_.size();
+  return CpuId(cpus_[next_cpu_].cpu);
 }
 
 void GuestClockKeeper::start(const std::function<bool()>& stopped) {
   read_kvm();
   std::uint64_t exchanges = kLongBurst;
   microseconds limit = kLongLimit;
-  for (const format::AgentCpu& cpu : cpus_) {
+  const std::vector<format::AgentCpu> all = cpus_;  // a burst may find one offline
+  for (const format::AgentCpu& cpu : all) {
     burst_with_follow_ups(CpuId(cpu.cpu), exchanges, limit);
     if (stopped() || failures_ > 0) return;
     exchanges = kShortBurst;
@@ -55,8 +60,7 @@ void GuestClockKeeper::tick() {
     return;
   }
   if (cpus_.empty()) return;
-  next_cpu_ = (next_cpu_ + 1) % cpus_.size();
-  burst_with_follow_ups(CpuId(cpus_[next_cpu_].cpu), kShortBurst, kShortLimit);
+  burst_with_follow_ups(next_cpu(), kShortBurst, kShortLimit);
 }
 
 void GuestClockKeeper::resumed() {
@@ -81,11 +85,19 @@ clock::TscRelation GuestClockKeeper::last_relation(std::uint32_t apic_id) const 
   return found == kvm_relations_.end() ? clock::TscRelation{} : found->second;
 }
 
+// Between two bursts on a CPU that excluded what stands, another one is asked: whether all changed, or only
+// that one.
 void GuestClockKeeper::burst_with_follow_ups(CpuId cpu, std::uint64_t exchanges, microseconds limit) {
   clock::Outcome outcome = burst(cpu, exchanges, limit);
   for (int i = 0; i < kMaxFollowUps; ++i) {
     if (outcome.read_exact) read_kvm();
-    if (!outcome.follow_up) return;
+    if (!outcome.follow_up || cpus_.empty()) return;
+    const bool excluded = outcome.verdict == clock::Verdict::kExcludes;
+    if (excluded && cpus_.size() > 1 && i % 2 == 0) {
+      CpuId other = next_cpu();
+      if (other == cpu) other = next_cpu();
+      if (burst(other, kShortBurst, kShortLimit).read_exact) read_kvm();
+    }
     outcome = burst(cpu, std::max(exchanges, kShortBurst), limit);
   }
 }
@@ -102,6 +114,12 @@ clock::Outcome GuestClockKeeper::burst(CpuId cpu, std::uint64_t exchanges, micro
   const auto give_up = std::chrono::steady_clock::now() + limit + kAgentLatency;
   for (;;) {
     auto reply = mailbox_.take();
+    if (reply && reply->has_value() && !(*reply)->ok) {
+      // That CPU is offline: no silence of the guest, and nothing to ask of it until the agent names its CPUs
+      // again.
+      std::erase_if(cpus_, [&](const format::AgentCpu& one) { return one.cpu == cpu.value; });
+      return {};
+    }
     if (!reply || reply->has_value() || std::chrono::steady_clock::now() > give_up) break;
     std::this_thread::sleep_for(microseconds(200));
   }

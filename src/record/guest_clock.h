@@ -32,6 +32,8 @@ class GuestClockKeeper {
   void tick();
   /// The guest stood still until now, or may have: asks at once.
   void resumed();
+  /// As the agent tells them now: those that are online are asked.
+  void set_cpus(std::vector<format::AgentCpu> cpus);
   /// The agent's heartbeats since the last call; before tick() or resumed().
   void on_heartbeats(const std::vector<ring::Heartbeat>& heartbeats);
   /// A change that KVM's tracepoint told, with its time.
@@ -42,6 +44,7 @@ class GuestClockKeeper {
   clock::TscRelation last_relation(std::uint32_t apic_id) const;
 
  private:
+  CpuId next_cpu();
   clock::Outcome burst(CpuId cpu, std::uint64_t exchanges, std::chrono::microseconds limit);
   void burst_with_follow_ups(CpuId cpu, std::uint64_t exchanges, std::chrono::microseconds limit);
   void read_kvm();

@@ -37,7 +37,7 @@ void GuestLink::resume_recording(std::uint64_t stream_generation, const std::vec
 bool GuestLink::poll() {
   const std::lock_guard lock(mutex_);
   if (!ring_) {
-    host_->beat();
+    if (host_) host_->beat();
     return false;
   }
   auto progress = ring_->poll(sink_, kPollBudget);
@@ -59,10 +59,16 @@ void GuestLink::finish() {
   sink_.finish();
 }
 
+void GuestLink::release() {
+  const std::lock_guard lock(mutex_);
+  ring_.reset();
+  host_.reset();
+}
+
 GuestLink::View GuestLink::view() const {
   const std::lock_guard lock(mutex_);
   View view;
-  view.lost = host_->lost();
+  view.lost = host_ && host_->lost();
   view.bytes = sink_.bytes();
   view.lost_anything = sink_.lost_anything();
   view.over_share = sink_.over_share();

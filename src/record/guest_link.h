@@ -23,8 +23,8 @@
 
 namespace ivtrace::record {
 
-/// The ring of one guest with its sink. Owns the hold on the ring file. Thread-safe: the poller drains it
-/// while the guest's session commands the agent.
+/// The ring of one guest with its sink. Owns the hold on the ring file until release(). Thread-safe: the
+/// poller drains it while the guest's session commands the agent.
 class GuestLink {
  public:
   /// What the session wants to know, all of one moment.
@@ -59,6 +59,9 @@ class GuestLink {
   /// Drains and writes the summed-up losses.
   void finish();
   View view() const;
+  /// Lets go of the ring file, so that the guest's next life can be recorded; what was counted stays. host()
+  /// must not be used any more.
+  void release();
   /// As CopyRing::take_heartbeats; none while not attached.
   std::vector<ring::Heartbeat> take_heartbeats();
 

@@ -78,6 +78,17 @@ void GuestSession::end_gone(const std::string& detail) {
               "what the guest's kernel still held when QEMU went away is lost; the ring was read to its end");
   }
   stop();
+  clock_.reset();
+  mailbox_.reset();
+  if (ring) ring->release();
+}
+
+void GuestSession::adopt_ring(const std::string& path) {
+  if (thread_.joinable() || gone_) return;
+  ring_path_ = path;
+  record_.ring_file = path;
+  say("its ring " + path + " was seen only now");
+  thread_ = std::thread([this] { run(); });
 }
 
 std::shared_ptr<GuestLink> GuestSession::link() const {
@@ -210,13 +221,24 @@ bool GuestSession::begin_recording() {
 // Before the first event, so that none is older than what is known of the clock. An agent that is asked to
 // record again has the clock that it had.
 void GuestSession::start_clock() {
-  if (clock_ && clock_generation_ == ring_generation_) return clock_->tick();
+  if (clock_ && clock_generation_ == ring_generation_) {
+    clock_->set_cpus(record_.cpus);
+    return clock_->tick();
+  }
   const std::optional<Pid> qemu = guest_ ? std::optional(guest_->pid) : std::nullopt;
   const clock::KvmDebugfs* kvm = record_.accel == "tcg" ? nullptr : settings_.kvm;
   clock_.emplace(machine_, link()->host(), *mailbox_, log_, kvm, qemu, record_.cpus);
   clock_generation_ = ring_generation_;
   clock_->start([this] { return stopping(); });
 }
+
+/// A request during a recording: an agent that does not even beat (its guest is paused, or gone) is not
+/// waited for.
+Result<format::Reply> GuestSession::ask(const format::Request& request, Nanoseconds limit) {
+  return mailbox_->call(request, limit, nullptr, [this] { return unreachable(); });
+}
+
+bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_alive; }
 
 bool GuestSession::hello() {
   format::Request request;
@@ -256,7 +278,7 @@ void GuestSession::keep_recording() {
   }
   format::Request request;
   request.op = format::Op::kStats;
-  auto reply = mailbox_->call(request, kAnswerLimit);
+  auto reply = ask(request, kAnswerLimit);
   if (!reply) return;  // the silence or the new generation shows in the next tick
   if (!reply->ok || !reply->recording) {
     // The counters are those of its end.
@@ -298,10 +320,11 @@ void GuestSession::stop_agent() {
     format::Request request;
     request.op = format::Op::kStop;
     // The poller goes on meanwhile: the agent needs room for what it still has to deliver.
-    auto reply = mailbox_->call(request, kWorkLimit);
+    auto reply = ask(request, kWorkLimit);
     if (reply && reply->ok) {
       ring->drain(seconds(10));
       take_counters(reply->counters, true);
+      if (!reply->message.empty()) log_.note(machine_, "its agent: " + reply->message);
       return;
     }
   }
@@ -335,7 +358,8 @@ void GuestSession::fetch_texts(bool late) {
 }
 
 void GuestSession::fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, seconds limit) {
-  auto text = mailbox_->read_bulk(bulk, max_bytes, Nanoseconds(std::chrono::nanoseconds(limit).count()));
+  auto text = mailbox_->read_bulk(bulk, max_bytes, Nanoseconds(std::chrono::nanoseconds(limit).count()),
+                                  [this] { return unreachable(); });
   if (!text) {
     log_.note(machine_, std::string(name) + " could not be fetched: " + text.error().to_string());
     return;
@@ -363,7 +387,8 @@ void GuestSession::save_text(const char* name, const std::string& text) {
 
 // Tasks at the beginning, and those that came until the end behind them: the first line of a pid counts.
 void GuestSession::fetch_cmdlines() {
-  auto text = mailbox_->read_bulk(format::Bulk::kCmdlines, kMaxCmdlines, Nanoseconds{10'000'000'000});
+  auto text = mailbox_->read_bulk(format::Bulk::kCmdlines, kMaxCmdlines, Nanoseconds{10'000'000'000},
+                                  [this] { return unreachable(); });
   if (!text || cmdlines_.size() + text->size() > 2 * kMaxCmdlines) return;
   cmdlines_ += *text;
   save_text(format::kCmdlinesName, cmdlines_);

@@ -59,11 +59,15 @@ class GuestSession {
   void start();
   /// Stops the agent, takes the rest and the final counters. Blocks; bounded.
   void stop();
-  /// QEMU is gone: takes what its ring still holds and says so. Blocks; bounded.
+  /// A guest that had no ring has one now. Not while stop() or end_gone() may run.
+  void adopt_ring(const std::string& path);
+  /// QEMU is gone: takes what its ring still holds, says so and lets go of the ring. Blocks; bounded.
   void end_gone(const std::string& detail);
 
   const std::string& machine() const { return machine_; }
   const std::optional<hypervisor::Guest>& guest() const { return guest_; }
+  /// To be asked by the thread that starts sessions and gives them rings.
+  bool has_ring() const { return !ring_path_.empty(); }
   /// Set once the ring file is open; to be added to a poller.
   std::shared_ptr<GuestLink> link() const;
   MachineProgress progress() const;
@@ -81,6 +85,8 @@ class GuestSession {
   bool open_ring();
   bool begin_recording();
   bool hello();
+  Result<format::Reply> ask(const format::Request& request, Nanoseconds limit);
+  bool unreachable() const;
   void start_clock();
   void keep_recording();
   void stop_agent();
@@ -97,7 +103,7 @@ class GuestSession {
   bool stopping() const;
 
   const std::string machine_;
-  const std::string ring_path_;
+  std::string ring_path_;
   const std::optional<hypervisor::Guest> guest_;
   const SessionSettings settings_;
   RunLog& log_;

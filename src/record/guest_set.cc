@@ -128,7 +128,9 @@ void GuestSet::apply(const hypervisor::Watch::Changes& changes) {
   for (const auto& session : sessions()) {
     if (!session->guest()) continue;
     for (const hypervisor::Guest& guest : changes.changed) {
-      if (guest.same_process(*session->guest())) journal_facts(session->machine(), guest);
+      if (!guest.same_process(*session->guest())) continue;
+      journal_facts(session->machine(), guest);
+      if (!guest.rings.empty() && !session->has_ring()) session->adopt_ring(guest.rings.front().path);
     }
     for (const hypervisor::Guest& guest : changes.gone) {
       if (!guest.same_process(*session->guest())) continue;

@@ -52,13 +52,17 @@ Result<GuestSink::Stream*> GuestSink::stream(CpuId cpu) {
 Status GuestSink::on_piece(const ring::PagePiece& piece) {
   const std::uint64_t cost = piece.bytes.size() + sizeof(format::PackedPage);
   SpaceBudget& space = log_.space();
-  if (dropped_bytes_ > 0 || bytes_ + cost > space.guest_share()) {
-    drop(piece);
-    return {};
-  }
-  if (!space.take(cost)) {
+  const bool dropping = dropped_since_.value != 0;
+  if (!dropping && bytes_ + cost > space.guest_share()) {
+    start_dropping("size-limit", "the guest's half of the run's size was used up");
+  } else if (!dropping && !space.take(cost)) {
     space.check();
-    return Error(ErrorCode::kExhausted, "the run reached its size limit");
+    start_dropping(space.reason(), space.detail());
+  }
+  if (dropped_since_.value != 0) {
+    // Taken out of the ring all the same: an agent that is asked to stop waits for room in it.
+    dropped_bytes_ += piece.bytes.size();
+    return {};
   }
   auto opened = stream(piece.cpu);
   Result<run::PieceOutcome> outcome = run::PieceOutcome::kNoStart;
@@ -80,13 +84,12 @@ Status GuestSink::on_piece(const ring::PagePiece& piece) {
   return {};
 }
 
-void GuestSink::drop(const ring::PagePiece& piece) {
-  if (dropped_bytes_ == 0) {
-    dropped_since_ = HostTsc(read_tsc());
-    log_.note(machine_, "has written its half of the run's size, the rest of its events is dropped");
-  }
-  dropped_bytes_ += piece.bytes.size();
+void GuestSink::start_dropping(const std::string& reason, const std::string& why) {
+  dropped_since_ = HostTsc(read_tsc());
+  drop_reason_ = reason;
+  drop_detail_ = why;
   lost_ = true;
+  log_.note(machine_, why + ": the rest of its events is dropped");
 }
 
 Status GuestSink::on_loss(const ring::PlaneLoss& loss) {
@@ -103,8 +106,8 @@ Status GuestSink::on_loss(const ring::PlaneLoss& loss) {
 }
 
 void GuestSink::finish() {
-  const auto tell = [&](const char* reason, std::uint64_t bytes, std::optional<HostTsc> from,
-                        const char* detail) {
+  const auto tell = [&](const std::string& reason, std::uint64_t bytes, std::optional<HostTsc> from,
+                        const std::string& detail) {
     run::LossRecord record;
     record.machine = machine_;
     record.reason = reason;
@@ -114,8 +117,7 @@ void GuestSink::finish() {
     record.detail = detail;
     log_.put(record);
   };
-  if (dropped_bytes_ > 0)
-    tell("size-limit", dropped_bytes_, dropped_since_, "the guest's half of the run's size was used up");
+  if (dropped_bytes_ > 0) tell(drop_reason_, dropped_bytes_, dropped_since_, drop_detail_);
   if (headless_bytes_ > 0)
     tell("no-page-start", headless_bytes_, std::nullopt, "continuations of sub-buffers whose start was lost");
   dropped_bytes_ = 0;

@@ -18,7 +18,8 @@ namespace ivtrace::record {
 /// Saves what a data plane delivers of one guest. Used by one thread at a time.
 ///
 /// The guest is hostile: its streams together may write half of the run's size, then they are dropped and
-/// counted, and the other machines go on.
+/// counted, and the other machines go on. What comes when the run's limit is reached is dropped and counted,
+/// too.
 class GuestSink : public ring::PageSink {
  public:
   GuestSink(std::string machine, RunLog& log) : machine_(std::move(machine)), log_(log) {}
@@ -36,7 +37,7 @@ class GuestSink : public ring::PageSink {
 
   /// Bytes written.
   std::uint64_t bytes() const { return bytes_; }
-  bool over_share() const { return dropped_bytes_ > 0; }
+  bool over_share() const { return dropped_since_.value != 0; }
   bool lost_anything() const { return lost_; }
   std::vector<run::MarkRecord::File> sizes() const;
 
@@ -47,15 +48,17 @@ class GuestSink : public ring::PageSink {
     std::optional<std::uint64_t> resume_from;  // where the dead recorder's segment starts
   };
   Result<Stream*> stream(CpuId cpu);
-  void drop(const ring::PagePiece& piece);
+  void start_dropping(const std::string& reason, const std::string& why);
 
   std::string machine_;
   RunLog& log_;
   std::uint64_t generation_ = 0;
   std::map<std::uint32_t, Stream> streams_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t dropped_bytes_ = 0;  // beyond the guest's share
-  HostTsc dropped_since_;
+  HostTsc dropped_since_;            // 0: nothing is dropped
+  std::uint64_t dropped_bytes_ = 0;  // not yet in the journal
+  std::string drop_reason_;
+  std::string drop_detail_;
   std::uint64_t headless_bytes_ = 0;  // continuations without their start
   bool lost_ = false;
 };

@@ -62,16 +62,20 @@ TEST_F(GuestSinkTest, AFloodingGuestGetsHalfAndTheOthersGoOn) {
   EXPECT_EQ(kept + *run.find("vm1")->losses[0].bytes, 500u * 1000);
 }
 
-TEST_F(GuestSinkTest, AtTheRunsLimitThePieceStaysInTheRing) {
+TEST_F(GuestSinkTest, WhatComesAtTheRunsLimitIsCountedAndTheRingGoesOn) {
   limit(100'000);
   space_->add(99'500);
   GuestSink sink("vm1", *log_);
   sink.start_segments(1);
-  auto refused = sink.on_piece(piece(0));
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);
+  for (std::uint64_t page = 0; page < 3; ++page) ASSERT_TRUE(sink.on_piece(piece(page)).ok());
   EXPECT_TRUE(space_->tripped());
   EXPECT_EQ(space_->reason(), "size-limit");
+  EXPECT_TRUE(sink.lost_anything());
+  sink.finish();
+  const run::RunReader run = open_run();
+  ASSERT_EQ(run.find("vm1")->losses.size(), 1u);
+  EXPECT_EQ(run.find("vm1")->losses[0].reason, "size-limit");
+  EXPECT_EQ(run.find("vm1")->losses[0].bytes, 3000u);
 }
 
 TEST_F(GuestSinkTest, ContinuationsWithoutAStartAreCounted) {

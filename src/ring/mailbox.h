@@ -39,7 +39,10 @@ class MailboxClient {
   ///   went away kTimeout   no reply; the request may still be carried out later, its reply is then ignored
   ///   kCorrupt   the reply breaks the format
   /// A reply with ok == false is a Reply, not an Error: Reply says what the agent found.
-  Result<format::Reply> call(const format::Request& request, Nanoseconds timeout, std::string* raw = nullptr);
+  /// `give_up` is asked while waiting: true ends the wait as the timeout does.
+  using GiveUp = std::function<bool()>;
+  Result<format::Reply> call(const format::Request& request, Nanoseconds timeout, std::string* raw = nullptr,
+                             const GiveUp& give_up = {});
 
   /// The same in two halves, for callers that have something to do meanwhile: post() asks, taking back
   /// whatever was asked before; take() gives the reply once it is there, nullopt until then.
@@ -49,7 +52,8 @@ class MailboxClient {
   /// The whole of a bulk text, window by window. `max_bytes` bounds what is taken (more is kExhausted),
   /// `timeout` the whole read. A guest that announces one size and sends another, or sends in crumbs, is
   /// kCorrupt; an agent that answers with ok == false is an Error of that code.
-  Result<std::string> read_bulk(format::Bulk bulk, std::uint64_t max_bytes, Nanoseconds timeout);
+  Result<std::string> read_bulk(format::Bulk bulk, std::uint64_t max_bytes, Nanoseconds timeout,
+                                const GiveUp& give_up = {});
 
  private:
   Result<format::Reply> copy_reply(std::string* raw) const;

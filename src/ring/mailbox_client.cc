@@ -96,14 +96,15 @@ Result<std::optional<Reply>> MailboxClient::take(std::string* raw) {
   return std::optional<Reply>(std::move(reply));
 }
 
-Result<Reply> MailboxClient::call(const Request& request, Nanoseconds timeout, std::string* raw) {
+Result<Reply> MailboxClient::call(const Request& request, Nanoseconds timeout, std::string* raw,
+                                  const GiveUp& give_up) {
   const Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(timeout.value);
   IVT_RETURN_IF_ERROR(post(request));
   Backoff backoff;
   while (true) {
     IVT_ASSIGN_OR_RETURN(std::optional<Reply> reply, take(raw));
     if (reply) return *std::move(reply);
-    if (Clock::now() >= deadline) {
+    if (Clock::now() >= deadline || (give_up && give_up())) {
       return Error(ErrorCode::kTimeout,
                    fmt::format("{}: the agent did not answer within {:.1f} s", host_->name(),
                                static_cast<double>(timeout.value) / 1e9),
@@ -113,8 +114,8 @@ Result<Reply> MailboxClient::call(const Request& request, Nanoseconds timeout, s
   }
 }
 
-Result<std::string> MailboxClient::read_bulk(format::Bulk bulk, std::uint64_t max_bytes,
-                                             Nanoseconds timeout) {
+Result<std::string> MailboxClient::read_bulk(format::Bulk bulk, std::uint64_t max_bytes, Nanoseconds timeout,
+                                             const GiveUp& give_up) {
   const Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(timeout.value);
   const auto corrupt = [&](const char* how) {
     return Error(ErrorCode::kCorrupt, fmt::format("{}: a bulk reply {}", host_->name(), how));
@@ -128,8 +129,9 @@ Result<std::string> MailboxClient::read_bulk(format::Bulk bulk, std::uint64_t ma
     request.offset = text.size();
     std::string window;
     const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - Clock::now());
-    IVT_ASSIGN_OR_RETURN(const Reply reply,
-                         call(request, Nanoseconds(std::max<std::int64_t>(left.count(), 0)), &window));
+    IVT_ASSIGN_OR_RETURN(
+        const Reply reply,
+        call(request, Nanoseconds(std::max<std::int64_t>(left.count(), 0)), &window, give_up));
     if (!reply.ok) return Error(format::error_code_of(reply.code), reply.message, reply.hint);
     if (reply.total > max_bytes) {
       return Error(ErrorCode::kExhausted,

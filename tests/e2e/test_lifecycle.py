@@ -19,8 +19,8 @@ def reads(vm: guest.Guest) -> list[int]:
     return json.loads(vm.check(FEW_READS))["sectors"]
 
 
-def issued(run, vm: guest.Guest) -> list[int]:
-    return [harness.field(line, "sector") for line in events(run, "--machine", vm.name, name="block:block_rq_issue")]
+def issued(run, vm: guest.Guest, machine: str | None = None) -> list[int]:
+    return [harness.field(line, "sector") for line in events(run, "--machine", machine or vm.name, name="block:block_rq_issue")]
 
 
 def kill_agent(vm: guest.Guest) -> None:
@@ -133,7 +133,7 @@ def test_the_next_recording_clears_up_after_a_killed_recorder(pair, run_dir, tmp
 
 
 def test_a_guest_that_comes_and_crashes_keeps_what_it_delivered(new_guest, run_dir):
-    """Boots while the recording runs; then QEMU is killed as in a crash."""
+    """Boots while the recording runs; then QEMU is killed as in a crash, and started again on the same ring file."""
     with harness.Recording(run_dir, "--events", f"{BLOCK},{harness.STORM_EVENT}") as recording:
         recording.wait_for(["host"])
         with new_guest("comes") as vm:
@@ -149,7 +149,14 @@ def test_a_guest_that_comes_and_crashes_keeps_what_it_delivered(new_guest, run_d
             killed = time.time_ns()
             harness.wait_until(lambda: any(record["type"] == "gone" and record["machine"] == vm.name for record in harness.journal(run_dir)),
                                20, lambda: f"nobody saw the guest go: {recording.said()}")
+            with new_guest("comes") as again:
+                harness.start_agent(again)
+                next_life = f"{again.name}-2"
+                recording.wait_for([next_life])
+                more = reads(again)
+                time.sleep(1)
         recording.stop(None)
+    assert issued(run_dir, again, next_life) == more
     assert info(run_dir)["by_name"]["host"]["events"] > 0
     assert issued(run_dir, vm) == made
     last = harness.wall_clock(run_dir, events(run_dir, "--machine", vm.name, name=harness.STORM_EVENT)[-1]).timestamp() * 1e9
