@@ -166,7 +166,9 @@ void HostCapture::set_qemu_threads(std::vector<Tid> threads) {
     const bool was_empty = threads_.empty();
     if (threads.empty()) {
       instance.set_events({});
-    } else if (Status set = instance.set_event_pids(threads); !set) {
+    } else if (std::includes(threads_.begin(), threads_.end(), threads.begin(), threads.end())) {
+      continue;  // some ended, which the kernel sees by itself
+    } else if (Status set = instance.add_event_pids(threads); !set) {
       log_->note(format::kHostMachine,
                  "system calls of new QEMU threads are not recorded: " + set.error().message);
       return;

@@ -198,10 +198,10 @@ Status Instance::set_filter(const std::string& event, const std::string& express
                "fields are in the event's format file; && || == != < > & ~ are understood");
 }
 
-Status Instance::set_event_pids(std::span<const Tid> threads) {
-  // Opened with O_TRUNC the file forgets all threads; each write appends. Its parser takes a page at most at
-  // a time.
-  IVT_ASSIGN_OR_RETURN(const UniqueFd fd, open_at(dir_fd(), "set_event_pid", O_WRONLY | O_TRUNC));
+Status Instance::add_event_pids(std::span<const Tid> threads) {
+  // Never O_TRUNC: between the open and the first write the file would name nobody, which lets everybody's
+  // events through. The kernel's parser takes a page at most at a time.
+  IVT_ASSIGN_OR_RETURN(const UniqueFd fd, open_at(dir_fd(), "set_event_pid", O_WRONLY));
   std::string text;
   for (std::size_t i = 0; i < threads.size(); ++i) {
     text += std::to_string(threads[i].value) + " ";

@@ -57,9 +57,11 @@ class Instance {
   const std::vector<std::string>& events() const { return events_; }
   /// Sets or, with an empty expression, clears an event's filter. The error carries the kernel's own words.
   Status set_filter(const std::string& event, const std::string& expression);
-  /// Restricts the whole instance to these threads (set_event_pid), and to their children with option
-  /// event-fork. Only for instances that record nothing but system calls: see is_syscall_event().
-  Status set_event_pids(std::span<const Tid> threads);
+  /// Restricts the whole instance to these threads and those of earlier calls (set_event_pid); with option
+  /// event-fork the kernel adds their children and drops whoever ends. There is no way to take a thread back:
+  /// that would need a moment without any filter. Only for instances that record nothing but system calls:
+  /// see is_syscall_event().
+  Status add_event_pids(std::span<const Tid> threads);
 
   /// CPUs that have a buffer here.
   Result<std::vector<CpuId>> cpus() const;

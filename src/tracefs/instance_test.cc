@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -129,15 +132,51 @@ TEST_F(InstanceTest, a_bad_filter_brings_the_kernels_words_and_leaves_no_filter)
   EXPECT_EQ(instance_->set_filter("../../evil:x", "1").error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(InstanceTest, event_pids_replace_each_other) {
+TEST_F(InstanceTest, event_pids_add_up) {
   std::vector<Tid> many;
   for (int i = 1; i <= 1000; ++i) many.emplace_back(i);
-  ASSERT_TRUE(instance_->set_event_pids(many).ok());
-  const auto thousand = read_file_at(instance_->dir_fd(), "set_event_pid");
-  ASSERT_TRUE(thousand.ok());
-  EXPECT_EQ(std::count(thousand->begin(), thousand->end(), '\n'), 1000);
-  ASSERT_TRUE(instance_->set_event_pids(std::vector<Tid>{Tid(1)}).ok());
-  EXPECT_EQ(*read_file_at(instance_->dir_fd(), "set_event_pid"), "1\n");
+  ASSERT_TRUE(instance_->add_event_pids(many).ok());
+  ASSERT_TRUE(instance_->add_event_pids(std::vector<Tid>{Tid(1), Tid(1001)}).ok());
+  const auto pids = read_file_at(instance_->dir_fd(), "set_event_pid");
+  ASSERT_TRUE(pids.ok());
+  EXPECT_EQ(std::count(pids->begin(), pids->end(), '\n'), 1001);
+}
+
+TEST_F(InstanceTest, adding_event_pids_lets_no_other_threads_system_calls_through) {
+  // Processes that sleep until they are killed make no system calls; this one makes a great many.
+  std::vector<pid_t> sleepers;
+  for (int i = 0; i < 3; ++i) {
+    sleepers.push_back(::fork());
+    if (sleepers.back() == 0) {
+      while (true) ::pause();
+    }
+  }
+  ASSERT_TRUE(instance_->add_event_pids(std::vector<Tid>{Tid(sleepers[0])}).ok());
+  ASSERT_THAT(instance_->set_events(std::vector<std::string>{"raw_syscalls:sys_enter"}), IsEmpty());
+  ASSERT_TRUE(instance_->set_tracing(true).ok());
+  std::atomic<bool> done{false};
+  std::thread noise([&] {
+    while (!done) ::getppid();
+  });
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(instance_->add_event_pids(std::vector<Tid>{Tid(sleepers[1]), Tid(sleepers[2])}).ok());
+  }
+  done = true;
+  noise.join();
+  ASSERT_TRUE(instance_->set_tracing(false).ok());
+  for (const pid_t sleeper : sleepers) {
+    ::kill(sleeper, SIGKILL);
+    ::waitpid(sleeper, nullptr, 0);
+  }
+  std::uint64_t recorded = 0;
+  const auto cpus = instance_->cpus();
+  ASSERT_TRUE(cpus.ok());
+  for (const CpuId cpu : *cpus) {
+    const auto counters = instance_->counters(cpu);
+    ASSERT_TRUE(counters.ok());
+    recorded += counters->unread + counters->overrun;
+  }
+  EXPECT_LE(recorded, 10 * sleepers.size()) << "more than the sleepers may call on their way to pause()";
 }
 
 TEST_F(InstanceTest, checks_find_this_machine_able_and_leave_nothing) {
