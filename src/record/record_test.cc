@@ -273,6 +273,7 @@ TEST(Registry, NamesOnlyRecordersInstances) {
   EXPECT_EQ(recorder_of_instance("ivtrace-12"), 12);
   EXPECT_EQ(recorder_of_instance("ivtrace-12-sys"), 12);
   EXPECT_EQ(recorder_of_instance("ivtrace-12-tsc"), 12);
+  EXPECT_EQ(recorder_of_instance("ivtrace-12-check"), 12) << "of a doctor that was killed";
   for (const char* other : {"ivtrace-agent-12", "ivtrace-12-other", "ivtrace-", "ivtrace-0", "ivtrace--5",
                             "xivtrace-12", "ivtrace-12x", "other", ""}) {
     EXPECT_EQ(recorder_of_instance(other), 0) << other;

@@ -121,7 +121,7 @@ std::int32_t recorder_of_instance(const std::string& name) {
   const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), pid);
   if (error != std::errc() || pid <= 0) return 0;
   const std::string_view rest(end, static_cast<std::size_t>(name.data() + name.size() - end));
-  return rest.empty() || rest == "-sys" || rest == "-tsc" ? pid : 0;
+  return rest.empty() || rest == "-sys" || rest == "-tsc" || rest == "-check" ? pid : 0;
 }
 
 Result<HostLock> HostLock::take(const std::string& state_directory, std::int32_t* holder) {

@@ -51,7 +51,8 @@ std::string encode_entry(const RegistryEntry& entry);
 /// Bounded; kCorrupt when it breaks its types. Instance names that are no recorder's are kCorrupt: nothing is
 /// ever removed because a file says so.
 Result<RegistryEntry> decode_entry(const std::string& text);
-/// "ivtrace-<pid>", "ivtrace-<pid>-sys" and "ivtrace-<pid>-tsc": the pid, 0 for any other name.
+/// "ivtrace-<pid>", "ivtrace-<pid>-sys" and "ivtrace-<pid>-tsc", and doctor's "ivtrace-<pid>-check": the pid,
+/// 0 for any other name.
 std::int32_t recorder_of_instance(const std::string& name);
 
 /// The right to record on this host; given back with the object. `holder` gets the pid that has it when it is

@@ -82,7 +82,7 @@ Check check_mapping(const Instance& instance) {
 
 }  // namespace
 
-std::vector<Check> check_tracing(std::uint64_t buffer_kb) {
+std::vector<Check> check_tracing(std::uint64_t buffer_kb, const std::string& instance_name) {
   std::vector<Check> checks;
   checks.push_back(::geteuid() == 0 ? Check{"root", "ok", "", ""}
                                     : Check{"root", "missing", "not root", "run it as root, or with sudo"});
@@ -94,7 +94,8 @@ std::vector<Check> check_tracing(std::uint64_t buffer_kb) {
   }
   checks.push_back({"tracefs", "ok", dir->where(), ""});
   check_events(*dir, checks);
-  Result<Instance> instance = Instance::create(*dir, "ivtrace-check-" + std::to_string(::getpid()));
+  Result<Instance> instance = Instance::create(
+      *dir, instance_name.empty() ? "ivtrace-" + std::to_string(::getpid()) + "-check" : instance_name);
   if (!instance) {
     checks.push_back({"private instance", "missing", instance.error().message, instance.error().hint});
     return checks;

@@ -185,7 +185,7 @@ TEST_F(InstanceTest, checks_find_this_machine_able_and_leave_nothing) {
   }
   const auto names = Instance::list(*dir_);
   ASSERT_TRUE(names.ok());
-  EXPECT_EQ(std::count(names->begin(), names->end(), "ivtrace-check-" + std::to_string(::getpid())), 0);
+  EXPECT_EQ(std::count(names->begin(), names->end(), "ivtrace-" + std::to_string(::getpid()) + "-check"), 0);
 }
 
 TEST_F(InstanceTest, formats_are_framed_by_their_length) {
