@@ -75,6 +75,26 @@ TEST_F(Info, BooksThatDoNotBalanceAreALoss) {
   EXPECT_EQ(document["losses"][0]["events"], 8);
 }
 
+TEST_F(Info, LossesOfACpuWithoutAPageFileAreBooked) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  run::CountersRecord counters = final_counters("vm1", 0, 70);
+  counters.counters.cpu = 3;
+  append(counters);
+  counters.buffer = "sys";
+  counters.machine = "host";
+  counters.counters.overrun = 0;
+  counters.counters.unread = 5;
+  append(counters);
+  const nlohmann::json document = info(ExitCode::kLoss);
+  ASSERT_EQ(document["losses"].size(), 2u) << document["losses"];
+  EXPECT_EQ(document["losses"][0]["reason"], "unread-at-stop");
+  EXPECT_EQ(document["losses"][0]["machine"], "host");
+  EXPECT_EQ(document["losses"][0]["events"], 5);
+  EXPECT_EQ(document["losses"][1]["reason"], "overrun");
+  EXPECT_EQ(document["losses"][1]["cpu"], 3);
+  EXPECT_EQ(document["losses"][1]["events"], 70);
+}
+
 TEST_F(Info, WhatTheRecorderWroteDownExplainsTheGap) {
   write_sample_run(path_, {.hole = false, .unaligned = false});
   append(final_counters("vm1", 10, 0));

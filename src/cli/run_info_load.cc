@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
+#include <utility>
 
 #include "cli/event_scan.h"
 
@@ -100,15 +102,31 @@ ClockInfo guest_clock_info(const MachineClock& clock, const RunClock& run_clock,
   return info;
 }
 
-CpuBalance balance_of(const run::Machine& machine, const run::PagesFile& file, const FileScan& scan) {
+/// A machine's buffer on one CPU.
+using StreamKey = std::pair<std::string, std::uint32_t>;
+
+/// Every stream that has a page file or counters, with the index of its file. A CPU whose events were all
+/// lost has counters only.
+std::map<StreamKey, std::optional<std::size_t>> streams_of(const run::Machine& machine) {
+  std::map<StreamKey, std::optional<std::size_t>> streams;
+  for (const run::CountersRecord& record : machine.counters) {
+    streams.try_emplace({record.buffer, record.counters.cpu});
+  }
+  for (std::size_t i = 0; i < machine.files.size(); ++i) {
+    streams[{machine.files[i].buffer, machine.files[i].cpu}] = i;
+  }
+  return streams;
+}
+
+CpuBalance balance_of(const run::Machine& machine, const StreamKey& stream, const FileScan& scan,
+                      std::uint64_t bytes) {
   CpuBalance balance;
-  balance.buffer = file.buffer;
-  balance.cpu = file.cpu;
+  std::tie(balance.buffer, balance.cpu) = stream;
   balance.found = scan.events;
-  balance.bytes = file.size;
+  balance.bytes = bytes;
   balance.final_counters = true;
   for (const run::CountersRecord& record : machine.counters) {
-    if (record.buffer != file.buffer || record.counters.cpu != file.cpu) continue;
+    if (record.buffer != balance.buffer || record.counters.cpu != balance.cpu) continue;
     balance.counted = true;
     balance.final_counters = balance.final_counters && record.final_counters;
     balance.delivered += record.counters.delivered;
@@ -225,16 +243,17 @@ MachineInfo machine_info(const run::RunReader& run, const run::Machine& machine,
   const std::vector<FileScan> scans = scan_files(run, machine);
   const std::size_t first_loss = info.losses.size();
   BookKeeper books(machine, clock, run_clock, info.losses);
-  for (std::size_t i = 0; i < machine.files.size(); ++i) {
-    const run::PagesFile& file = machine.files[i];
-    out.balance.push_back(balance_of(machine, file, scans[i]));
-    out.events += scans[i].events;
-    out.bytes += file.size;
-    books.add(out.balance.back(), scans[i]);
-    if (scans[i].damaged_bytes > 0) {
-      info.damage.push_back({file.name, "pages that do not decode", scans[i].damaged_bytes});
-    }
-    if (scans[i].lost_mapping) info.damage.push_back({file.name, "shrank while it was read", 0});
+  for (const auto& [stream, index] : streams_of(machine)) {
+    const FileScan scan = index ? scans[*index] : FileScan();
+    const std::uint64_t bytes = index ? machine.files[*index].size : 0;
+    out.balance.push_back(balance_of(machine, stream, scan, bytes));
+    out.events += scan.events;
+    out.bytes += bytes;
+    books.add(out.balance.back(), scan);
+    if (!index) continue;
+    const std::string& name = machine.files[*index].name;
+    if (scan.damaged_bytes > 0) info.damage.push_back({name, "pages that do not decode", scan.damaged_bytes});
+    if (scan.lost_mapping) info.damage.push_back({name, "shrank while it was read", 0});
   }
   for (const run::LossRecord& loss : machine.losses) info.losses.push_back(journal_entry(loss, run_clock));
   for (std::size_t i = first_loss; i < info.losses.size(); ++i) {
