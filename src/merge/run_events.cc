@@ -19,6 +19,12 @@ bool wanted(const std::vector<T>& list, const T& value) {
 
 bool is_host(const run::Machine& machine) { return machine.info.name == format::kHostMachine; }
 
+bool has_pages(const run::Machine& machine, const std::string& buffer, std::uint32_t cpu) {
+  return std::any_of(machine.files.begin(), machine.files.end(), [&](const run::PagesFile& file) {
+    return file.buffer == buffer && file.cpu == cpu && file.size > 0;
+  });
+}
+
 Status check_machines(const run::RunReader& reader, const Filter& filter) {
   for (const std::string& name : filter.machines) {
     if (reader.find(name) != nullptr) continue;
@@ -177,6 +183,8 @@ void RunEvents::add_losses(const run::RunReader& reader, std::size_t index, cons
       if (events == 0) return;
       markers.push_back({LossKind::kRecorded, CpuId(counters.cpu), events, std::nullopt, start, end, reason});
     };
+    // Where there are pages, they tell of the overrun themselves, at its place.
+    if (!has_pages(machine, record.buffer, counters.cpu)) add(counters.overrun, "overrun");
     add(counters.dropped, "dropped-events");
     add(counters.commit_overrun, "commit-overrun");
     if (record.final_counters) add(counters.unread, "unread-at-stop");

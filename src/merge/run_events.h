@@ -32,8 +32,8 @@ struct Filter {
 /// length.
 ///
 /// Holes stand at their place: those that the pages tell, and those of the journal and its counters. What the
-/// counters tell without a time (events that the kernel dropped, that were left unread) stands at the end,
-/// with the whole run as its range.
+/// counters tell without a time (events that the kernel dropped, that were left unread, all losses of a CPU
+/// without pages) stands at the end, with the whole run as its range.
 class RunEvents {
  public:
   /// kNotFound when a machine of the filter is not in the run. What else cannot be used (a file that cannot

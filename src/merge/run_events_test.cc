@@ -52,6 +52,12 @@ class RunEventsTest : public ::testing::Test {
     counters.cpu = 1;
     counters.dropped = 12;
     append(run::CountersRecord{"host", "", 0, true, counters});
+    // Pages speak for an overrun themselves; vm1's CPU 1 has none.
+    counters = {};
+    counters.overrun = 3;
+    append(run::CountersRecord{"vm1", "", 0, true, counters});
+    counters.cpu = 1;
+    append(run::CountersRecord{"vm1", "", 0, true, counters});
     append(run::EndRecord{HostTsc(20000), "duration"});
     writer_.reset();
     auto reader = run::RunReader::open(path_);
@@ -117,9 +123,10 @@ class RunEventsTest : public ::testing::Test {
 };
 
 TEST_F(RunEventsTest, PutsHostAndAlignedGuestsIntoOneOrderWithTheirHoles) {
-  EXPECT_THAT(items({}), ElementsAre("10100 host/0 1", "10150 vm1/0 6", "10200 host/1 4",
-                                     "10260 vm1/* corrupt-chunk", "10300 host/0 2", "10300 host/1 5",
-                                     "10300 vm1/0 7", "10900 host/0 3", "20000 host/1 dropped-events"));
+  EXPECT_THAT(items({}),
+              ElementsAre("10100 host/0 1", "10150 vm1/0 6", "10200 host/1 4", "10260 vm1/* corrupt-chunk",
+                          "10300 host/0 2", "10300 host/1 5", "10300 vm1/0 7", "10900 host/0 3",
+                          "20000 host/1 dropped-events", "20000 vm1/1 overrun"));
 }
 
 TEST_F(RunEventsTest, LeavesAGuestWithoutAClockOutAndSaysSo) {
@@ -144,8 +151,9 @@ TEST_F(RunEventsTest, FiltersByMachineCpuAndTime) {
   EXPECT_THAT(items(filter), ElementsAre("10100 host/0 1", "10300 host/0 2", "10900 host/0 3"));
   filter = {};
   filter.range = {HostTsc(10200), HostTsc(10300)};
-  EXPECT_THAT(items(filter), ElementsAre("10200 host/1 4", "10260 vm1/* corrupt-chunk", "10300 host/0 2",
-                                         "10300 host/1 5", "10300 host/1 dropped-events", "10300 vm1/0 7"));
+  EXPECT_THAT(items(filter),
+              ElementsAre("10200 host/1 4", "10260 vm1/* corrupt-chunk", "10300 host/0 2", "10300 host/1 5",
+                          "10300 host/1 dropped-events", "10300 vm1/0 7", "10300 vm1/1 overrun"));
 }
 
 TEST_F(RunEventsTest, AMachineThatIsNotThereIsAnErrorThatNamesTheOthers) {
