@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "base/check.h"
@@ -33,6 +34,13 @@ Result<std::uint64_t> whole_lines(int fd, const std::string& path) {
   return std::uint64_t{0};
 }
 
+/// A directory that this process made.
+Status remove_own_directory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  return error ? Status(errno_error(error.value(), "cannot remove " + path)) : Status();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RunWriter>> RunWriter::create(const std::string& path, const Manifest& manifest) {
@@ -42,12 +50,26 @@ Result<std::unique_ptr<RunWriter>> RunWriter::create(const std::string& path, co
     }
     return errno_error(errno, "cannot create " + path);
   }
-  IVT_RETURN_IF_ERROR(replace_file(path + "/" + format::kManifestName, encode_manifest(manifest)));
-  IVT_ASSIGN_OR_RETURN(UniqueFd journal,
-                       open_file(path + "/" + format::kJournalName, O_RDWR | O_CREAT | O_EXCL));
-  std::unique_ptr<RunWriter> writer(new RunWriter(path, std::move(journal), 0));
+  const auto fill = [&]() -> Result<UniqueFd> {
+    IVT_RETURN_IF_ERROR(replace_file(path + "/" + format::kManifestName, encode_manifest(manifest)));
+    return open_file(path + "/" + format::kJournalName, O_RDWR | O_CREAT | O_EXCL);
+  };
+  Result<UniqueFd> journal = fill();
+  if (!journal) {
+    static_cast<void>(remove_own_directory(path));
+    return journal.error();
+  }
+  std::unique_ptr<RunWriter> writer(new RunWriter(path, *std::move(journal), 0));
+  writer->created_ = true;
   writer->reserve();
   return writer;
+}
+
+Status RunWriter::discard(std::unique_ptr<RunWriter> created) {
+  IVT_CHECK(created->created_);
+  const std::string path = created->path_;
+  created.reset();
+  return remove_own_directory(path);
 }
 
 Result<std::unique_ptr<RunWriter>> RunWriter::reopen(const std::string& path) {

@@ -22,7 +22,11 @@ namespace ivtrace::run {
 class RunWriter {
  public:
   /// Creates `path` with its manifest. kBusy when `path` exists: a run is never overwritten.
+  /// What fails leaves no directory.
   static Result<std::unique_ptr<RunWriter>> create(const std::string& path, const Manifest& manifest);
+  /// Removes the directory that create() made, for a recording that could not begin. The files that it opened
+  /// are closed before.
+  static Status discard(std::unique_ptr<RunWriter> created);
   /// Goes on with the run of a dead recorder; a torn last line of its journal is cut off.
   static Result<std::unique_ptr<RunWriter>> reopen(const std::string& path);
   ~RunWriter();
@@ -47,6 +51,7 @@ class RunWriter {
   Status ensure_folder(const std::string& machine);
 
   const std::string path_;
+  bool created_ = false;      // the directory and all in it are of this object
   mutable std::mutex mutex_;  // guards the journal
   UniqueFd journal_;
   std::uint64_t size_ = 0;
