@@ -78,6 +78,12 @@ void run_processes(int count) {
   }
 }
 
+/// Mounts a small file system that nobody else sees.
+bool mount_for_this_process(const std::string& disk, const char* options) {
+  return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("none", disk.c_str(), "tmpfs", 0, options) == 0;
+}
+
 TEST_F(Record, TheHostsBooksBalanceExactly) {
   // The command's 300 processes and itself end while it is recorded, each with one event.
   config_.duration.reset();
@@ -127,7 +133,41 @@ TEST_F(Record, WhatCannotStartLeavesNothingBehind) {
   config_.disk_floor = 0;
   config_.command = {"/nonexistent/program"};
   EXPECT_EQ(record().error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(config_.out));
   EXPECT_TRUE(our_instances(::getpid()).empty());
+}
+
+TEST_F(Record, AStartThatFailsHalfWayLeavesNoRun) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // A disk that has room for the run's first files and not for the formats.
+    const std::string disk = scratch_ + "/disk";
+    std::filesystem::create_directory(disk);
+    if (!mount_for_this_process(disk, "size=16K")) ::_exit(77);
+    config_.out = disk + "/run.ivt";
+    config_.events = {"sched:*", "timer:*"};
+    const auto failed = record();
+    if (failed.ok()) ::_exit(1);
+    if (std::filesystem::exists(config_.out)) ::_exit(2);
+    config_.out = scratch_ + "/run.ivt";
+    ::_exit(record().ok() ? 0 : 3);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "needs the right to mount in a namespace of its own";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(our_instances(child).empty());
+}
+
+TEST_F(Record, ACommandIsNotStartedAfterTheStopSignal) {
+  const std::atomic<bool> stopped{true};
+  config_.command = {"/usr/bin/touch", scratch_ + "/started"};
+  const auto summary = ivtrace::record::record(config_, {}, stopped);
+  ASSERT_TRUE(summary.ok()) << summary.error().to_string();
+  EXPECT_EQ(summary->reason, "signal");
+  EXPECT_FALSE(summary->command_status.has_value());
+  EXPECT_FALSE(std::filesystem::exists(scratch_ + "/started"));
 }
 
 TEST_F(Record, AnExistingRunIsNotTouched) {
@@ -226,6 +266,13 @@ TEST_F(Record, TheSizeLimitEndsTheRecordingInGoodOrder) {
   ASSERT_TRUE(run.end().has_value());
   EXPECT_EQ(run.end()->reason, "size-limit");
   EXPECT_TRUE(run.damage().empty());
+  std::uint64_t lost = 0;
+  for (const run::CountersRecord& record : run.find("host")->counters) {
+    const format::CpuCounters& counters = record.counters;
+    lost += counters.overrun + counters.dropped + counters.commit_overrun + counters.unread;
+  }
+  EXPECT_EQ(summary->machines.front().lost, lost);
+  EXPECT_EQ(summary->lost_anything, lost > 0) << "what the kernel's buffers still held is lost";
   std::uint64_t pages = 0;
   for (const run::PagesFile& file : run.find("host")->files) pages += file.size;
   // A splice moves what the pipe takes: each CPU may be that much beyond.
@@ -235,12 +282,9 @@ TEST_F(Record, TheSizeLimitEndsTheRecordingInGoodOrder) {
 TEST_F(Record, AFullDiskEndsTheRecordingWithTheJournalClosed) {
   const pid_t child = ::fork();
   if (child == 0) {
-    // A small file system of its own, visible to this child only.
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-      ::_exit(77);
     const std::string disk = scratch_ + "/disk";
     std::filesystem::create_directory(disk);
-    if (::mount("none", disk.c_str(), "tmpfs", 0, "size=6M") != 0) ::_exit(77);
+    if (!mount_for_this_process(disk, "size=6M")) ::_exit(77);
     config_.out = disk + "/run.ivt";
     config_.events = {"sched:*", "timer:*"};
     config_.duration = Nanoseconds{30'000'000'000};

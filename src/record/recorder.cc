@@ -41,8 +41,9 @@ std::string iso_now() {
   return text;
 }
 
-std::uint64_t lost_of(const format::CpuCounters& counters) {
-  return counters.overrun + counters.dropped + counters.commit_overrun;
+/// What the kernel could not keep; at the end also what nobody took out of its buffer.
+std::uint64_t lost_of(const format::CpuCounters& counters, bool last) {
+  return counters.overrun + counters.dropped + counters.commit_overrun + (last ? counters.unread : 0);
 }
 
 /// Each guest's CPUs and each of the host's take a descriptor or some: as many as this process may have.
@@ -71,6 +72,7 @@ class Recorder {
   Status start_command();
   void record_until_end();
   void stop_everything();
+  void discard_run();
   RecordSummary summary();
 
  private:
@@ -83,7 +85,7 @@ class Recorder {
   void mark();
   void watch_tsc();
   void show_progress(bool last);
-  MachineProgress host_progress(std::uint64_t& delivered) const;
+  MachineProgress host_progress(std::uint64_t& delivered, bool last) const;
   void await_command();
   void remove_instances();
 
@@ -263,7 +265,7 @@ void Recorder::start_guests() {
 }
 
 Status Recorder::start_command() {
-  if (config_.command.empty()) return {};
+  if (config_.command.empty() || stop_) return {};
   auto command = Command::start(config_.command);
   if (!command) {
     reason_ = "command";
@@ -379,6 +381,17 @@ void Recorder::stop_everything() {
   await_command();
 }
 
+// A recording that could not begin leaves no directory that a second try would stumble over.
+void Recorder::discard_run() {
+  guests_.reset();
+  remove_instances();
+  host_.reset();
+  registration_->withdraw();
+  log_.reset();
+  if (Status removed = run::RunWriter::discard(std::move(writer_)); !removed)
+    notice(removed.error().to_string());
+}
+
 // A recording that a limit ended does not end the command.
 void Recorder::await_command() {
   if (!command_) return;
@@ -391,13 +404,13 @@ void Recorder::await_command() {
   }
 }
 
-MachineProgress Recorder::host_progress(std::uint64_t& delivered) const {
+MachineProgress Recorder::host_progress(std::uint64_t& delivered, bool last) const {
   MachineProgress shown;
   shown.name = format::kHostMachine;
   for (const auto& buffer : host_->buffers()) {
     for (const format::CpuCounters& counters : buffer->counters()) {
       delivered += counters.delivered;
-      shown.lost += lost_of(counters);
+      shown.lost += lost_of(counters, last);
     }
   }
   return shown;
@@ -420,7 +433,7 @@ void Recorder::show_progress(bool last) {
     progress.machines.push_back(std::move(machine));
   };
   Shown host;
-  const MachineProgress host_shown = host_progress(host.events);
+  const MachineProgress host_shown = host_progress(host.events, last);
   for (const auto& buffer : host_->buffers()) {
     for (const auto& stream : buffer->streams()) host.bytes += stream->moved();
   }
@@ -468,7 +481,10 @@ Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& 
   // The run directory with its manifest.
   IVT_RETURN_IF_ERROR(recorder.create_run());
   // The host records from here on.
-  IVT_RETURN_IF_ERROR(recorder.start_host());
+  if (Status started = recorder.start_host(); !started) {
+    recorder.discard_run();
+    return std::move(started).error();
+  }
   // A session for each guest: ring, agent, clock.
   recorder.start_guests();
   // The command that is to be recorded, when there is one.
@@ -477,7 +493,10 @@ Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& 
   if (command) recorder.record_until_end();
   // Agents stop and deliver, the host stops, the journal is closed, nothing stays behind.
   recorder.stop_everything();
-  if (!command) return std::move(command).error();
+  if (!command) {
+    recorder.discard_run();
+    return std::move(command).error();
+  }
   return recorder.summary();
 }
 
