@@ -144,7 +144,9 @@ Result<record::RecordConfig> parse_options(const RecordOptions& options,
   for (const std::string& text : options.filters) {
     IVT_ASSIGN_OR_RETURN(auto filter,
                          parse_pair("--filter", text, "--filter 'sched:sched_switch=prev_prio<100'"));
-    config.filters.insert(std::move(filter));
+    if (!config.filters.insert(filter).second) {
+      return Error(ErrorCode::kInvalid, "two filters for " + filter.first, "join them with && or ||");
+    }
   }
   for (const std::string& text : options.rings) {
     IVT_ASSIGN_OR_RETURN(auto ring, parse_pair("--ring", text, "--ring vm1=/dev/shm/vm1"));

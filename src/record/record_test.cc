@@ -111,6 +111,15 @@ TEST_F(Record, TheHostsBooksBalanceExactly) {
       !std::filesystem::exists(config_.state_directory + "/ivtrace-" + std::to_string(::getpid()) + ".json"));
 }
 
+TEST_F(Record, AFilterByBareNameHolds) {
+  config_.duration.reset();
+  config_.filters = {{"sched_process_exit", "pid == 1"}};
+  config_.command = {"/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done"};
+  const auto summary = record();
+  ASSERT_TRUE(summary.ok()) << summary.error().to_string();
+  EXPECT_EQ(events_of(*run::RunReader::open(config_.out), "host"), 0u);
+}
+
 TEST_F(Record, ACommandIsRecordedFromItsBeginningToItsEnd) {
   config_.duration.reset();
   config_.command = {"/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; exit 7"};
@@ -128,6 +137,14 @@ TEST_F(Record, WhatCannotStartLeavesNothingBehind) {
   ASSERT_FALSE(wrong.ok());
   EXPECT_NE(wrong.error().message.find("sched_switch"), std::string::npos) << wrong.error().to_string();
   config_.events = {"sched:sched_process_exit"};
+  for (const auto& [event, expression] :
+       {std::pair("sched_proces_exit", "prio > 1"), std::pair("sched:sched_process_exit", "priority > 1"),
+        std::pair("sched_process_exit", "prio >"), std::pair("sched:*", "common_pid != 1")}) {
+    config_.filters = {{event, expression}};
+    EXPECT_EQ(record().error().code, ErrorCode::kInvalid) << event << " " << expression;
+    EXPECT_FALSE(std::filesystem::exists(config_.out));
+  }
+  config_.filters.clear();
   config_.disk_floor = ~0ull;
   EXPECT_EQ(record().error().code, ErrorCode::kExhausted);
   config_.disk_floor = 0;

@@ -64,6 +64,7 @@ class Recorder {
 
   Status take_host();
   Status choose_events();
+  Status choose_filters();
   Status find_guests();
   Status prepare_host();
   Status create_run();
@@ -97,6 +98,7 @@ class Recorder {
   std::optional<tracefs::TraceDir> tracefs_;
   std::vector<std::string> patterns_;  // for guests
   std::vector<std::string> host_events_;
+  tracefs::Filters filters_;  // "system:name" → expression
   hypervisor::Watch watch_;
   std::vector<hypervisor::Guest> found_;
   std::unique_ptr<Registration> registration_;
@@ -190,6 +192,12 @@ Status Recorder::choose_events() {
   return {};
 }
 
+// Guests get them by full names too: what a pattern means is decided here, once.
+Status Recorder::choose_filters() {
+  IVT_ASSIGN_OR_RETURN(filters_, tracefs::resolve_filters(host_events_, config_.filters));
+  return {};
+}
+
 Status Recorder::find_guests() {
   IVT_ASSIGN_OR_RETURN(found_, GuestSet::find(config_, watch_));
   return {};
@@ -201,7 +209,7 @@ Status Recorder::prepare_host() {
   HostSettings settings;
   settings.name = "ivtrace-" + std::to_string(::getpid());
   settings.events = host_events_;
-  settings.filters = config_.filters;
+  settings.filters = filters_;
   settings.buffer_kb = config_.buffer_kb;
   IVT_ASSIGN_OR_RETURN(host_,
                        HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
@@ -253,7 +261,7 @@ Status Recorder::start_host() {
 void Recorder::start_guests() {
   SessionSettings settings;
   settings.events = patterns_;
-  settings.filters = config_.filters;
+  settings.filters = filters_;
   settings.buffer_kb = config_.buffer_kb;
   settings.feed = config_.feed;
   settings.kvm = kvm_ ? &*kvm_ : nullptr;
@@ -474,6 +482,8 @@ Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& 
   IVT_RETURN_IF_ERROR(recorder.take_host());
   // Patterns and profile become this kernel's events.
   IVT_RETURN_IF_ERROR(recorder.choose_events());
+  // So do the names of the filters.
+  IVT_RETURN_IF_ERROR(recorder.choose_filters());
   // Which QEMU processes there are, and which of them are wanted.
   IVT_RETURN_IF_ERROR(recorder.find_guests());
   // Tracing instances, set up and still silent.

@@ -26,9 +26,10 @@ struct RecordConfig {
   std::string out;                  ///< run directory, must not exist
   std::vector<std::string> guests;  ///< names (globs), UUIDs or pids; empty: all
   std::vector<ExtraRing> extra_rings;
-  std::vector<std::string> events;             ///< patterns; empty: the profile's
-  std::string profile = "io";                  ///< tracefs::find_profile()
-  std::map<std::string, std::string> filters;  ///< "system:name" → kernel filter, on every machine
+  std::vector<std::string> events;  ///< patterns; empty: the profile's
+  std::string profile = "io";       ///< tracefs::find_profile()
+  std::map<std::string, std::string>
+      filters;  ///< as tracefs::resolve_filters() takes them, for every machine
   std::uint64_t max_bytes = 4ull << 30;
   std::optional<std::uint64_t> disk_floor;  ///< empty: the larger of 1 GiB and 5 % of the disk
   std::optional<Nanoseconds> duration;

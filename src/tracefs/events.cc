@@ -1,6 +1,7 @@
 #include "tracefs/events.h"
 
 #include <algorithm>
+#include <cctype>
 #include <iterator>
 
 #include "base/fd.h"
@@ -20,7 +21,8 @@ std::vector<std::string> globs_of(const std::string& pattern) {
   return {pattern};
 }
 
-std::string no_such_event(const std::string& pattern, std::span<const std::string> available) {
+/// "nearest: a, b", or nothing when no name is near.
+std::string nearest_events(const std::string& pattern, std::span<const std::string> available) {
   std::vector<std::string> near = nearest_names(pattern, available);
   if (near.empty() && pattern.find(':') == pattern.npos) {
     // A bare name is far from every "system:name" by edit distance: compare it with the names alone.
@@ -28,9 +30,33 @@ std::string no_such_event(const std::string& pattern, std::span<const std::strin
     for (const std::string& event : available) names.push_back(event.substr(event.find(':') + 1));
     near = nearest_names(pattern, names);
   }
-  std::string text = pattern + ": this kernel has no such event";
-  for (std::size_t i = 0; i < near.size(); ++i) text += (i == 0 ? "; nearest: " : ", ") + near[i];
+  std::string text;
+  for (const std::string& name : near) text += (text.empty() ? "nearest: " : ", ") + name;
   return text;
+}
+
+std::string no_such_event(const std::string& pattern, std::span<const std::string> available) {
+  const std::string nearest = nearest_events(pattern, available);
+  return pattern + ": this kernel has no such event" + (nearest.empty() ? "" : "; " + nearest);
+}
+
+/// Whether an expression names this field.
+bool names_field(std::string_view expression, std::string_view field) {
+  const auto part_of_name = [&](std::size_t at) {
+    return at < expression.size() &&
+           (std::isalnum(static_cast<unsigned char>(expression[at])) != 0 || expression[at] == '_');
+  };
+  for (std::size_t at = expression.find(field); at != expression.npos; at = expression.find(field, at + 1)) {
+    if ((at == 0 || !part_of_name(at - 1)) && !part_of_name(at + field.size())) return true;
+  }
+  return false;
+}
+
+/// Events that an interrupt can raise while any task runs.
+bool hits_any_task(std::string_view event) {
+  const std::string_view system = event.substr(0, event.find(':'));
+  return system == "irq" || system == "irq_vectors" || system == "block" || system == "timer" ||
+         system == "sched" || system == "kvm";
 }
 
 /// Appends one framed file. A name that is not there is left out: ftrace's own formats differ between
@@ -78,6 +104,29 @@ EventSelection select_events(std::span<const std::string> available, std::span<c
   selection.events.erase(std::unique(selection.events.begin(), selection.events.end()),
                          selection.events.end());
   return selection;
+}
+
+Result<Filters> resolve_filters(std::span<const std::string> recorded, const Filters& filters) {
+  Filters resolved;
+  for (const auto& [pattern, expression] : filters) {
+    const EventSelection meant = select_events(recorded, std::span(&pattern, 1));
+    if (meant.events.empty()) {
+      return Error(ErrorCode::kInvalid, "--filter " + pattern + ": no such event is recorded on this host",
+                   nearest_events(pattern, recorded));
+    }
+    for (const std::string& event : meant.events) {
+      if (hits_any_task(event) && names_field(expression, "common_pid")) {
+        return Error(
+            ErrorCode::kInvalid, "--filter " + pattern + ": " + event + " takes no filter on common_pid",
+            "the kernel would also drop, uncounted, the interrupts that hit that task; record them all "
+            "and use ivtrace report --pid");
+      }
+      const auto [place, fresh] = resolved.emplace(event, expression);
+      if (!fresh && place->second != expression)
+        return Error(ErrorCode::kInvalid, "two filters for " + event, "join them with && or ||");
+    }
+  }
+  return resolved;
 }
 
 std::span<const Profile> profiles() {

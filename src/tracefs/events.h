@@ -1,6 +1,7 @@
 // Which events there are, which are wanted, and how they are laid out.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,14 @@ struct EventSelection {
 /// Expands patterns: "system:name" with shell globs in either part, "system:" or a bare system for all of its
 /// events, or a bare name of an event in any system.
 EventSelection select_events(std::span<const std::string> available, std::span<const std::string> patterns);
+
+/// Pattern or "system:name" → the kernel's filter expression.
+using Filters = std::map<std::string, std::string>;
+
+/// Expands the patterns of filters (as select_events() does) against the events that are recorded. kInvalid
+/// when one means none of them, with the nearest names; when two give one event different expressions; and
+/// for common_pid in the filter of an event that interrupts can raise: see is_syscall_event().
+Result<Filters> resolve_filters(std::span<const std::string> recorded, const Filters& filters);
 
 /// A named choice of events. Patterns that a kernel does not have are no error: guests have no kvm events.
 struct Profile {

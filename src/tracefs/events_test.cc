@@ -14,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 const std::vector<std::string> kAvailable = {"block:block_rq_complete", "block:block_rq_issue",
                                              "sched:sched_switch", "sched:sched_waking",
@@ -63,6 +64,39 @@ TEST(Profiles, this_kernel_has_what_they_are_made_of) {
   for (const Profile& profile : profiles()) {
     EXPECT_THAT(select_events(*available, profile.events).rejected, IsEmpty()) << profile.name;
   }
+}
+
+TEST(ResolveFilters, names_patterns_and_full_names_become_full_names) {
+  const auto filters = resolve_filters(
+      kAvailable,
+      {{"sched_switch", "prev_pid > 5"}, {"block:*", "nr_sector > 8"}, {"syscalls", "common_pid == 7"}});
+  ASSERT_TRUE(filters.ok()) << filters.error().to_string();
+  EXPECT_THAT(*filters, ElementsAre(Pair("block:block_rq_complete", "nr_sector > 8"),
+                                    Pair("block:block_rq_issue", "nr_sector > 8"),
+                                    Pair("sched:sched_switch", "prev_pid > 5"),
+                                    Pair("syscalls:sys_enter_read", "common_pid == 7")));
+}
+
+TEST(ResolveFilters, a_name_of_nothing_recorded_is_refused_with_the_nearest) {
+  for (const char* name : {"sched_swich", "sched:sched_swich"}) {
+    const auto filters = resolve_filters(kAvailable, {{name, "1"}});
+    ASSERT_FALSE(filters.ok());
+    EXPECT_EQ(filters.error().code, ErrorCode::kInvalid);
+    EXPECT_THAT(filters.error().to_string(), HasSubstr(name));
+    EXPECT_THAT(filters.error().to_string(), HasSubstr("sched_switch"));
+  }
+  EXPECT_FALSE(resolve_filters(kAvailable, {{"irq:*", "1"}}).ok());
+}
+
+TEST(ResolveFilters, common_pid_is_refused_where_interrupts_would_go_with_it) {
+  EXPECT_FALSE(resolve_filters(kAvailable, {{"sched_switch", "prev_pid>1&&common_pid!=5"}}).ok());
+  EXPECT_FALSE(resolve_filters(kAvailable, {{"*", "common_pid != 5"}}).ok());
+  EXPECT_TRUE(resolve_filters(kAvailable, {{"sched_switch", "my_common_pid == 5 || common_pid2 == 5"}}).ok());
+}
+
+TEST(ResolveFilters, one_event_has_one_filter) {
+  EXPECT_FALSE(resolve_filters(kAvailable, {{"sched:*", "a == 1"}, {"sched_switch", "a == 2"}}).ok());
+  EXPECT_TRUE(resolve_filters(kAvailable, {{"sched:*", "a == 1"}, {"sched_switch", "a == 1"}}).ok());
 }
 
 TEST(ParseCpuList, understands_ranges) {
