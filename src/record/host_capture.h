@@ -125,6 +125,8 @@ class HostCapture {
   Status stop();
   Status remove();
 
+  /// Whether system calls are asked for; nothing is recorded of them without set_qemu_threads().
+  bool has_syscalls() const { return !syscalls_.empty(); }
   const std::vector<std::unique_ptr<HostBuffer>>& buffers() const { return buffers_; }
   /// Events that the kernel enabled, and what it refused.
   const std::vector<std::string>& events() const { return enabled_; }

@@ -177,6 +177,21 @@ TEST_F(Record, AStartThatFailsHalfWayLeavesNoRun) {
   EXPECT_TRUE(our_instances(child).empty());
 }
 
+TEST_F(Record, SystemCallsWithoutQemuAreSaidToBeMissing) {
+  config_.events = {"raw_syscalls:sys_enter"};
+  config_.duration = Nanoseconds{1'200'000'000};
+  std::vector<std::string> notices;
+  RecordCallbacks callbacks;
+  callbacks.notice = [&](const std::string& line) { notices.push_back(line); };
+  const std::atomic<bool> never{false};
+  ASSERT_TRUE(ivtrace::record::record(config_, callbacks, never).ok());
+  ASSERT_EQ(notices.size(), 1u);
+  EXPECT_NE(notices.front().find("system calls"), std::string::npos);
+  auto run = *run::RunReader::open(config_.out);
+  EXPECT_EQ(run.find("host")->info.note, notices.front());
+  EXPECT_EQ(events_of(run, "host"), 0u);
+}
+
 TEST_F(Record, ACommandIsNotStartedAfterTheStopSignal) {
   const std::atomic<bool> stopped{true};
   config_.command = {"/usr/bin/touch", scratch_ + "/started"};

@@ -84,6 +84,7 @@ class Recorder {
   void second();
   void anchor();
   void mark();
+  void follow_qemu();
   void watch_tsc();
   void show_progress(bool last);
   MachineProgress host_progress(std::uint64_t& delivered, bool last) const;
@@ -268,7 +269,7 @@ void Recorder::start_guests() {
   settings.notice = [this](const std::string& line) { notice(line); };
   guests_ = std::make_unique<GuestSet>(config_, std::move(settings), *log_, *registration_);
   guests_->start(std::move(watch_), found_);
-  host_->set_qemu_threads(guests_->qemu_threads());
+  follow_qemu();
   guests_->wait_settled(stop_);
 }
 
@@ -311,7 +312,7 @@ bool Recorder::finished() {
 void Recorder::second() {
   ++seconds_;
   anchor();
-  host_->set_qemu_threads(guests_->qemu_threads());
+  follow_qemu();
   watch_tsc();
   mark();
   if (seconds_ % kCountersEach == 0) {
@@ -356,6 +357,24 @@ void Recorder::mark() {
   });
   mark.tsc = HostTsc(read_tsc());
   if (!mark.files.empty()) log_->put(mark);
+}
+
+// Who asked for system calls by name must not take an empty run for a quiet host.
+void Recorder::follow_qemu() {
+  const std::vector<Tid> threads = guests_->qemu_threads();
+  host_->set_qemu_threads(threads);
+  if (config_.events.empty() || !host_->has_syscalls() || threads.empty() == !host_record_.note.empty())
+    return;
+  if (!threads.empty()) {
+    host_record_.note.clear();
+  } else if (seconds_ == 0) {
+    host_record_.note =
+        "no system calls: they are recorded of QEMU's threads only, and none is recorded here";
+    notice(host_record_.note);
+  } else {
+    return;
+  }
+  log_->put(host_record_);
 }
 
 void Recorder::watch_tsc() {
