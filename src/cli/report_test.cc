@@ -144,6 +144,48 @@ TEST_F(Report, UnalignedGuestIsLeftOutUnlessForced) {
   EXPECT_EQ(alone.out, "");
 }
 
+TEST_F(Report, EventsThatNoClockRelationHoldsForAreToldAsMissing) {
+  write({.hole = false, .unaligned = false});
+  {
+    auto writer = run::RunWriter::reopen(path_);
+    ASSERT_TRUE(writer) << writer.error().message;
+    write_pages(**writer, "vm1", 1, format::PageLayout::kPacked,
+                decode::PageBuilder(kGuestOffset + kStart - 500)
+                    .event(0, issue_record(9, 16, 512))
+                    .event(100, issue_record(9, 17, 512))
+                    .event(3000, issue_record(9, 18, 512))
+                    .packed(0));
+  }
+  const Outcome outcome = report({"--json"});
+  EXPECT_EQ(json_lines(outcome.out).size(), 7u);
+  EXPECT_NE(outcome.err.find("vm1: 2 events are left out"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.code, ExitCode::kLoss);
+  const Outcome other = report({"--json", "--machine", "host"});
+  EXPECT_EQ(other.err, "");
+  EXPECT_EQ(other.code, ExitCode::kOk);
+}
+
+TEST_F(Report, EventsMovedByMoreThanTheClocksErrorAreTold) {
+  write({.hole = false, .unaligned = false});
+  {
+    auto writer = run::RunWriter::reopen(path_);
+    ASSERT_TRUE(writer) << writer.error().message;
+    run::EpochRecord epoch;  // sets the guest's time back by 100 us before its second event
+    epoch.machine = "vm1";
+    epoch.epoch.relation.offset = static_cast<std::int64_t>(kGuestOffset + 100'000);
+    epoch.epoch.source = clock::ClockSource::kHandshake;
+    epoch.epoch.error = 15;
+    epoch.epoch.valid_from = GuestTsc(kGuestOffset + kStart + 2000);
+    epoch.epoch.host_from = HostTsc(kStart + 2000);
+    ASSERT_TRUE((*writer)->append(epoch));
+  }
+  const Outcome outcome = report({"--json"});
+  EXPECT_NE(outcome.err.find("vm1: 1 events were moved to keep the order, the furthest by 99,000 ns"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(outcome.code, ExitCode::kOk);
+}
+
 TEST_F(Report, BadInputIsOneLineEach) {
   write({.hole = false, .unaligned = false});
   const auto lines = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
