@@ -147,4 +147,5 @@ def test_guests_lists_what_the_host_knows(new_guest):
 def test_doctor_has_no_complaint_about_a_good_guest(pair):
     for vm in pair:
         said = ivtrace("doctor", "-g", vm.name, check=harness.OK).stdout
-        assert "missing" not in said
+        assert vm.name in said and "  ok " in said
+        assert "MISSING" not in said
