@@ -17,8 +17,8 @@ build: setup ## build/bin/ivtrace and build/bin/ivtrace-agent (static)
 	@mv $(BUILD).cmake.log $(BUILD)/cmake.log
 	@$(NINJA) -C $(BUILD)
 
-install: build ## install both programs (PREFIX=/usr/local, DESTDIR=)
-	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+install: build ## install both programs, stripped (PREFIX=/usr/local, DESTDIR=)
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip $(if $(PREFIX),--prefix $(PREFIX))
 
 demo: build ## boot two guests, record them and the host, show one request on both sides
 	@lab/demo $(BUILD)
