@@ -278,7 +278,7 @@ Reply Service::read_bulk(const Request& request, std::string& raw) {
 
 Reply Service::doctor() const {
   Reply reply;
-  reply.checks = tracefs::check_tracing(kDefaultBufferKb);
+  reply.checks = tracefs::check_tracing(kDefaultBufferKb, instance_name(::getpid()) + "-check");
   reply.checks.push_back({"ring", "ok", ring_name_, ""});
   return reply;
 }
