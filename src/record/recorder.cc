@@ -81,6 +81,8 @@ class Recorder {
     if (callbacks_.notice) callbacks_.notice(line);
   }
   bool finished();
+  void tick();
+  void stop_guests();
   void second();
   void anchor();
   void mark();
@@ -116,6 +118,7 @@ class Recorder {
   std::string early_tasks_;
   std::optional<clock::Anchor> first_anchor_;
   SteadyClock::time_point started_;
+  SteadyClock::time_point next_second_;
   SteadyClock::time_point complete_since_;  // the guests record as well: the duration counts from here
   SteadyClock::time_point shown_;
   std::string reason_;
@@ -256,6 +259,7 @@ Status Recorder::start_host() {
   early_tasks_ = task_names();
   IVT_RETURN_IF_ERROR(host_->start(*log_));
   started_ = shown_ = SteadyClock::now();
+  next_second_ = started_ + std::chrono::seconds(1);
   return {};
 }
 
@@ -286,13 +290,28 @@ Status Recorder::start_command() {
 
 void Recorder::record_until_end() {
   complete_since_ = SteadyClock::now();
-  auto next_second = complete_since_ + std::chrono::seconds(1);
-  while (!finished()) {
-    std::this_thread::sleep_for(kTick);
-    if (SteadyClock::now() < next_second) continue;
-    next_second += std::chrono::seconds(1);
-    second();
-  }
+  next_second_ = complete_since_ + std::chrono::seconds(1);
+  while (!finished()) tick();
+}
+
+void Recorder::tick() {
+  std::this_thread::sleep_for(kTick);
+  if (SteadyClock::now() < next_second_) return;
+  next_second_ += std::chrono::seconds(1);
+  second();
+}
+
+// Agents may take seconds to deliver what they hold. The host records on meanwhile, so its seconds go on as
+// well.
+void Recorder::stop_guests() {
+  if (!guests_) return;
+  std::atomic<bool> stopped{false};
+  std::thread stopper([&] {
+    guests_->stop();
+    stopped = true;
+  });
+  while (!stopped) tick();
+  stopper.join();
 }
 
 bool Recorder::finished() {
@@ -386,7 +405,7 @@ void Recorder::watch_tsc() {
 
 // Guests first: what their end makes the host do is still recorded, as their beginning was.
 void Recorder::stop_everything() {
-  if (guests_) guests_->stop();
+  stop_guests();
   if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
   if (Status late = save_late_task_names(*log_, early_tasks_); !late)
     space_->trip("disk-full", late.error().message);
