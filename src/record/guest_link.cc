@@ -11,10 +11,11 @@ constexpr std::chrono::microseconds kLongestWait{50'000};
 
 }  // namespace
 
-Status GuestLink::attach() {
+Status GuestLink::attach(From from) {
   const std::lock_guard lock(mutex_);
   if (ring_) return {};
   IVT_ASSIGN_OR_RETURN(ring_, ring::CopyRing::attach(*host_));
+  if (from == From::kNextRecording) ring_->skip_all();
   return {};
 }
 

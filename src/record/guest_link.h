@@ -44,8 +44,11 @@ class GuestLink {
       : host_(std::move(host)), sink_(std::move(machine), log) {}
 
   ring::HostRing& host() { return *host_; }
+  /// What a ring holds when it is attached to belongs to an earlier recording: it is taken only by who goes
+  /// on with that one.
+  enum class From { kNextRecording, kWhereLeft };
   /// Fails as CopyRing::attach while there is no agent; then try again.
-  Status attach();
+  Status attach(From from);
   bool attached() const;
   /// What comes from now on up to the next kStart is dropped; the streams start anew under
   /// `stream_generation`.

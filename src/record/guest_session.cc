@@ -172,7 +172,7 @@ bool GuestSession::begin_recording() {
   recording_ = false;
   const auto ring = link();
   ring->host().beat();
-  if (Status attached = ring->attach(); !attached) {
+  if (Status attached = ring->attach(GuestLink::From::kNextRecording); !attached) {
     say(attached.error().code == ErrorCode::kNotFound ? "no ivtrace-agent has run in this guest yet"
                                                       : attached.error().to_string());
     return false;

@@ -45,7 +45,7 @@ struct Host {
       producers.push_back(*ring::Producer::format(memories.back().bytes(), 2, ring::random_nonce()));
       links.push_back(
           std::make_shared<GuestLink>("vm" + std::to_string(i), *ring::HostRing::open(path), *log));
-      IVT_CHECK(links.back()->attach().ok());
+      IVT_CHECK(links.back()->attach(GuestLink::From::kNextRecording).ok());
       links.back()->expect_recording(1);
     }
   }
