@@ -13,14 +13,26 @@
 
 namespace ivtrace::cli {
 
+/// Whether the events of a KVM guest lie between their vCPU's kvm_entry and kvm_exit, as on a right clock
+/// they must.
+struct ContainmentInfo {
+  std::uint64_t inside = 0;
+  std::uint64_t outside = 0;         ///< violations: the clock is wrong
+  std::uint64_t in_lost_ranges = 0;  ///< not judged: the host lost events there
+  std::uint64_t unknown = 0;  ///< not judged: before the first entry or exit, or where the clock changed
+  double worst_ns = 0;        ///< how far the worst violation lies outside
+  std::int64_t worst_at_ns = 0;
+};
+
 /// A guest's clock, or the host's own, as far as the run knows it.
 struct ClockInfo {
   std::string source;  ///< "host", "handshake", "kvm-debugfs", …; "none" when not aligned
   std::uint64_t epochs = 0;
   std::optional<double> error_ns;  ///< bound on a guest timestamp's error against the host's clock
   bool aligned = false;
-  double uncertain_ns = 0;  ///< guest time in which either of two epochs may hold
-  std::string quality;      ///< one clause for people
+  double uncertain_ns = 0;                     ///< guest time in which either of two epochs may hold
+  std::string quality;                         ///< one clause for people
+  std::optional<ContainmentInfo> containment;  ///< of a KVM guest whose entries and exits were recorded
 };
 
 /// Events of one buffer on one CPU, counted on both sides.

@@ -12,13 +12,24 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+Json containment_json(const std::optional<ContainmentInfo>& containment) {
+  if (!containment) return nullptr;
+  return {{"inside", containment->inside},
+          {"outside", containment->outside},
+          {"in_lost_ranges", containment->in_lost_ranges},
+          {"unknown", containment->unknown},
+          {"worst_ns", containment->worst_ns},
+          {"worst_at_ns", containment->worst_at_ns}};
+}
+
 Json clock_json(const ClockInfo& clock) {
   return {{"source", clock.source},
           {"epochs", clock.epochs},
           {"error_ns", or_null(clock.error_ns)},
           {"aligned", clock.aligned},
           {"uncertain_ns", clock.uncertain_ns},
-          {"quality", clock.quality}};
+          {"quality", clock.quality},
+          {"containment", containment_json(clock.containment)}};
 }
 
 Json balance_json(const CpuBalance& balance) {

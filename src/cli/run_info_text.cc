@@ -24,6 +24,22 @@ std::string error_text(const ClockInfo& clock) {
   return fmt::format("{:.1f} ms", ns / 1e6);
 }
 
+std::string containment_text(const ContainmentInfo& containment) {
+  const std::uint64_t judged = containment.inside + containment.outside;
+  std::string text = fmt::format("{} of {} events lie between kvm_entry and kvm_exit of their vCPU",
+                                 grouped(containment.inside), grouped(judged));
+  if (containment.outside > 0) {
+    text +=
+        fmt::format("; WRONG CLOCK: {} do not, the worst by {:.0f} ns at {}", grouped(containment.outside),
+                    containment.worst_ns, seconds_text(containment.worst_at_ns));
+  }
+  if (containment.in_lost_ranges > 0)
+    text +=
+        fmt::format("; {} where the host lost events are not judged", grouped(containment.in_lost_ranges));
+  if (containment.unknown > 0) text += fmt::format("; {} cannot be judged", grouped(containment.unknown));
+  return text;
+}
+
 std::string lost_text(const MachineInfo& machine) {
   if (machine.lost_more) return machine.lost == 0 ? "unknown" : grouped(machine.lost) + "+";
   return grouped(machine.lost);
@@ -60,6 +76,8 @@ void append_machines(std::string& out, const RunInfo& info) {
   table.append_to(out);
   for (const MachineInfo& machine : info.machines) {
     if (!machine.clock.quality.empty()) append_line(out, machine.name + ": clock: " + machine.clock.quality);
+    if (machine.clock.containment)
+      append_line(out, machine.name + ": containment: " + containment_text(*machine.clock.containment));
     if (!machine.note.empty()) append_line(out, machine.name + ": " + machine.note);
     if (machine.idle_lag_ns > 0) {
       append_line(out, fmt::format("{}: while quiet, its events may come up to {} ms late into the run",

@@ -1,0 +1,149 @@
+#include "model/containment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "format/run_layout.h"
+
+namespace ivtrace::model {
+namespace {
+
+constexpr std::size_t kMaxPending = 4096;
+
+/// The stretches in which the host lost events, in rising order and apart from each other.
+class LostRanges {
+ public:
+  static Result<LostRanges> of_host(const run::RunReader& run) {
+    merge::Filter filter;
+    filter.machines = {format::kHostMachine};
+    IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
+    LostRanges lost;
+    merge::MergedEvent event;
+    while (events.next(event)) {
+      if (event.loss != nullptr) lost.add(event.loss->from, event.loss->until.value_or(merge::kEndOfTime));
+    }
+    lost.join();
+    return lost;
+  }
+
+  /// For rising times.
+  bool covers(HostTsc time) {
+    while (next_ < ranges_.size() && ranges_[next_].second < time) ++next_;
+    return next_ < ranges_.size() && ranges_[next_].first <= time;
+  }
+
+ private:
+  void add(HostTsc from, HostTsc until) { ranges_.emplace_back(from, std::max(from, until)); }
+  void join() {
+    std::sort(ranges_.begin(), ranges_.end());
+    std::vector<std::pair<HostTsc, HostTsc>> joined;
+    for (const auto& range : ranges_) {
+      if (!joined.empty() && range.first <= joined.back().second) {
+        joined.back().second = std::max(joined.back().second, range.second);
+      } else {
+        joined.push_back(range);
+      }
+    }
+    ranges_ = std::move(joined);
+  }
+
+  std::vector<std::pair<HostTsc, HostTsc>> ranges_;
+  std::size_t next_ = 0;
+};
+
+/// Follows one vCPU.
+class Judge {
+ public:
+  explicit Judge(const Vcpu& vcpu) { result_.vcpu = vcpu; }
+
+  void enter(HostTsc at) {
+    settle(at);
+    state_ = State::kGuest;
+    since_ = at;
+  }
+  void leave(HostTsc at) {
+    settle(std::nullopt);
+    state_ = State::kHost;
+    since_ = at;
+  }
+  void forget() {
+    settle(std::nullopt);
+    state_ = State::kUnknown;
+  }
+  void guest_event(HostTsc at, bool lost_range, bool in_doubt) {
+    if (lost_range) {
+      ++result_.in_lost_ranges;
+    } else if (in_doubt || state_ == State::kUnknown) {
+      ++result_.unknown;
+    } else if (state_ == State::kGuest || at == since_) {
+      ++result_.inside;
+    } else if (pending_.size() < kMaxPending) {
+      pending_.push_back(at);
+    } else {
+      violation(at, at.value - since_.value);
+    }
+  }
+  Containment finish() {
+    settle(std::nullopt);
+    return result_;
+  }
+
+ private:
+  enum class State { kUnknown, kGuest, kHost };
+
+  // How far a violation lies outside is known when the next entry is: one at that very moment is none.
+  void settle(std::optional<HostTsc> entry) {
+    for (const HostTsc at : pending_) {
+      std::uint64_t distance = at.value - since_.value;
+      if (entry) distance = std::min(distance, entry->value - at.value);
+      if (distance == 0) {
+        ++result_.inside;
+      } else {
+        violation(at, distance);
+      }
+    }
+    pending_.clear();
+  }
+  void violation(HostTsc at, std::uint64_t distance) {
+    ++result_.outside;
+    if (distance <= result_.worst_ticks) return;
+    result_.worst_ticks = distance;
+    result_.worst_at = at;
+  }
+
+  Containment result_;
+  State state_ = State::kUnknown;
+  HostTsc since_;
+  std::vector<HostTsc> pending_;  // guest events since the exit
+};
+
+}  // namespace
+
+Result<std::vector<Containment>> measure_containment(const run::RunReader& run) {
+  std::vector<Containment> results;
+  if (kvm_vcpus(run).empty()) return results;
+  IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, {}));
+  const VcpuEvents vcpu_events(run, events);
+  if (!vcpu_events.recorded()) return results;
+  IVT_ASSIGN_OR_RETURN(LostRanges lost, LostRanges::of_host(run));
+  std::vector<Judge> judges(vcpu_events.vcpus().begin(), vcpu_events.vcpus().end());
+  merge::MergedEvent event;
+  while (events.next(event)) {
+    if (event.loss != nullptr) {
+      if (event.stream->machine != vcpu_events.host()) continue;
+      for (Judge& judge : judges) judge.forget();
+    } else if (const auto vcpu = vcpu_events.vcpu_of(event)) {
+      judges[*vcpu].guest_event(event.time, lost.covers(event.time), event.source->doubt() != 0);
+    } else if (const auto seen = vcpu_events.look(event); seen.step == VcpuEvents::Step::kEntry) {
+      judges[seen.vcpu].enter(event.time);
+    } else if (seen.step == VcpuEvents::Step::kExit) {
+      judges[seen.vcpu].leave(event.time);
+    }
+  }
+  for (Judge& judge : judges) {
+    if (judge.finish().vcpu.cpu) results.push_back(judge.finish());
+  }
+  return results;
+}
+
+}  // namespace ivtrace::model

@@ -1,0 +1,129 @@
+// A made run of a KVM host and one guest with one vCPU, for the tests of the model.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "decode/format_file.h"
+#include "decode/page_builder.h"
+#include "run/run_test_support.h"
+#include "run/run_writer.h"
+
+namespace ivtrace::model {
+
+inline constexpr std::uint16_t kEntryId = 10;
+inline constexpr std::uint16_t kExitId = 11;
+inline constexpr std::uint16_t kSwitchId = 12;
+inline constexpr std::int32_t kVcpuThread = 500;
+inline constexpr std::uint64_t kGuestBehind = 1'000'000;  ///< the guest's TSC is so far behind the host's
+
+inline std::string made_formats() {
+  const std::string common =
+      "format:\n\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+      "\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"
+      "\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"
+      "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n";
+  std::string out;
+  decode::append_format_file(out, "kvm/kvm_entry/format",
+                             "name: kvm_entry\nID: 10\n" + common +
+                                 "\tfield:unsigned int vcpu_id;\toffset:8;\tsize:4;\tsigned:0;\n\n"
+                                 "print fmt: \"vcpu %u\", REC->vcpu_id\n");
+  decode::append_format_file(out, "kvm/kvm_exit/format",
+                             "name: kvm_exit\nID: 11\n" + common +
+                                 "\tfield:unsigned int exit_reason;\toffset:8;\tsize:4;\tsigned:0;\n\n"
+                                 "print fmt: \"vcpu 0 reason %s rip 0x0\", "
+                                 "__print_symbolic(REC->exit_reason, { 0x78, \"hlt\" }, { 0x400, "
+                                 "\"npf\" })\n");
+  decode::append_format_file(out, "sched/sched_switch/format",
+                             "name: sched_switch\nID: 12\n" + common +
+                                 "\tfield:int next_pid;\toffset:8;\tsize:4;\tsigned:1;\n\n"
+                                 "print fmt: \"%d\", REC->next_pid\n");
+  return out;
+}
+
+/// Events are given in host time, in any machine's order of rising times.
+class MadeRun {
+ public:
+  void entry(std::uint64_t at, std::int32_t thread = kVcpuThread) {
+    host_.push_back({at, record(kEntryId, thread, 0)});
+  }
+  void exit(std::uint64_t at, std::uint32_t reason = 0x78, std::int32_t thread = kVcpuThread) {
+    host_.push_back({at, record(kExitId, thread, reason)});
+  }
+  void guest(std::uint64_t at, std::int32_t pid, std::int32_t next) {
+    guest_.push_back({at - kGuestBehind, record(kSwitchId, pid, static_cast<std::uint32_t>(next))});
+  }
+  /// The host lost events before its next one.
+  void lose() { lost_before_ = host_.size(); }
+  std::int64_t offset_error = 0;  ///< what the run's clock is off by
+  std::int32_t apic_id = 3;       ///< as QEMU tells it; the guest's CPU 0 has 3
+
+  run::RunReader open() {
+    run::Manifest manifest;
+    manifest.start_tsc = HostTsc(2'000'000);
+    auto writer = *run::RunWriter::create(scratch_ / "run.ivt", manifest);
+    run::MachineRecord host;
+    host.name = "host";
+    host.kind = "host";
+    EXPECT_TRUE(writer->append(host));
+    run::MachineRecord vm;
+    vm.name = "vm1";
+    vm.kind = "guest";
+    vm.accel = "kvm";
+    vm.cpus = {{0, 3, true}};
+    EXPECT_TRUE(writer->append(vm));
+    EXPECT_TRUE(writer->append(run::VcpuRecord{"vm1", 0, kVcpuThread, apic_id}));
+    run::EpochRecord epoch;
+    epoch.machine = "vm1";
+    epoch.epoch.valid_from = GuestTsc(1);
+    epoch.epoch.relation.offset = -static_cast<std::int64_t>(kGuestBehind) + offset_error;
+    epoch.epoch.source = clock::ClockSource::kKvmDebugfs;
+    EXPECT_TRUE(writer->append(epoch));
+    for (const char* machine : {"host", "vm1"}) {
+      EXPECT_TRUE(writer->write_text(machine, format::kFormatsName, made_formats()));
+    }
+    write(*writer, "host", host_, lost_before_);
+    write(*writer, "vm1", guest_, 0);
+    writer.reset();
+    return *run::RunReader::open(scratch_ / "run.ivt");
+  }
+
+ private:
+  struct Made {
+    std::uint64_t at;
+    decode::Bytes record;
+  };
+  static decode::Bytes record(std::uint16_t id, std::int32_t pid, std::uint32_t value) {
+    decode::Bytes bytes = decode::make_record(id, pid, 12);
+    std::memcpy(bytes.data() + 8, &value, sizeof value);
+    return bytes;
+  }
+  // A page for each event: simple, and a hole can stand before any of them.
+  static void write(run::RunWriter& writer, const std::string& machine, const std::vector<Made>& events,
+                    std::size_t lost_before) {
+    run::SegmentRecord segment;
+    segment.machine = machine;
+    segment.layout = format::PageLayout::kSlots;
+    EXPECT_TRUE(writer.append(segment));
+    const auto file = writer.open_pages(machine, "", 0);
+    ASSERT_TRUE(file.ok());
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      const bool missed = lost_before != 0 && i == lost_before;
+      const auto slot = decode::PageBuilder(events[i].at).event(0, events[i].record).slot(4096, missed);
+      ASSERT_TRUE(write_all(file->get(), slot, "pages"));
+    }
+  }
+
+  run::ScratchDirectory scratch_;
+  std::vector<Made> host_;
+  std::vector<Made> guest_;
+  std::size_t lost_before_ = 0;
+};
+
+}  // namespace ivtrace::model
