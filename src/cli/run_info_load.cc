@@ -17,6 +17,9 @@
 namespace ivtrace::cli {
 namespace {
 
+/// The kernel's maxerror stops growing there when nothing sets its clock (NTP_PHASE_LIMIT).
+constexpr std::int64_t kUnsynchronisedUs = 16'000'000;
+
 /// Places times on the run's clock; what has no place stays empty.
 class RunClock {
  public:
@@ -70,8 +73,10 @@ ClockInfo host_clock_info(const RunClock& clock, const run::RunReader& run) {
   info.aligned = true;
   info.error_ns = static_cast<double>(clock.host()->worst_error().value);
   info.quality = fmt::format("{} anchors of TSC and time", run.anchors().size());
-  if (clock.host()->wall_maxerror_us() >= 0) {
-    info.quality += fmt::format(", wall clock within {} us", clock.host()->wall_maxerror_us());
+  if (const std::int64_t error = clock.host()->wall_maxerror_us(); error >= kUnsynchronisedUs) {
+    info.quality += ", wall clock not synchronised";
+  } else if (error >= 0) {
+    info.quality += fmt::format(", wall clock within {:.1f} ms", static_cast<double>(error) / 1e3);
   }
   return info;
 }
