@@ -3,7 +3,8 @@
 # agent must manage without), loads the modules, then serves commands that come
 # over a virtio-serial port. With ivlab.shell on the kernel command line there is
 # a shell on the console too, and the guest ends when it does. With ivlab.root=DEVICE
-# commands, files and the shell are those of the Debian system on that disk.
+# commands, files and the shell are those of the Debian system on that disk, with
+# the environment that its /etc/ivlab.env tells.
 #
 # The channel: the host sends "VERB SEQ SIZE ARG" lines, each followed by SIZE
 # bytes padded to whole 4096-byte blocks (so that dd can read them without
@@ -51,8 +52,8 @@ device=$(parameter ivlab.root)
 root= inside=
 if [ -n "$device" ]; then
   root=/root-disk jobs=/root-disk$jobs
-  inside="chroot $root /usr/bin/env PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
   enter_root "$device" || echo "ivlab: no root on $device"
+  inside="chroot $root /usr/bin/env HOME=/root $(cat "$root/etc/ivlab.env")"
 fi
 
 find_port() { # the device of the lab's port, once the driver has named it
