@@ -11,10 +11,11 @@ import time
 import tty
 from pathlib import Path
 
-from . import accel, disks, guest, initramfs, kernels
+from . import accel, disks, guest, initramfs, kernels, nested, nested_image
 from .channel import GuestDied, GuestTimeout
 
 QUIT_KEY = b"\x1d"  # Ctrl-]
+BUILD = Path(__file__).resolve().parents[2] / "build" / "bin"
 
 
 def _file_pairs(pairs: list[str]) -> dict[str, Path]:
@@ -61,13 +62,46 @@ def _bridge(connection: socket.socket) -> None:
 def _shell(args) -> int:
     machine = _guest_of(args, shell=True)
     print(f"booting {machine.kernel.release}; Ctrl-] or `exit` ends the guest", flush=True)
+    _shell_in(machine)
+    return 0
+
+
+def _shell_in(machine: guest.Guest) -> None:
     with machine, socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(machine.console_socket))
         if os.isatty(0):
             connection.sendall(b"\n")  # the prompt was printed before we came
         _bridge(connection)
     print()
+
+
+def _nested_of(args, **more) -> dict:
+    if not (args.bin / "ivtrace").exists():
+        print(f"ivlab: no build in {args.bin}: the host has no ivtrace (--bin names another)", file=sys.stderr)
+    return {"bin_dir": args.bin, "smp": args.smp, "memory_mb": args.memory, "lifetime": args.lifetime, **more}
+
+
+def _nested_shell(args) -> int:
+    print("booting the emulated KVM host; Ctrl-] or `exit` ends it", flush=True)
+    _shell_in(nested.NestedHost(args.name, **_nested_of(args, shell=True)))
     return 0
+
+
+def _nested_run(args) -> int:
+    def run(host: nested.NestedHost) -> int:
+        code, output = host.run_file(args.script, *args.arguments, timeout=args.lifetime)
+        sys.stdout.write(output)
+        host.bring_back(args.results)
+        return code
+
+    return nested.on_host(run, say=lambda text, **_: print(f"ivlab: {text}", file=sys.stderr), **_nested_of(args))
+
+
+def _nested_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bin", type=Path, default=Path(os.environ.get("IVTRACE_BIN", BUILD)), metavar="DIR", help="the build to put in")
+    parser.add_argument("--smp", type=int, default=2, help="the host's CPUs")
+    parser.add_argument("--memory", type=int, default=2048, help="MiB")
+    parser.add_argument("--lifetime", type=float, default=3600, help="seconds after which the host is ended")
 
 
 def _run(args) -> int:
@@ -137,6 +171,19 @@ def main() -> int:
     run.add_argument("command")
     run.set_defaults(call=_run)
 
+    kvm_host = commands.add_parser("nested", help="an emulated KVM host, whose guests run under KVM")
+    kvm_commands = kvm_host.add_subparsers(required=True, metavar="COMMAND")
+    kvm_shell = kvm_commands.add_parser("shell", help="boot it and give a shell in it")
+    kvm_shell.add_argument("--name", default="ivlab-l1", help="QEMU's -name")
+    _nested_options(kvm_shell)
+    kvm_shell.set_defaults(call=_nested_shell)
+    kvm_run = kvm_commands.add_parser("run", help="boot it, run a script in it, bring back its /results")
+    _nested_options(kvm_run)
+    kvm_run.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where /results goes (default: results)")
+    kvm_run.add_argument("script", type=Path, help="NAME.py may use guestlab; else a shell script")
+    kvm_run.add_argument("arguments", nargs="*")
+    kvm_run.set_defaults(call=_nested_run)
+
     kernel = commands.add_parser("kernels", help="get the guests' kernels; print series, release and file")
     kernel.add_argument("--update", action="store_true", help="look for newer ones")
     kernel.add_argument("series", nargs="*", help=", ".join(kernels.SERIES))
@@ -156,7 +203,8 @@ def main() -> int:
     args = parser.parse_args()
     try:
         return args.call(args)
-    except (GuestDied, GuestTimeout, kernels.KernelError, initramfs.InitramfsError, disks.DiskError) as error:
+    except (GuestDied, GuestTimeout, kernels.KernelError, initramfs.InitramfsError, disks.DiskError,
+            nested.NoNestedHost, nested_image.ImageError) as error:
         print(f"ivlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -34,6 +34,7 @@ class Disk:
     path: Path
     aio: str = "threads"  # or native, io_uring
     cache: str = "none"
+    options: str = ""     # more of QEMU's -drive: "snapshot=on", "throttling.iops-total=200"
 
 
 def make_image(path: Path, megabytes: int) -> Path:

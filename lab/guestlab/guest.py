@@ -36,14 +36,15 @@ class Guest:
     a shell on the console. vcpu_threads: a thread for each vCPU under TCG, too.
     Else they take turns in one: QEMU 7.2 with more of them sometimes runs an int3
     that the guest's kernel took out of its code already, as it does whenever a
-    tracepoint is switched, and that kernel panics. KVM always has threads.
+    tracepoint is switched, and that kernel panics. KVM always has threads. modules: loaded by init beside
+    those that every guest needs.
     """
 
     def __init__(self, name: str, kernel: Kernel, *, smp: int = 2, memory_mb: int = 512, ring_mb: int = 16,
                  disks: list[Disk] = (), files: dict[str, Path] | None = None, append: str = "",
                  lockdown: str | None = None, qemu_args: list[str] = (), lifetime: float = 900,
                  boot_timeout: float = 60, accel: str | None = None, qmp: bool = True, shell: bool = False,
-                 vcpu_threads: bool = False):
+                 vcpu_threads: bool = False, modules: list[str] = ()):
         self.name = name
         self.kernel = kernel
         self.disks = list(disks)
@@ -52,6 +53,7 @@ class Guest:
         self._files, self._append, self._lockdown = files, append, lockdown
         self._qemu_args, self._lifetime, self._boot_timeout = list(qemu_args), lifetime, boot_timeout
         self._accel, self._offer_qmp, self._shell, self._vcpu_threads = accel, qmp, shell, vcpu_threads
+        self._modules = tuple(modules)
         self._directory: Path | None = None
         self._keeper: subprocess.Popen | None = None
         self._channel: Channel | None = None
@@ -64,7 +66,7 @@ class Guest:
         if self._accel is None:
             from . import accel  # here, since accel itself boots a guest
             self._accel = accel.best()
-        image = initramfs.build(self.kernel, self._files)
+        image = initramfs.build(self.kernel, self._files, self._modules)
         self._directory = Path(tempfile.mkdtemp(prefix="ivlab-"))
         leftovers = [str(self._directory)] + ([str(self.ring_path)] if self.ring_path else [])
         log = open(self._directory / "qemu.log", "wb")
@@ -221,8 +223,8 @@ class Guest:
             command += ["-object", f"memory-backend-file,size={self._ring_mb}M,share=on,mem-path={self.ring_path},id=ring",
                         "-device", "ivshmem-plain,memdev=ring"]
         for index, disk in enumerate(self.disks):
-            command += ["-drive", f"file={disk.path},if=none,id=d{index},format=raw,cache={disk.cache},aio={disk.aio}",
-                        "-device", f"virtio-blk-pci,drive=d{index}"]
+            drive = f"file={disk.path},if=none,id=d{index},format=raw,cache={disk.cache},aio={disk.aio}"
+            command += ["-drive", f"{drive},{disk.options}".rstrip(","), "-device", f"virtio-blk-pci,drive=d{index}"]
         return command + self._qemu_args
 
 

@@ -2,7 +2,9 @@
 # First process of a lab guest. Mounts what every system has (not tracefs: the
 # agent must manage without), loads the modules, then serves commands that come
 # over a virtio-serial port. With ivlab.shell on the kernel command line there is
-# a shell on the console too, and the guest ends when it does.
+# a shell on the console too, and the guest ends when it does. With ivlab.root=DEVICE
+# commands, files and the shell are those of the Debian system on that disk, with
+# the environment that its /etc/ivlab.env tells.
 #
 # The channel: the host sends "VERB SEQ SIZE ARG" lines, each followed by SIZE
 # bytes padded to whole 4096-byte blocks (so that dd can read them without
@@ -29,6 +31,30 @@ hostname "$(parameter ivlab.name)"
 # Raised only now, when the (unsigned) modules are in.
 lockdown=$(parameter ivlab.lockdown)
 [ -z "$lockdown" ] || echo "$lockdown" >/sys/kernel/security/lockdown
+
+enter_root() { # DEVICE: a whole system lives there, with all that an init mounts
+  mkdir "$root" && mount -t ext4 "$1" "$root" || return 1
+  mount -t proc proc "$root/proc"
+  mount -t sysfs sys "$root/sys"
+  mount -t debugfs debug "$root/sys/kernel/debug"
+  mount -t tracefs trace "$root/sys/kernel/tracing"
+  mount -t devtmpfs dev "$root/dev"
+  mkdir -p "$root/dev/pts" "$root/dev/shm"
+  mount -t devpts devpts "$root/dev/pts"
+  mount -t tmpfs shm "$root/dev/shm"
+  mount -t tmpfs run "$root/run"
+  mount -t tmpfs tmp "$root/tmp"
+  mkdir -p "$jobs"
+  ip link set lo up
+}
+
+device=$(parameter ivlab.root)
+root= inside=
+if [ -n "$device" ]; then
+  root=/root-disk jobs=/root-disk$jobs
+  enter_root "$device" || echo "ivlab: no root on $device"
+  inside="chroot $root /usr/bin/env HOME=/root $(cat "$root/etc/ivlab.env")"
+fi
 
 find_port() { # the device of the lab's port, once the driver has named it
   for _ in $(seq 100); do
@@ -57,7 +83,7 @@ payload() { # SIZE FILE
 }
 
 run_job() { # SEQ: in a process group of its own, so that all of it can be signalled
-  setsid sh "$jobs/$1.in" >"$jobs/$1.out" 2>&1 </dev/null 3>&- &
+  setsid $inside sh "${jobs#"$root"}/$1.in" >"$jobs/$1.out" 2>&1 </dev/null 3>&- &
   echo $! >"$jobs/$1.pid"
   wait $!
   rc=$?
@@ -76,15 +102,15 @@ serve() {
         run_job "$seq" &
         ;;
       put)
-        payload "$size" "$arg"
+        payload "$size" "$root$arg"
         rc=$?
-        chmod 755 "$arg"
+        chmod 755 "$root$arg"
         answer "$seq" $rc "$jobs/empty"
         ;;
       get)
-        if [ -f "$arg" ]; then
+        if [ -f "$root$arg" ]; then
           # A copy: files in /proc and /sys have no size until they are read.
-          cat "$arg" >"$jobs/$seq.get" 2>/dev/null
+          cat "$root$arg" >"$jobs/$seq.get" 2>/dev/null
           answer "$seq" $? "$jobs/$seq.get"
           rm -f "$jobs/$seq.get"
         else
@@ -102,7 +128,7 @@ serve() {
 if grep -q ivlab.shell /proc/cmdline; then
   find_port && { serve & }
   echo "ivlab: $(uname -r); exit ends this guest"
-  setsid cttyhack sh
+  setsid cttyhack $inside sh
   poweroff -f
 elif find_port; then
   serve

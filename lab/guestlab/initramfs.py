@@ -70,7 +70,7 @@ def _prune(directory: Path) -> None:
             image.unlink(missing_ok=True)
 
 
-def _content(kernel: Kernel, files: dict[str, Path]) -> bytes:
+def _content(kernel: Kernel, files: dict[str, Path], more_modules) -> bytes:
     archive = _Archive()
     archive.file("init", INIT.read_bytes(), 0o755)
     for name in ("proc", "sys", "dev", "tmp", "run/ivlab", "root"):
@@ -80,17 +80,18 @@ def _content(kernel: Kernel, files: dict[str, Path]) -> bytes:
     archive.file("bin/busybox", BUSYBOX.read_bytes(), 0o755)
     for applet in subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True).stdout.split():
         archive.link(f"bin/{applet}", "busybox")
-    order = modules.load_order(kernel.modules)
+    order = modules.load_order(kernel.modules, (*modules.WANTED, *more_modules))
     for name, module in order:
         archive.file(f"lib/modules/{name}.ko", module, 0o644)
     archive.file("lib/modules/order", "".join(f"{name}\n" for name, _ in order).encode(), 0o644)
     return archive.finish()
 
 
-def build(kernel: Kernel, files: dict[str, Path] | None = None) -> Path:
+def build(kernel: Kernel, files: dict[str, Path] | None = None, more_modules=()) -> Path:
     """The initramfs for `kernel` with `files` (guest path -> host file, made executable) in it.
 
-    The files must be static programs or scripts: there is no libc in the guest.
+    The files must be static programs or scripts: there is no libc in the guest. more_modules: loaded
+    beside those that every guest needs.
     Raises InitramfsError.
     """
     if not BUSYBOX.exists():
@@ -98,7 +99,7 @@ def build(kernel: Kernel, files: dict[str, Path] | None = None) -> Path:
     for host_path in (files or {}).values():
         if not Path(host_path).is_file():
             raise InitramfsError(f"{host_path} is not there: build it first")
-    content = _content(kernel, files or {})
+    content = _content(kernel, files or {}, more_modules)
     directory = cache.cache_dir() / "initramfs"
     final = directory / f"{hashlib.sha256(content).hexdigest()[:32]}.cpio"
     if final.exists():
