@@ -68,6 +68,7 @@ class Guest:
             self._accel = accel.best()
         image = initramfs.build(self.kernel, self._files, self._modules)
         self._directory = Path(tempfile.mkdtemp(prefix="ivlab-"))
+        self._prepare()
         leftovers = [str(self._directory)] + ([str(self.ring_path)] if self.ring_path else [])
         log = open(self._directory / "qemu.log", "wb")
         self._keeper = subprocess.Popen(
@@ -200,6 +201,9 @@ class Guest:
     def _watch_exit(self, stdout) -> None:
         stdout.readline()  # "exit RC", or the end of the keeper
         self._exited.set()
+
+    def _prepare(self) -> None:
+        """For kinds of guests that make their disks in the guest's directory, which goes with the guest."""
 
     def _command(self, image: Path) -> list[str]:
         directory = self._directory

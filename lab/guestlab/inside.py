@@ -13,6 +13,9 @@ import sys
 import traceback
 from pathlib import Path
 
+from . import disks, guest, kernels
+from .channel import GuestDied
+
 GUEST_DIED = 75  # EX_TEMPFAIL, sysexits.h: worth another try
 RESULTS = Path("/results")
 BIN = Path("/opt/ivtrace/bin")  # the build under test
@@ -23,8 +26,13 @@ def guest_files() -> dict[str, Path]:
     return {f"/bin/{path.name}": path for path in (*BIN.glob("lab/iv-*"), BIN / "ivtrace-agent") if path.exists()}
 
 
+def new_guest(name: str, series: str = "6.12", disk_mb: int = 64, **options) -> guest.Guest:
+    """A guest for this host, not booted yet: one vCPU (with two the emulation crashes), a ring, a disk, a free monitor."""
+    images = [disks.Disk(disks.make_image(Path(f"/var/tmp/{name}.img"), disk_mb), aio="native")] if disk_mb else []
+    return guest.Guest(name, kernels.get(series), **{"smp": 1, "memory_mb": 256, "disks": images, "files": guest_files()} | options)
+
+
 def main() -> int:
-    from guestlab.channel import GuestDied
     script = sys.argv[1]
     sys.argv = sys.argv[1:]
     try:

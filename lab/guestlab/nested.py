@@ -96,30 +96,24 @@ class NestedHost(Guest):
                  disks: list[Disk] = (), modules: list[str] = (), append: str = "", boot_timeout: float = 60,
                  hold: list[str] = HELD, deadline: float = math.inf, **more):
         self._bin_dir, self._hold, self._deadline = bin_dir, list(hold), deadline
-        self._exchange = tempfile.TemporaryDirectory(prefix="ivlab-exchange-")
         self._more_disks = list(disks)
         super().__init__(name, kernels.get(series), smp=smp, memory_mb=memory_mb, ring_mb=0, accel="tcg", qmp=False,
                          vcpu_threads=True, modules=["kvm_amd", *modules], boot_timeout=boot_timeout,
                          append=f"ivlab.root=/dev/vda {append}".strip(), **more)
 
-    def launch(self) -> None:
+    def _prepare(self) -> None:
         payload = _tar(self._exchange_file("payload.tar"), _payload(self._bin_dir))
         results = self._exchange_file("results.tar")
         with open(results, "wb") as out:
             out.truncate(RESULTS_BYTES)
         self.disks = [Disk(nested_image.build(), cache="unsafe", options="snapshot=on"), Disk(payload, cache="writeback", options="readonly=on"),
                       Disk(results, cache="unsafe"), *self._more_disks]
-        super().launch()
 
     def wait_ready(self) -> None:
         super().wait_ready()
         self.check(f"tar -xf /dev/vdb -C {nested_image.HOME}")
         if self._hold:
             self.check(f"set -- {shlex.join(self._hold)}\n{HOLD}")
-
-    def stop(self) -> None:
-        super().stop()
-        self._exchange.cleanup()
 
     def run_file(self, script: Path, *arguments: str, timeout: float = 120) -> tuple[int, str]:
         """Runs a shell script or, if it is a NAME.py, one that may use guestlab: (exit code, output).
@@ -144,7 +138,7 @@ class NestedHost(Guest):
 
     def _exchange_file(self, name: str) -> Path:
         """An archive that is a disk of the host: programs on the way in, results on the way out."""
-        return Path(self._exchange.name) / name
+        return self._directory / name
 
     def _within(self, timeout: float) -> float:
         return max(1, min(timeout, self._deadline - time.monotonic()))

@@ -51,6 +51,27 @@ TEST_F(Info, TellsMachinesEventsAndClocks) {
   EXPECT_EQ(document["ended"], "duration");
 }
 
+TEST_F(Info, HandshakesAreHeldAgainstTheClockThatIsUsed) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  for (const std::int64_t off : {0, 150, 2500, -2500}) {
+    run::BurstRecord record;
+    record.machine = "vm1";
+    record.verdict = "agrees";
+    record.burst.tight_t1 = HostTsc(kStart + 4000);
+    record.burst.tight_t2 = HostTsc(kStart + 4400);
+    record.burst.host_tsc = HostTsc(kStart + 5000);
+    record.burst.guest_tsc = GuestTsc(kGuestOffset + kStart + 4200 + static_cast<std::uint64_t>(off));
+    record.burst.lower = static_cast<std::int64_t>(kGuestOffset) + off - 100;
+    record.burst.upper = static_cast<std::int64_t>(kGuestOffset) + off + 100;
+    record.burst.exchanges = 500;
+    append(record);
+  }
+  const nlohmann::json clock = info(ExitCode::kOk)["machines"][1]["clock"];
+  EXPECT_EQ(clock["handshakes"], 4);
+  EXPECT_EQ(clock["contradictions"], 2);
+  EXPECT_NE(clock["quality"].get<std::string>().find("CONTRADICT"), std::string::npos);
+}
+
 TEST_F(Info, LossOfTheKernelHasNumberPlaceAndRemedy) {
   write_sample_run(path_, {.hole = true, .unaligned = false});
   const nlohmann::json document = info(ExitCode::kLoss);

@@ -30,8 +30,10 @@ struct ClockInfo {
   std::uint64_t epochs = 0;
   std::optional<double> error_ns;  ///< bound on a guest timestamp's error against the host's clock
   bool aligned = false;
-  double uncertain_ns = 0;                     ///< guest time in which either of two epochs may hold
-  std::string quality;                         ///< one clause for people
+  std::uint64_t handshakes = 0;
+  std::uint64_t contradictions = 0;  ///< handshakes that exclude the relation that is used at their time
+  double uncertain_ns = 0;           ///< guest time in which either of two epochs may hold
+  std::string quality;               ///< one clause for people
   std::optional<ContainmentInfo> containment;  ///< of a KVM guest whose entries and exits were recorded
 };
 

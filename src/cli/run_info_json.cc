@@ -28,6 +28,8 @@ Json clock_json(const ClockInfo& clock) {
           {"error_ns", or_null(clock.error_ns)},
           {"aligned", clock.aligned},
           {"uncertain_ns", clock.uncertain_ns},
+          {"handshakes", clock.handshakes},
+          {"contradictions", clock.contradictions},
           {"quality", clock.quality},
           {"containment", containment_json(clock.containment)}};
 }

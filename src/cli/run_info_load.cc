@@ -81,6 +81,27 @@ ClockInfo host_clock_info(const RunClock& clock, const run::RunReader& run) {
   return info;
 }
 
+/// Does a handshake exclude the relation that the run uses at its time? To the tick, but for what the TSCs of
+/// two host CPUs may be apart.
+bool contradicts(const run::BurstRecord& record, const clock::GuestClock& guest) {
+  constexpr std::int64_t kTscSkew = 64;
+  const clock::Burst& burst = record.burst;
+  if (burst.exchanges == 0 || burst.upper < burst.lower) return false;
+  const auto first = guest.to_guest(burst.tight_t1, CpuId(burst.cpu));
+  const auto last = guest.to_guest(burst.tight_t2, CpuId(burst.cpu));
+  if (!first || !last) return false;
+  const auto error =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(guest.worst_error().value_or(0), INT32_MAX)) +
+      kTscSkew;
+  const auto off = [](GuestTsc a, GuestTsc b) { return static_cast<std::int64_t>(a.value - b.value); };
+  if (off(burst.guest_tsc, *first) < -error || off(burst.guest_tsc, *last) > error) return true;
+  // At one speed all exchanges of the burst bound the same offset.
+  const auto span = static_cast<std::int64_t>(burst.tight_t2.value - burst.tight_t1.value);
+  if (off(*last, *first) != span) return false;
+  const auto offset = static_cast<std::int64_t>(first->value - burst.tight_t1.value);
+  return offset < burst.lower - error || offset > burst.upper + error;
+}
+
 ClockInfo guest_clock_info(const MachineClock& clock, const RunClock& run_clock,
                            const run::Machine& machine) {
   ClockInfo info;
@@ -97,9 +118,15 @@ ClockInfo guest_clock_info(const MachineClock& clock, const RunClock& run_clock,
   }
   std::map<std::string, std::uint64_t> verdicts;
   for (const run::BurstRecord& burst : machine.bursts) ++verdicts[burst.verdict];
+  info.handshakes = machine.bursts.size();
+  info.contradictions = static_cast<std::uint64_t>(
+      std::count_if(machine.bursts.begin(), machine.bursts.end(),
+                    [&](const run::BurstRecord& burst) { return contradicts(burst, clock.guest()); }));
   info.quality = info.aligned ? "" : "no trustworthy relation to the host's TSC: not merged; ";
   info.quality += fmt::format("{} handshakes", machine.bursts.size());
   for (const auto& [verdict, count] : verdicts) info.quality += fmt::format(", {} {}", count, verdict);
+  if (info.contradictions > 0)
+    info.quality += fmt::format("; {} CONTRADICT the clock that is used", info.contradictions);
   if (info.uncertain_ns > 0) {
     info.quality += fmt::format(", {:.0f} ms in which the clock changed are in doubt",
                                 std::ceil(info.uncertain_ns / 1e6));

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from guestlab import guest, inside, kernels
+from guestlab import inside
 
 RECORD_SECONDS = 5
 WAIT_SECONDS = 60  # everything is several times slower in here
@@ -30,15 +30,16 @@ def wait_for_agent() -> None:
 
 def main() -> None:
     results = {"npt": Path("/sys/module/kvm_amd/parameters/npt").read_text().strip()}
-    with guest.Guest("vm1", kernels.get("6.12"), smp=1, memory_mb=256, files=inside.guest_files()) as vm:
+    with inside.new_guest("vm1") as vm:
         results |= {"query_kvm": vm.qmp("query-kvm"), "kernel": vm.check("dmesg | grep -m1 Hypervisor"), "pid": vm.pid}
         vm.start("exec ivtrace-agent --foreground")
-        vm.start("while :; do ls / >/dev/null; usleep 20000; done")
+        vm.start("while iv-reads --count 10; do usleep 20000; done")
         wait_for_agent()
         before = offsets()
         record = subprocess.run(["ivtrace", "record", "-o", inside.RESULTS / "run.ivt", "--duration", f"{RECORD_SECONDS}s", *sys.argv[1:]],
                                 capture_output=True, text=True, errors="replace", timeout=WAIT_SECONDS)
         results |= {"offsets": before, "offsets_after": offsets(), "record": {"code": record.returncode, "said": record.stdout + record.stderr}}
+        print(record.stdout + record.stderr)
         (inside.RESULTS / "results.json").write_text(json.dumps(results))
 
 

@@ -17,10 +17,12 @@ from guestlab.nested_image import ImageError  # noqa: E402
 BIN = Path(os.environ.get("IVTRACE_BIN", ROOT / "build" / "bin")).resolve()
 SCRIPT = Path(__file__).with_name("nested_record.py")
 SECONDS = 230  # for all tries together
+OK, LOSS = 0, 3
 
 
 def on_host(body, **options):
     """nested.on_host, but a machine where no such host comes up skips the test."""
+    assert (BIN / "ivtrace").exists(), f"not built: {BIN}/ivtrace (IVTRACE_BIN names the directory)"
     try:
         return nested.on_host(body, bin_dir=BIN, seconds=SECONDS, **options)
     except (nested.NoNestedHost, ImageError) as reason:
@@ -40,10 +42,11 @@ def test_guests_of_a_kvm_host_are_aligned_by_what_kvm_says(tmp_path):
     assert told["query_kvm"] == {"enabled": True, "present": True}
     assert "KVM" in told["kernel"]
     assert [path.split("/")[-2:] for path in told["offsets"]] == [["vcpu0", "tsc-offset"]], "one guest with one vCPU ran"
-    assert told["record"]["code"] == 0, told["record"]["said"]
+    # The inner guest is starved of CPU and may answer late: then the run tells a loss. What is tested is its clock.
+    assert told["record"]["code"] in (OK, LOSS), told["record"]["said"]
 
     info = subprocess.run([BIN / "ivtrace", "info", results / "run.ivt", "--json"], capture_output=True, text=True, timeout=60)
-    assert info.returncode == 0, info.stdout + info.stderr
+    assert info.returncode == told["record"]["code"], info.stdout + info.stderr
     machines = {machine["name"]: machine for machine in json.loads(info.stdout)["machines"]}
     vm, clock = machines["vm1"], machines["vm1"]["clock"]
     assert clock["source"] in ("kvm-debugfs", "kvm-tracepoint") and clock["aligned"], clock
