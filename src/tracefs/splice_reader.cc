@@ -17,8 +17,10 @@ namespace ivtrace::tracefs {
 namespace {
 
 constexpr int kPipeBytes = 1 << 20;
-/// Reads per move_all: one is the unfinished sub-buffer; more only come while the buffer is being written.
-constexpr int kMaxReads = 64;
+/// Reads per move_all: the rest of the reader's sub-buffer, the unfinished one, and as many for what is
+/// written meanwhile. Each makes a slot of its own, mostly empty: a slow machine that writes as fast as this
+/// reads must not fill the disk.
+constexpr int kMaxReads = 4;
 
 }  // namespace
 
