@@ -8,6 +8,7 @@
 #include <bit>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -187,7 +188,22 @@ Status plug(QmpConnection& monitor, const Guest& guest, const PluggedRing& ring,
   return add_device(monitor, ring.bus);
 }
 
+/// The pid in "ivtrace-<pid>-<name>", or nothing.
+std::optional<Pid> pid_in(const std::string& name) {
+  if (!name.starts_with(kRingFilePrefix)) return std::nullopt;
+  const std::string rest = name.substr(std::string_view(kRingFilePrefix).size());
+  const std::size_t dash = rest.find('-');
+  if (dash == std::string::npos) return std::nullopt;
+  const auto pid = parse_u64(rest.substr(0, dash));
+  if (!pid || *pid == 0 || *pid > INT32_MAX) return std::nullopt;
+  return Pid(static_cast<std::int32_t>(*pid));
+}
+
 }  // namespace
+
+bool pluggable_size(std::uint64_t bytes) {
+  return std::has_single_bit(bytes) && bytes >= kMinPluggedRing && bytes <= kMaxPluggedRing;
+}
 
 std::string ring_file_path(const Guest& guest, const std::string& directory) {
   std::string name = kRingFilePrefix + std::to_string(guest.pid.value) + "-" + guest.name;
@@ -201,7 +217,7 @@ std::string ring_file_path(const Guest& guest, const std::string& directory) {
 }
 
 Result<PluggedRing> plug_ring(const Guest& guest, std::uint64_t bytes, const PlugOptions& options) {
-  if (!std::has_single_bit(bytes) || bytes < kMinPluggedRing || bytes > kMaxPluggedRing) {
+  if (!pluggable_size(bytes)) {
     return Error(ErrorCode::kInvalid, "a ring of " + std::to_string(bytes) + " bytes cannot be plugged in",
                  "a power of two from 1M to 1G, as 16M");
   }
@@ -250,6 +266,24 @@ Status unplug_ring(const Guest& guest, const PlugOptions& options) {
   if (state.memory) IVT_RETURN_IF_ERROR(remove_memory(monitor));
   if (ours && ::unlink(path.c_str()) != 0) return errno_error(errno, "cannot remove " + path);
   return {};
+}
+
+std::vector<std::string> remove_left_rings(const PlugOptions& options) {
+  std::vector<std::string> removed;
+  const auto names = list_directory(options.directory);
+  if (!names) return removed;
+  for (const std::string& name : *names) {
+    const std::optional<Pid> pid = pid_in(name);
+    if (!pid) continue;
+    // A pid that another process has by now is no QEMU that maps the file.
+    const std::string path = options.directory + "/" + name;
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 07777) != 0600)
+      continue;
+    if (read_process(*pid, options.proc) || has_mapped(*pid, path, options.proc)) continue;
+    if (::unlink(path.c_str()) == 0) removed.push_back(path);
+  }
+  return removed;
 }
 
 }  // namespace ivtrace::hypervisor

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/units.h"
@@ -25,6 +26,8 @@ inline constexpr const char* kRingFilePrefix =
 /// (QEMU ends itself over another one).
 inline constexpr std::uint64_t kMinPluggedRing = 1ull << 20;
 inline constexpr std::uint64_t kMaxPluggedRing = 1ull << 30;
+
+bool pluggable_size(std::uint64_t bytes);
 
 struct PlugOptions {
   std::string directory = "/dev/shm";
@@ -65,5 +68,9 @@ Result<PlugState> look_at_plug(const Guest& guest, const PlugOptions& options = 
 /// Plugs it out and removes its file. kTimeout: the guest did not let go of the device within the limit, all
 /// is still in place. kNotFound: there is nothing of ours.
 Status unplug_ring(const Guest& guest, const PlugOptions& options = {});
+
+/// Removes the files of attached rings whose QEMU has ended; gives their paths. A file is known by its name,
+/// and only a regular one with mode 0600 is removed.
+std::vector<std::string> remove_left_rings(const PlugOptions& options = {});
 
 }  // namespace ivtrace::hypervisor

@@ -309,6 +309,25 @@ TEST_F(RingPlug, a_guest_that_does_not_let_go_keeps_everything) {
   EXPECT_TRUE(machine_.memory.has_value());
 }
 
+TEST_F(RingPlug, only_rings_of_guests_that_ended_are_left_over) {
+  const auto make = [&](const std::string& name, fs::perms mode) {
+    const std::string path = options_.directory + "/" + name;
+    std::ofstream(path) << "x";
+    fs::permissions(path, mode);
+    return path;
+  };
+  const fs::perms ours = fs::perms::owner_read | fs::perms::owner_write;
+  options_.proc = options_.directory;  // no process at all
+  const std::string left = make("ivtrace-77-vm", ours);
+  for (const char* name : {"ivtrace-is-not", "ivtrace-77", "ivtrace--vm", "other-77-vm"}) make(name, ours);
+  make("ivtrace-78-vm", ours | fs::perms::others_read);
+  EXPECT_THAT(remove_left_rings(options_), ElementsAre(left));
+  options_.proc = "/proc";
+  serve();
+  ASSERT_TRUE(plug_ring(guest_, kSize, options_).ok());
+  EXPECT_THAT(remove_left_rings(options_), IsEmpty()) << "its QEMU lives";
+}
+
 TEST_F(RingPlug, sizes_that_are_no_pci_memory_never_reach_qemu) {
   serve();
   for (const std::uint64_t bytes : {0ull, 3ull << 20, 512ull << 10, 1ull << 40})
