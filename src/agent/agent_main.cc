@@ -106,15 +106,21 @@ int run(const Options& options) {
   const TscFrequency frequency;
   for (const std::string& name : remove_leftovers(*dir))
     voice.say("cannot remove the left tracing instance " + name);
+  const auto wait_after = [&voice](const Error& error) {
+    voice.say(error.to_string() + "; waiting");
+    std::this_thread::sleep_for(kLookAgain);
+  };
+  bool just_started = true;
   while (!stop_asked.load(std::memory_order_relaxed)) {
     if (memory) {
       const Result<Service::End> served = serve(*dir, *memory, frequency, voice);
-      if (!served) return fail(served.error());
-      if (*served == Service::End::kDetached) let_go = memory->id;
+      if (!served && just_started) return fail(served.error());
+      if (!served) wait_after(served.error());  // a ring too small for the CPUs, say: another may be attached
+      if (served && *served == Service::End::kDetached) let_go = memory->id;
     } else {
-      voice.say(memory.error().to_string() + "; waiting");
-      std::this_thread::sleep_for(kLookAgain);
+      wait_after(memory.error());
     }
+    just_started = false;
     if (stop_asked.load(std::memory_order_relaxed)) break;
     memory = Error(ErrorCode::kNotFound, "");  // gives lock and mapping back before they are taken again
     memory = open_ring(options, let_go);
