@@ -35,13 +35,20 @@ Status lock_for_agent(int fd, const std::string& name) {
   return errno_error(errno, "cannot lock " + name);
 }
 
-Result<RingMemory> map_ring(const std::string& path, const std::string& name,
-                            const std::optional<MemoryId>& let_go) {
+Result<MemoryId> id_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+  return MemoryId{status.st_dev, status.st_ino};
+}
+
+Error given_back(const std::string& name) {
+  return Error(ErrorCode::kNotFound, name + " was given back to the host");
+}
+
+Result<RingMemory> map_ring(const std::string& path, const std::string& name, const MemoryId& id) {
   IVT_ASSIGN_OR_RETURN(UniqueFd fd, open_file(path, O_RDWR));
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
-  const MemoryId id{status.st_dev, status.st_ino};
-  if (id == let_go) return Error(ErrorCode::kNotFound, name + " was given back to the host");
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
   if (bytes < ring::kMinRingFile || bytes > format::kMaxRingFile) {
     return Error(ErrorCode::kExhausted, name + " has " + format_size(bytes) + ": too small for an IVRing",
@@ -86,6 +93,9 @@ bool lacks_room(const std::string& dir) {
 Result<RingMemory> open_device(const std::string& sysfs, const std::string& address,
                                const std::optional<MemoryId>& let_go) {
   const std::string dir = sysfs + "/" + address + "/";
+  // Of the device, not of one of its two files: it must not be taken by the other.
+  IVT_ASSIGN_OR_RETURN(const MemoryId id, id_of(dir));
+  if (id == let_go) return given_back("ivshmem device " + address);
   if (lacks_room(dir)) {
     return Error(ErrorCode::kNotFound,
                  "ivshmem device " + address + ": the kernel has no room for its memory in that slot",
@@ -97,9 +107,9 @@ Result<RingMemory> open_device(const std::string& sysfs, const std::string& addr
     if (!enabled) return explain_bar(enabled.error());
   }
   Result<RingMemory> memory =
-      map_ring(dir + "resource2_wc", "ivshmem device " + address + " (resource2_wc)", let_go);
+      map_ring(dir + "resource2_wc", "ivshmem device " + address + " (resource2_wc)", id);
   if (!memory && memory.error().code == ErrorCode::kNotFound) {
-    memory = map_ring(dir + "resource2", "ivshmem device " + address + " (resource2)", let_go);
+    memory = map_ring(dir + "resource2", "ivshmem device " + address + " (resource2)", id);
   }
   if (!memory) return explain_bar(memory.error());
   return memory;
@@ -126,7 +136,9 @@ bool may_format(std::span<const std::byte> memory) {
 }
 
 Result<RingMemory> open_ring_file(const std::string& path, const std::optional<MemoryId>& let_go) {
-  return map_ring(path, "ring file " + path, let_go);
+  IVT_ASSIGN_OR_RETURN(const MemoryId id, id_of(path));
+  if (id == let_go) return given_back("ring file " + path);
+  return map_ring(path, "ring file " + path, id);
 }
 
 Result<RingMemory> open_ivshmem(const std::string& address, const std::optional<MemoryId>& let_go,

@@ -92,6 +92,7 @@ TEST_F(FakeSysfs, one_agent_per_device) {
 
 TEST_F(FakeSysfs, a_device_that_was_given_back_is_not_taken_but_its_successor_in_the_slot_is) {
   add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
+  ASSERT_TRUE(replace_file(root_ + "/0000:00:04.0/resource2_wc", std::string(1 << 20, '\0')).ok());
   std::optional<MemoryId> let_go;
   {
     const auto first = open_ivshmem("", {}, root_);
