@@ -147,6 +147,10 @@ TEST(RecordSummary, SaysWhatWasLostAndWhatToDoNext) {
 TEST(CleanupText, NamesWhatWasDone) {
   record::CleanupReport report;
   EXPECT_EQ(cleanup_text(report), "Nothing was left behind.\n");
+  report.removed_rings = {"/dev/shm/ivtrace-8-vm"};
+  EXPECT_EQ(cleanup_text(report), "removed ring file /dev/shm/ivtrace-8-vm\n");
+  EXPECT_EQ(nlohmann::json::parse(cleanup_json(report))["removed_rings"][0], "/dev/shm/ivtrace-8-vm");
+  report.removed_rings.clear();
   report.salvaged = {{"/tmp/run.ivt", 77, 4096}};
   report.removed_instances = {"ivtrace-77"};
   EXPECT_EQ(cleanup_text(report),
