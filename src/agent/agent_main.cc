@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,18 +58,21 @@ void catch_signals() {
   ::signal(SIGPIPE, SIG_IGN);
 }
 
-Result<RingMemory> open_ring(const Options& options) {
-  return options.ring_file.empty() ? open_ivshmem(options.device) : open_ring_file(options.ring_file);
+Result<RingMemory> open_ring(const Options& options, const std::optional<MemoryId>& let_go) {
+  return options.ring_file.empty() ? open_ivshmem(options.device, let_go)
+                                   : open_ring_file(options.ring_file, let_go);
 }
 
-/// What cannot get better by waiting ends the agent; a device may still be plugged in, another agent may end.
+/// What cannot get better by waiting ends an agent that is just being started, where a person sees it; a
+/// device may still be plugged in, another agent may end. Later, devices come and go: whatever one of them is
+/// like, the next may be good.
 bool worth_waiting(const Error& error) {
   return error.code == ErrorCode::kNotFound || error.code == ErrorCode::kBusy;
 }
 
-/// Serves one ring until it is lost or the agent is asked to stop.
-Status serve(const tracefs::TraceDir& dir, const RingMemory& memory, const TscFrequency& frequency,
-             Voice& voice) {
+/// Serves one ring until it is lost, asked for by the host, or the agent is asked to stop.
+Result<Service::End> serve(const tracefs::TraceDir& dir, const RingMemory& memory,
+                           const TscFrequency& frequency, Voice& voice) {
   IVT_ASSIGN_OR_RETURN(const std::vector<CpuId> cpus, tracefs::possible_cpus());
   if (cpus.empty()) return Error(ErrorCode::kIo, "the list of this machine's CPUs is empty");
   IVT_ASSIGN_OR_RETURN(
@@ -77,9 +81,10 @@ Status serve(const tracefs::TraceDir& dir, const RingMemory& memory, const TscFr
   voice.say("serving " + memory.name);
   Service service(dir, producer, memory.name, frequency,
                   [&voice](const std::string& line) { voice.say(line); });
-  if (service.run(stop_asked) == Service::End::kRingLost)
-    voice.say(memory.name + " is gone; looking for another");
-  return {};
+  const Service::End end = service.run(stop_asked);
+  if (end == Service::End::kRingLost) voice.say(memory.name + " is gone; looking for another");
+  if (end == Service::End::kDetached) voice.say(memory.name + " is given back to the host");
+  return end;
 }
 
 int run(const Options& options) {
@@ -90,7 +95,8 @@ int run(const Options& options) {
   };
   Result<tracefs::TraceDir> dir = tracefs::TraceDir::open();
   if (!dir) return fail(dir.error());
-  Result<RingMemory> memory = open_ring(options);
+  std::optional<MemoryId> let_go;
+  Result<RingMemory> memory = open_ring(options, let_go);
   if (!memory && !worth_waiting(memory.error())) return fail(memory.error());
   if (!options.foreground) {
     // Locks of an open file description and mappings live on in the child.
@@ -100,18 +106,24 @@ int run(const Options& options) {
   const TscFrequency frequency;
   for (const std::string& name : remove_leftovers(*dir))
     voice.say("cannot remove the left tracing instance " + name);
+  const auto wait_after = [&voice](const Error& error) {
+    voice.say(error.to_string() + "; waiting");
+    std::this_thread::sleep_for(kLookAgain);
+  };
+  bool just_started = true;
   while (!stop_asked.load(std::memory_order_relaxed)) {
     if (memory) {
-      if (const Status served = serve(*dir, *memory, frequency, voice); !served) return fail(served.error());
-    } else if (worth_waiting(memory.error())) {
-      voice.say(memory.error().to_string() + "; waiting");
-      std::this_thread::sleep_for(kLookAgain);
+      const Result<Service::End> served = serve(*dir, *memory, frequency, voice);
+      if (!served && just_started) return fail(served.error());
+      if (!served) wait_after(served.error());  // a ring too small for the CPUs, say: another may be attached
+      if (served && *served == Service::End::kDetached) let_go = memory->id;
     } else {
-      return fail(memory.error());
+      wait_after(memory.error());
     }
+    just_started = false;
     if (stop_asked.load(std::memory_order_relaxed)) break;
     memory = Error(ErrorCode::kNotFound, "");  // gives lock and mapping back before they are taken again
-    memory = open_ring(options);
+    memory = open_ring(options, let_go);
   }
   return 0;
 }

@@ -455,6 +455,29 @@ TEST_F(AgentTest, asked_to_end_it_delivers_what_it_has_and_removes_its_instance)
   expect_all_marks();
 }
 
+TEST_F(AgentTest, asked_to_detach_it_ends_its_recording_and_stores_nothing_any_more) {
+  attach();
+  ASSERT_TRUE(start("").ok);
+  mark(100);
+  marker_.reset();
+  const Reply reply = ask(of(Op::kDetach));
+  ASSERT_TRUE(reply.ok) << reply.message;
+  EXPECT_FALSE(reply.counters.empty());
+  EXPECT_FALSE(has_instance(agent_->pid()));
+  // Its mapping goes right after the reply, and the file, though still there, is not taken again.
+  const std::string maps = "/proc/" + std::to_string(agent_->pid()) + "/maps";
+  ASSERT_TRUE(eventually([&] {
+    const auto text = read_file(maps);
+    return text && text->find("ivtrace-ring") == std::string::npos;
+  }));
+  const auto before = ring::peek_ring(ring_path_);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));  // it looks for rings every two seconds
+  const auto after = ring::peek_ring(ring_path_);
+  ASSERT_TRUE(before.ok() && after.ok());
+  EXPECT_FALSE(ring::agent_beat(*before, *after));
+  EXPECT_EQ(agent_->end(SIGTERM), 0) << "it was waiting for another ring";
+}
+
 TEST_F(AgentTest, a_recorder_that_leaves_without_a_word_ends_its_recording) {
   attach();
   ASSERT_TRUE(start("").ok);

@@ -35,7 +35,17 @@ Status lock_for_agent(int fd, const std::string& name) {
   return errno_error(errno, "cannot lock " + name);
 }
 
-Result<RingMemory> map_ring(const std::string& path, const std::string& name) {
+Result<MemoryId> id_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+  return MemoryId{status.st_dev, status.st_ino};
+}
+
+Error given_back(const std::string& name) {
+  return Error(ErrorCode::kNotFound, name + " was given back to the host");
+}
+
+Result<RingMemory> map_ring(const std::string& path, const std::string& name, const MemoryId& id) {
   IVT_ASSIGN_OR_RETURN(UniqueFd fd, open_file(path, O_RDWR));
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
@@ -51,7 +61,7 @@ Result<RingMemory> map_ring(const std::string& path, const std::string& name) {
     return Error(ErrorCode::kInvalid, name + " holds something that is not an IVRing",
                  "another program uses it: give ivtrace an ivshmem device of its own");
   }
-  return RingMemory{std::move(fd), std::move(mapping), name};
+  return RingMemory{std::move(fd), std::move(mapping), id, name};
 }
 
 Error explain_bar(Error error) {
@@ -67,16 +77,39 @@ Error explain_bar(Error error) {
   return tracefs::explain_denied(std::move(error));
 }
 
-Result<RingMemory> open_device(const std::string& sysfs, const std::string& address) {
+/// A port without room for the memory: the device is there, but the kernel gave its BAR no address.
+bool lacks_room(const std::string& dir) {
+  // "0x… 0x… 0x…" of each BAR: start, end, flags; all zero for one that could not be placed.
+  const Result<std::string> text = read_file(dir + "resource", 4096);
+  if (!text) return false;
+  const std::vector<std::string_view> lines = split(*text, '\n');
+  if (lines.size() < 3) return false;
+  const std::vector<std::string_view> words = split(trim(lines[2]), ' ');
+  if (words.size() != 3) return false;
+  const auto start = parse_u64(words[0]);
+  return start && *start == 0;
+}
+
+Result<RingMemory> open_device(const std::string& sysfs, const std::string& address,
+                               const std::optional<MemoryId>& let_go) {
   const std::string dir = sysfs + "/" + address + "/";
+  // Of the device, not of one of its two files: it must not be taken by the other.
+  IVT_ASSIGN_OR_RETURN(const MemoryId id, id_of(dir));
+  if (id == let_go) return given_back("ivshmem device " + address);
+  if (lacks_room(dir)) {
+    return Error(ErrorCode::kNotFound,
+                 "ivshmem device " + address + ": the kernel has no room for its memory in that slot",
+                 "a root port needs pref64-reserve=64M, or attach a ring of 2M");
+  }
   // A device without a driver is disabled: its memory reads as all ones until it is enabled.
   if (!file_says(dir + "enable", "1")) {
     Status enabled = write_control_file_at(AT_FDCWD, dir + "enable", "1");
     if (!enabled) return explain_bar(enabled.error());
   }
-  Result<RingMemory> memory = map_ring(dir + "resource2_wc", "ivshmem device " + address + " (resource2_wc)");
+  Result<RingMemory> memory =
+      map_ring(dir + "resource2_wc", "ivshmem device " + address + " (resource2_wc)", id);
   if (!memory && memory.error().code == ErrorCode::kNotFound) {
-    memory = map_ring(dir + "resource2", "ivshmem device " + address + " (resource2)");
+    memory = map_ring(dir + "resource2", "ivshmem device " + address + " (resource2)", id);
   }
   if (!memory) return explain_bar(memory.error());
   return memory;
@@ -102,9 +135,14 @@ bool may_format(std::span<const std::byte> memory) {
   return true;
 }
 
-Result<RingMemory> open_ring_file(const std::string& path) { return map_ring(path, "ring file " + path); }
+Result<RingMemory> open_ring_file(const std::string& path, const std::optional<MemoryId>& let_go) {
+  IVT_ASSIGN_OR_RETURN(const MemoryId id, id_of(path));
+  if (id == let_go) return given_back("ring file " + path);
+  return map_ring(path, "ring file " + path, id);
+}
 
-Result<RingMemory> open_ivshmem(const std::string& address, const std::string& sysfs) {
+Result<RingMemory> open_ivshmem(const std::string& address, const std::optional<MemoryId>& let_go,
+                                const std::string& sysfs) {
   Error none(ErrorCode::kNotFound,
              address.empty() ? "this guest has no ivshmem device" : "there is no ivshmem device " + address,
              "give the guest -object memory-backend-file,share=on,size=16M,mem-path=…,id=ivring -device "
@@ -117,7 +155,7 @@ Result<RingMemory> open_ivshmem(const std::string& address, const std::string& s
         !file_says(sysfs + "/" + device + "/device", kDevice)) {
       continue;
     }
-    Result<RingMemory> memory = open_device(sysfs, device);
+    Result<RingMemory> memory = open_device(sysfs, device, let_go);
     if (memory) return memory;
     last = memory.error();
   }

@@ -64,7 +64,7 @@ TEST_F(FakeSysfs, finds_enables_and_maps_write_combining_memory_first) {
   add("0000:00:03.0", "0x1000\n", "resource2", 1 << 20);
   add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
   ASSERT_TRUE(replace_file(root_ + "/0000:00:04.0/resource2_wc", std::string(2 << 20, '\0')).ok());
-  const auto memory = open_ivshmem("", root_);
+  const auto memory = open_ivshmem("", {}, root_);
   ASSERT_TRUE(memory.ok()) << memory.error().to_string();
   EXPECT_THAT(memory->name, HasSubstr("0000:00:04.0 (resource2_wc)"));
   EXPECT_EQ(memory->mapping.size(), 2u << 20);
@@ -73,7 +73,7 @@ TEST_F(FakeSysfs, finds_enables_and_maps_write_combining_memory_first) {
 
 TEST_F(FakeSysfs, without_a_device_says_how_to_get_one) {
   add("0000:00:03.0", "0x1000\n", "resource2", 1 << 20);
-  const auto memory = open_ivshmem("", root_);
+  const auto memory = open_ivshmem("", {}, root_);
   ASSERT_FALSE(memory.ok());
   EXPECT_EQ(memory.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(memory.error().hint, HasSubstr("ivshmem-plain"));
@@ -81,18 +81,50 @@ TEST_F(FakeSysfs, without_a_device_says_how_to_get_one) {
 
 TEST_F(FakeSysfs, one_agent_per_device) {
   add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
-  const auto first = open_ivshmem("", root_);
+  const auto first = open_ivshmem("", {}, root_);
   ASSERT_TRUE(first.ok()) << first.error().to_string();
-  EXPECT_EQ(open_ivshmem("", root_).error().code, ErrorCode::kBusy);
+  EXPECT_EQ(open_ivshmem("", {}, root_).error().code, ErrorCode::kBusy);
   add("0000:00:05.0", "0x1110\n", "resource2", 1 << 20);
-  const auto second = open_ivshmem("", root_);
+  const auto second = open_ivshmem("", {}, root_);
   ASSERT_TRUE(second.ok()) << "the next device is free";
-  EXPECT_EQ(open_ivshmem("0000:00:04.0", root_).error().code, ErrorCode::kBusy);
+  EXPECT_EQ(open_ivshmem("0000:00:04.0", {}, root_).error().code, ErrorCode::kBusy);
+}
+
+TEST_F(FakeSysfs, a_device_that_was_given_back_is_not_taken_but_its_successor_in_the_slot_is) {
+  add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
+  ASSERT_TRUE(replace_file(root_ + "/0000:00:04.0/resource2_wc", std::string(1 << 20, '\0')).ok());
+  std::optional<MemoryId> let_go;
+  {
+    const auto first = open_ivshmem("", {}, root_);
+    ASSERT_TRUE(first.ok()) << first.error().to_string();
+    let_go = first->id;
+  }
+  EXPECT_EQ(open_ivshmem("", let_go, root_).error().code, ErrorCode::kNotFound);
+  // The old file's inode is still taken, as kernfs never gives a number twice.
+  std::filesystem::rename(root_ + "/0000:00:04.0", root_ + "/unplugged");
+  add("0000:00:04.0", "0x1110\n", "resource2", 1 << 20);
+  ASSERT_TRUE(replace_file(root_ + "/unplugged/device", "0x0000\n").ok());
+  const auto second = open_ivshmem("", let_go, root_);
+  ASSERT_TRUE(second.ok()) << second.error().to_string();
+}
+
+TEST_F(FakeSysfs, a_device_without_an_address_for_its_memory_may_get_better) {
+  add("0000:01:00.0", "0x1110\n", "resource0", 256);
+  ASSERT_TRUE(replace_file(root_ + "/0000:01:00.0/resource",
+                           "0x00000000fa600000 0x00000000fa6000ff 0x0000000000040200\n"
+                           "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+                           "0x0000000000000000 0x0000000000000000 0x0000000000000000\n")
+                  .ok());
+  const auto memory = open_ivshmem("", {}, root_);
+  ASSERT_FALSE(memory.ok());
+  EXPECT_EQ(memory.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(memory.error().to_string(), HasSubstr("pref64-reserve"));
+  EXPECT_EQ(read_file(root_ + "/0000:01:00.0/enable")->front(), '0') << "it was left alone";
 }
 
 TEST_F(FakeSysfs, too_small_memory_is_told) {
   add("0000:00:04.0", "0x1110\n", "resource2", 4096);
-  const auto memory = open_ivshmem("", root_);
+  const auto memory = open_ivshmem("", {}, root_);
   ASSERT_FALSE(memory.ok());
   EXPECT_THAT(memory.error().to_string(), HasSubstr("too small"));
 }

@@ -73,6 +73,7 @@ Service::End Service::run(const std::atomic<bool>& stop) {
       end_recording([] { return false; });
     }
     if (mailbox_.poll([this](const Request& request, std::string& raw) { return handle(request, raw); })) {
+      if (detached_) return End::kDetached;
       busy_until = Clock::now() + kBusyFor;
     }
     std::this_thread::sleep_for(Clock::now() < busy_until ? std::chrono::nanoseconds(kBusyNap) : kIdleNap);
@@ -129,6 +130,8 @@ Reply Service::handle(const Request& request, std::string& raw) {
       return answer_clock(request);
     case Op::kRead:
       return read_bulk(request, raw);
+    case Op::kDetach:
+      return detach();
   }
   return failure(Error(ErrorCode::kUnsupported, "this agent does not know that request",
                        "use ivtrace and ivtrace-agent of one version"));
@@ -197,6 +200,17 @@ Reply Service::stop_recording() {
   Reply reply;
   reply.counters = last_counters_;
   reply.message = last_error_;
+  return reply;
+}
+
+/// The device goes away whether or not somebody takes what is left, so nobody is waited for.
+Reply Service::detach() {
+  Reply reply;
+  if (capture_) {
+    end_recording([] { return false; });
+    reply.counters = last_counters_;
+  }
+  detached_ = true;
   return reply;
 }
 

@@ -32,6 +32,7 @@ class Service {
 
   enum class End {
     kAsked,     ///< `stop` was raised
+    kDetached,  ///< the host asked for the memory, to unplug it: the reply was the last store into it
     kRingLost,  ///< the memory was unplugged, shrank, or was formatted by somebody else
   };
   /// Serves recorders, one after the other, until `stop` is raised (by a signal handler) or the ring is lost.
@@ -45,6 +46,7 @@ class Service {
   format::Reply hello();
   format::Reply start(const format::Request& request);
   format::Reply stop_recording();
+  format::Reply detach();
   format::Reply change_events(const format::Request& request);
   format::Reply change_buffer(const format::Request& request);
   format::Reply statistics() const;
@@ -67,6 +69,7 @@ class Service {
   Log log_;
   ring::MailboxServer mailbox_;
   const std::atomic<bool>* stop_ = nullptr;
+  bool detached_ = false;
 
   std::unique_ptr<Capture> capture_;
   std::vector<format::CpuCounters> last_counters_;  // of the recording that ended last

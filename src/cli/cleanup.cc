@@ -5,6 +5,7 @@
 
 #include "cli/cleanup_view.h"
 #include "cli/commands.h"
+#include "hypervisor/ring_plug.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -15,12 +16,13 @@ struct CleanupOptions {
 };
 
 ExitCode run_cleanup(const CleanupOptions& options, Streams& streams) {
-  const Result<record::CleanupReport> report =
+  Result<record::CleanupReport> report =
       options.state_directory.empty() ? record::cleanup() : record::cleanup(options.state_directory);
   if (!report) {
     print_error(streams, report.error());
     return ExitCode::kFailed;
   }
+  report->removed_rings = hypervisor::remove_left_rings();
   streams.out << (options.json ? cleanup_json(*report) : cleanup_text(*report));
   return report->problems.empty() ? ExitCode::kOk : ExitCode::kFailed;
 }

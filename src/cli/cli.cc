@@ -98,6 +98,8 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
   add_guests_command(app, invocation);
+  add_attach_command(app, invocation);
+  add_detach_command(app, invocation);
   add_record_command(app, invocation);
   add_info_command(app, invocation);
   add_report_command(app, invocation);

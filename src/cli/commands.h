@@ -26,6 +26,8 @@ struct Invocation {
 
 // Each adds one subcommand to `app`. `invocation` outlives the parse and receives what to run.
 void add_guests_command(CLI::App& app, Invocation& invocation);
+void add_attach_command(CLI::App& app, Invocation& invocation);
+void add_detach_command(CLI::App& app, Invocation& invocation);
 void add_record_command(CLI::App& app, Invocation& invocation);
 void add_info_command(CLI::App& app, Invocation& invocation);
 void add_report_command(CLI::App& app, Invocation& invocation);

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/attach_view.h"
 #include "cli/checks_view.h"
 #include "cli/cleanup_view.h"
 #include "cli/guests_view.h"
@@ -25,6 +26,33 @@ GuestView sample_guest() {
   guest.agent_alive = true;
   guest.monitor = "ok";
   return guest;
+}
+
+TEST(AttachText, SaysWhatIsThereAndWhoServesIt) {
+  attach::Attached ring;
+  ring.path = "/dev/shm/ivtrace-8-vm";
+  ring.bytes = 16u << 20;
+  ring.bus = "pci.0";
+  EXPECT_EQ(attached_text("vm\x1b", ring),
+            "vm\\x1b has a ring now: 16.0 MiB at /dev/shm/ivtrace-8-vm, on pci.0\n"
+            "No agent serves it yet: start ivtrace-agent as root in the guest.\n");
+  ring.was_there = true;
+  ring.agent_alive = true;
+  EXPECT_EQ(attached_text("vm", ring),
+            "vm has a ring already: 16.0 MiB at /dev/shm/ivtrace-8-vm\n"
+            "ivtrace-agent serves it.\n");
+  EXPECT_EQ(nlohmann::json::parse(attached_json("vm", ring))["bytes"], 16u << 20);
+}
+
+TEST(DetachText, SaysWhetherTheAgentLetGo) {
+  attach::Detached result;
+  EXPECT_EQ(detached_text("vm", result), "vm has no ring: nothing to detach.\n");
+  result.had_ring = true;
+  result.note = "no agent had taken it";
+  EXPECT_EQ(detached_text("vm", result), "vm has no ring any more; no agent had taken it.\n");
+  result.agent_let_go = true;
+  EXPECT_EQ(detached_text("vm", result), "vm has no ring any more; its agent let go of it first.\n");
+  EXPECT_EQ(nlohmann::json::parse(detached_json("vm", result))["agent_let_go"], true);
 }
 
 TEST(GuestsText, TableAndDetails) {
@@ -119,6 +147,10 @@ TEST(RecordSummary, SaysWhatWasLostAndWhatToDoNext) {
 TEST(CleanupText, NamesWhatWasDone) {
   record::CleanupReport report;
   EXPECT_EQ(cleanup_text(report), "Nothing was left behind.\n");
+  report.removed_rings = {"/dev/shm/ivtrace-8-vm"};
+  EXPECT_EQ(cleanup_text(report), "removed ring file /dev/shm/ivtrace-8-vm\n");
+  EXPECT_EQ(nlohmann::json::parse(cleanup_json(report))["removed_rings"][0], "/dev/shm/ivtrace-8-vm");
+  report.removed_rings.clear();
   report.salvaged = {{"/tmp/run.ivt", 77, 4096}};
   report.removed_instances = {"ivtrace-77"};
   EXPECT_EQ(cleanup_text(report),

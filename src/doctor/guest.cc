@@ -19,7 +19,7 @@ constexpr Nanoseconds kDoctorLimit(15'000'000'000);
 
 constexpr const char* kRingHint =
     "start QEMU with -object memory-backend-file,id=ivring,share=on,size=16M,mem-path=/dev/shm/NAME "
-    "-device ivshmem-plain,memdev=ivring, or hot-plug both with object_add and device_add";
+    "-device ivshmem-plain,memdev=ivring, or plug one into the running guest: ivtrace attach";
 constexpr const char* kAgentHint = "start ivtrace-agent as root in the guest";
 
 std::vector<std::string> names_of(const std::vector<GuestState>& guests) {

@@ -20,15 +20,16 @@ constexpr std::size_t kMaxChecks = 256;
 template <class E, std::size_t N>
 using Names = std::array<std::pair<E, const char*>, N>;
 
-constexpr Names<Op, 9> kOps{{{Op::kHello, "hello"},
-                             {Op::kDoctor, "doctor"},
-                             {Op::kStart, "start"},
-                             {Op::kStop, "stop"},
-                             {Op::kEvents, "events"},
-                             {Op::kBuffer, "buffer"},
-                             {Op::kStats, "stats"},
-                             {Op::kClock, "clock"},
-                             {Op::kRead, "read"}}};
+constexpr Names<Op, 10> kOps{{{Op::kHello, "hello"},
+                              {Op::kDoctor, "doctor"},
+                              {Op::kStart, "start"},
+                              {Op::kStop, "stop"},
+                              {Op::kEvents, "events"},
+                              {Op::kBuffer, "buffer"},
+                              {Op::kStats, "stats"},
+                              {Op::kClock, "clock"},
+                              {Op::kRead, "read"},
+                              {Op::kDetach, "detach"}}};
 constexpr Names<Bulk, 5> kBulks{{{Bulk::kFormats, "formats"},
                                  {Bulk::kKallsyms, "kallsyms"},
                                  {Bulk::kCmdlines, "cmdlines"},
@@ -278,6 +279,7 @@ std::string encode_request(const Request& request) {
     case Op::kDoctor:
     case Op::kStop:
     case Op::kStats:
+    case Op::kDetach:
       break;
   }
   return dump(object);

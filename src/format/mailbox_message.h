@@ -25,6 +25,8 @@ enum class Op {
   kStats,   ///< counters per CPU
   kClock,   ///< answer handshake pings on a CPU until `clock_limit_us` has passed or ping_seq becomes ~0
   kRead,    ///< bulk text (Bulk), from an offset on
+  kDetach,  ///< let go of the memory: its device is about to be unplugged. The reply is the agent's last
+            ///< store
 };
 
 enum class Bulk {

@@ -28,11 +28,14 @@ TEST(MailboxMessage, RequestGolden) {
   clock.clock_limit_us = 50000;
   EXPECT_EQ(encode_request(clock), R"({"clock_cpu":1,"clock_limit_us":50000,"op":"clock"})");
   EXPECT_EQ(encode_request(Request{}), R"({"op":"hello"})");
+  Request detach;
+  detach.op = Op::kDetach;
+  EXPECT_EQ(encode_request(detach), R"({"op":"detach"})");
 }
 
 TEST(MailboxMessage, RequestsComeBackAsTheyWere) {
   for (const Op op : {Op::kHello, Op::kDoctor, Op::kStart, Op::kStop, Op::kEvents, Op::kBuffer, Op::kStats,
-                      Op::kClock, Op::kRead}) {
+                      Op::kClock, Op::kRead, Op::kDetach}) {
     Request request;
     request.op = op;
     const auto back = decode_request(encode_request(request));

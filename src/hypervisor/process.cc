@@ -109,6 +109,20 @@ bool has_mapped(Pid pid, const std::string& path, const std::string& proc) {
   return false;
 }
 
+Result<FileOwner> file_owner(Pid pid, const std::string& proc) {
+  IVT_ASSIGN_OR_RETURN(const std::string status, read_file(entry(pid, proc, "status"), 64u << 10));
+  FileOwner owner;
+  int found = 0;
+  for (const std::string_view line : split(status, '\n')) {
+    const std::string text(line.substr(0, 256));
+    if (text.starts_with("Uid:")) found += std::sscanf(text.c_str(), "Uid: %*u %*u %*u %u", &owner.user);
+    if (text.starts_with("Gid:")) found += std::sscanf(text.c_str(), "Gid: %*u %*u %*u %u", &owner.group);
+  }
+  if (found != 2)
+    return Error(ErrorCode::kCorrupt, "cannot tell whose process " + std::to_string(pid.value) + " is");
+  return owner;
+}
+
 std::vector<std::string> open_images(Pid pid, const std::string& proc) {
   std::vector<std::string> images;
   const std::string directory = entry(pid, proc, "fd");

@@ -27,6 +27,13 @@ Result<QemuProcess> read_process(Pid pid, const std::string& proc);
 /// Field 22 of /proc/PID/stat: clock ticks since boot; tells a pid from its next use.
 Result<std::uint64_t> start_time(Pid pid, const std::string& proc);
 
+/// User and group by whose rights a process opens files (/proc/PID/status, the fourth of Uid and of Gid).
+struct FileOwner {
+  unsigned user = 0;
+  unsigned group = 0;
+};
+Result<FileOwner> file_owner(Pid pid, const std::string& proc);
+
 /// Has the process mapped the file, shared and writable? What a QEMU claims to be its ring is opened for
 /// writing: it must be a file that this QEMU itself writes to.
 bool has_mapped(Pid pid, const std::string& path, const std::string& proc);

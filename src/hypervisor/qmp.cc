@@ -49,6 +49,18 @@ Result<UniqueFd> connect_to(const std::string& path, Clock::time_point end) {
   return fd;
 }
 
+/// ": what QEMU says about it", one line of bounded length; for people.
+std::string reason_of(const json& message) {
+  constexpr std::size_t kMaxReason = 300;
+  const auto error = message.find("error");
+  if (error == message.end() || !error->is_object()) return {};
+  const auto text = error->find("desc");
+  if (text == error->end() || !text->is_string()) return {};
+  std::string reason = ": " + text->get<std::string>().substr(0, kMaxReason);
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  return reason;
+}
+
 }  // namespace
 
 QmpConnection::QmpConnection(UniqueFd fd, Nanoseconds step_limit, Time end)
@@ -99,7 +111,7 @@ Result<json> QmpConnection::execute(const std::string& command, const std::strin
     if (reply_id == message->end() || !reply_id->is_number_unsigned() || reply_id->get<std::uint64_t>() != id)
       continue;
     if (const auto value = message->find("return"); value != message->end()) return json(std::move(*value));
-    return Error(ErrorCode::kNotFound, "QMP command " + command + " failed");
+    return Error(ErrorCode::kNotFound, "QMP command " + command + " failed" + reason_of(*message));
   }
   fd_.reset();
   return Error(ErrorCode::kCorrupt, "the monitor talks without answering");

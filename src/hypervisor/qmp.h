@@ -23,8 +23,9 @@ class QmpConnection {
   static Result<QmpConnection> open(const std::string& path, Nanoseconds step_limit, Nanoseconds total_limit);
 
   /// What the command returned. kNotFound when QEMU answers with an error (no such command, object or
-  /// property); kTimeout, kCorrupt or kGone end the connection's use. `arguments` is a JSON object's text or
-  /// empty. Events and answers to other questions are skipped; a reply has at most kMaxReply bytes.
+  /// property), whose text is in the message; kTimeout, kCorrupt or kGone end the connection's use.
+  /// `arguments` is a JSON object's text or empty. Events and answers to other questions are skipped; a reply
+  /// has at most kMaxReply bytes.
   Result<nlohmann::json> execute(const std::string& command, const std::string& arguments = {});
 
   /// False after a failure that left the stream in an unknown state.

@@ -2,19 +2,13 @@
 #include "hypervisor/qmp.h"
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstring>
-#include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "hypervisor/qmp_facts.h"
+#include "hypervisor/qmp_test_support.h"
 
 namespace ivtrace::hypervisor {
 namespace {
@@ -23,63 +17,6 @@ using nlohmann::json;
 
 constexpr Nanoseconds kPatience{20'000'000'000};
 constexpr Nanoseconds kShort{150'000'000};
-constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
-
-/// Listens on a socket and serves one client with `serve` in a thread of its own; ends when the client
-/// leaves.
-class FakeQemu {
- public:
-  explicit FakeQemu(std::function<void(int client)> serve) {
-    char name[] = "/tmp/ivtrace-qmp-XXXXXX";
-    EXPECT_NE(mkdtemp(name), nullptr);
-    directory_ = name;
-    path_ = directory_ + "/qmp";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path_.c_str(), sizeof address.sun_path - 1);
-    listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(listen(listener_.get(), 1), 0);
-    thread_ = std::thread([this, serve = std::move(serve)] {
-      pollfd item{listener_.get(), POLLIN, 0};
-      if (poll(&item, 1, 20'000) != 1) return;
-      const UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (client.valid()) serve(client.get());
-    });
-  }
-  ~FakeQemu() {
-    thread_.join();
-    std::filesystem::remove_all(directory_);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string directory_;
-  std::string path_;
-  UniqueFd listener_;
-  std::thread thread_;
-};
-
-bool say(int client, const std::string& text) {
-  return send(client, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
-}
-
-/// Calls `answer` for each command until the client leaves.
-void serve_commands(int client, const std::function<std::string(const json& command)>& answer) {
-  say(client, kGreeting);
-  std::string input;
-  char chunk[4096];
-  for (ssize_t count = 0; (count = recv(client, chunk, sizeof chunk, 0)) > 0;) {
-    input.append(chunk, static_cast<std::size_t>(count));
-    for (std::size_t end; (end = input.find('\n')) != std::string::npos; input.erase(0, end + 1)) {
-      if (!say(client, answer(json::parse(input.substr(0, end))))) return;
-    }
-  }
-}
-
-std::string returns(const json& command, const json& value) {
-  return json{{"return", value}, {"id", command["id"]}}.dump() + "\n";
-}
 
 void drain(int client) {
   char chunk[4096];
@@ -104,12 +41,15 @@ TEST(Qmp, AnErrorOfQemuIsNotFoundAndTheConnectionGoesOn) {
   FakeQemu qemu([](int client) {
     serve_commands(client, [](const json& command) {
       if (command["execute"] != "bad") return returns(command, json::object());
-      return json{{"error", {{"class", "CommandNotFound"}}}, {"id", command["id"]}}.dump() + "\n";
+      return json{{"error", {{"class", "CommandNotFound"}, {"desc", "no\nway"}}}, {"id", command["id"]}}
+                 .dump() +
+             "\n";
     });
   });
   auto connection = QmpConnection::open(qemu.path(), kPatience, kPatience);
   ASSERT_TRUE(connection.ok());
   EXPECT_EQ(connection->execute("bad").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(connection->execute("bad").error().message, "QMP command bad failed: no way");
   EXPECT_TRUE(connection->execute("query-name").ok());
 }
 
