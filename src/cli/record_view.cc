@@ -56,7 +56,7 @@ std::string record_summary_text(const record::RecordSummary& summary) {
   for (const record::MachineProgress& machine : summary.machines) {
     table.add_row({machine.name, total(machine.events_per_second, seconds),
                    total(machine.events_per_second, 1), fmt::format("{:.2f}", machine.bytes_per_second / 1e6),
-                   grouped(machine.lost), machine.state});
+                   lost_text(machine.lost, machine.lost_more), machine.state});
   }
   table.append_to(out, "  ");
   out += summary.lost_anything ? "Some events are lost: " : "Nothing was lost. Next: ";

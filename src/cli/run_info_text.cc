@@ -40,11 +40,6 @@ std::string containment_text(const ContainmentInfo& containment) {
   return text;
 }
 
-std::string lost_text(const MachineInfo& machine) {
-  if (machine.lost_more) return machine.lost == 0 ? "unknown" : grouped(machine.lost) + "+";
-  return grouped(machine.lost);
-}
-
 void append_head(std::string& out, const RunInfo& info) {
   append_line(out, fmt::format("{}: {} s, {} of events, recorded {} by ivtrace {}", info.path,
                                seconds_text(info.duration_ns), format_size(info.bytes), info.created,
@@ -69,7 +64,8 @@ void append_machines(std::string& out, const RunInfo& info) {
   for (const MachineInfo& machine : info.machines) {
     table.add_row({machine.name, machine.kind, machine.kernel.empty() ? "?" : machine.kernel,
                    std::to_string(machine.cpus), grouped(machine.events), format_size(machine.bytes),
-                   lost_text(machine), machine.clock.aligned ? machine.clock.source : "not aligned",
+                   lost_text(machine.lost, machine.lost_more),
+                   machine.clock.aligned ? machine.clock.source : "not aligned",
                    std::to_string(machine.clock.epochs), error_text(machine.clock)});
   }
   out += '\n';

@@ -56,4 +56,9 @@ std::string grouped(unsigned long long number) {
   return digits;
 }
 
+std::string lost_text(unsigned long long lost, bool more) {
+  if (!more) return grouped(lost);
+  return lost == 0 ? "unknown" : grouped(lost) + "+";
+}
+
 }  // namespace ivtrace::cli

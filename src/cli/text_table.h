@@ -29,5 +29,7 @@ class TextTable {
 
 /// `number` with thousands set apart: 1,234,567.
 std::string grouped(unsigned long long number);
+/// A number of lost events, "1,234+" or "unknown" when `more` of unknown number are lost.
+std::string lost_text(unsigned long long lost, bool more);
 
 }  // namespace ivtrace::cli

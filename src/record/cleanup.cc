@@ -101,7 +101,8 @@ void Salvage::save_ring(const RegistryEntry::Ring& ring) {
   auto host = ring::HostRing::open(ring.path, ring.session);
   if (!host) return lose("its ring was not there any more: " + host.error().message);
   GuestLink link(ring.machine, *std::move(host), *log_);
-  if (Status attached = link.attach(GuestLink::From::kWhereLeft); !attached) return lose("its ring: " + attached.error().message);
+  if (Status attached = link.attach(GuestLink::From::kWhereLeft); !attached)
+    return lose("its ring: " + attached.error().message);
   if (link.view().generation != ring.generation)
     return lose("its agent was started again before the rest was saved");
   static const std::vector<run::PagesFile> kNoFiles;

@@ -110,6 +110,7 @@ MachineProgress GuestSession::progress() const {
   MachineProgress shown;
   shown.name = machine_;
   shown.lost = lost_;
+  shown.lost_more = lost_ == 0 ? lost_anything() : unknown_loss_.load();
   if (const auto ring = link(); ring && ring->attached()) shown.ring_fill = ring->view().fill;
   const std::lock_guard lock(mutex_);
   shown.state = note_;

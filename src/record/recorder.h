@@ -49,6 +49,7 @@ struct MachineProgress {
   double bytes_per_second = 0;
   double ring_fill = -1;   ///< 0..1; negative: has no ring
   std::uint64_t lost = 0;  ///< events so far, by the kernels' counters
+  bool lost_more = false;  ///< and others, of unknown number
   std::string state;       ///< "" when all is well, else one clause
 };
 
