@@ -141,7 +141,8 @@ Result<std::vector<Containment>> measure_containment(const run::RunReader& run) 
     }
   }
   for (Judge& judge : judges) {
-    if (judge.finish().vcpu.cpu) results.push_back(judge.finish());
+    const Containment measured = judge.finish();
+    if (measured.vcpu.cpu) results.push_back(measured);
   }
   return results;
 }
