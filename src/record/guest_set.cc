@@ -169,7 +169,7 @@ std::vector<std::shared_ptr<GuestSession>> GuestSet::sessions() const {
   return sessions_;
 }
 
-std::vector<Tid> GuestSet::qemu_threads() const {
+std::vector<Tid> GuestSet::look_at_threads() {
   std::vector<Tid> all;
   for (const auto& session : sessions()) {
     {
@@ -178,7 +178,17 @@ std::vector<Tid> GuestSet::qemu_threads() const {
     }
     auto threads = hypervisor::list_threads(session->guest()->pid);
     if (!threads) continue;
-    for (const hypervisor::ProcessThread& thread : *threads) all.push_back(thread.tid);
+    run::ThreadsRecord fresh{session->machine(), HostTsc(read_tsc()), {}};
+    std::vector<Tid>& known = threads_[session.get()];  // rising, as the list is
+    std::vector<Tid> now;
+    for (const hypervisor::ProcessThread& thread : *threads) {
+      now.push_back(thread.tid);
+      if (!std::binary_search(known.begin(), known.end(), thread.tid))
+        fresh.threads.push_back(thread.tid.value);
+    }
+    all.insert(all.end(), now.begin(), now.end());
+    known = std::move(now);
+    if (!fresh.threads.empty()) log_.put(fresh);
   }
   return all;
 }

@@ -34,8 +34,9 @@ class GuestSet {
   void stop();
 
   std::vector<std::shared_ptr<GuestSession>> sessions() const;
-  /// Threads of all QEMU processes that are recorded.
-  std::vector<Tid> qemu_threads() const;
+  /// Threads of all QEMU processes that are recorded, as they are now. Those that the last look did not see
+  /// are journaled. For one thread at a time.
+  std::vector<Tid> look_at_threads();
   /// Tells the guest whose vCPU runs in that thread.
   void on_tsc_write(Tid thread, std::uint32_t apic_id, std::int64_t offset, HostTsc at);
 
@@ -52,12 +53,13 @@ class GuestSet {
   RunLog& log_;
   Registration& registration_;
   hypervisor::Watch watch_;
-  mutable std::mutex mutex_;  // guards the next four
+  mutable std::mutex mutex_;  // guards the next five
   std::vector<std::unique_ptr<RingPoller>> pollers_;
   std::vector<std::shared_ptr<GuestSession>> sessions_;
   std::set<const GuestSession*> polled_;
   std::set<const GuestSession*> ended_;
   std::set<std::string> names_;
+  std::map<const GuestSession*, std::vector<Tid>> threads_;  // at the last look at them
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

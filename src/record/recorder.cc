@@ -380,7 +380,7 @@ void Recorder::mark() {
 
 // Who asked for system calls by name must not take an empty run for a quiet host.
 void Recorder::follow_qemu() {
-  const std::vector<Tid> threads = guests_->qemu_threads();
+  const std::vector<Tid> threads = guests_->look_at_threads();
   host_->set_qemu_threads(threads);
   if (config_.events.empty() || !host_->has_syscalls() || threads.empty() == !host_record_.note.empty())
     return;

@@ -166,6 +166,8 @@ constexpr const char* kTypeName<MachineRecord> = "machine";
 template <>
 constexpr const char* kTypeName<VcpuRecord> = "vcpu";
 template <>
+constexpr const char* kTypeName<ThreadsRecord> = "threads";
+template <>
 constexpr const char* kTypeName<DiskRecord> = "disk";
 template <>
 constexpr const char* kTypeName<GoneRecord> = "gone";

@@ -49,6 +49,14 @@ struct VcpuRecord {
   std::int32_t apic_id = -1;  ///< -1: unknown
 };
 
+/// Threads of a guest's QEMU process that were not there at the look before. Some live shorter than the
+/// second between two looks: sched_process_fork of a known one tells those.
+struct ThreadsRecord {
+  std::string machine;
+  HostTsc tsc;  ///< they were there then
+  std::vector<std::int32_t> threads;
+};
+
 struct DiskRecord {
   std::string machine;
   std::string device;  ///< QEMU's name or qdev path
@@ -143,8 +151,8 @@ struct EndRecord {
 };
 
 using Record =
-    std::variant<MachineRecord, VcpuRecord, DiskRecord, GoneRecord, SegmentRecord, MarkRecord, AnchorRecord,
-                 EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
+    std::variant<MachineRecord, VcpuRecord, ThreadsRecord, DiskRecord, GoneRecord, SegmentRecord, MarkRecord,
+                 AnchorRecord, EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
 
 /// Bounds of what is decoded; the encoder cuts texts at 64 KiB and lists at 65,536 elements.
 inline constexpr std::size_t kMaxJournalLine = 8u << 20;

@@ -63,6 +63,11 @@ void describe(A& a, R& r) {
   a("machine", r.machine), a("index", r.index), a("thread", r.thread), a("apic_id", r.apic_id);
 }
 
+template <class A, Is<ThreadsRecord> R>
+void describe(A& a, R& r) {
+  a("machine", r.machine), a("tsc", r.tsc), a("threads", r.threads);
+}
+
 template <class A, Is<DiskRecord> R>
 void describe(A& a, R& r) {
   a("machine", r.machine), a("device", r.device), a("path", r.path), a("format", r.format), a("aio", r.aio);

@@ -175,6 +175,9 @@ class RunLoader {
       put_last(draft->vcpus, m->vcpus, key, r);
     }
   }
+  void take(ThreadsRecord& r, std::uint64_t at) {
+    if (Machine* m = machine(r.machine, at).first) m->threads.push_back(std::move(r));
+  }
   void take(DiskRecord& r, std::uint64_t at) {
     if (auto [m, draft] = machine(r.machine, at); m != nullptr) {
       const std::string key = r.device;

@@ -55,6 +55,7 @@ struct PagesFile {
 struct Machine {
   MachineRecord info;
   std::vector<VcpuRecord> vcpus;  ///< the last record of each index
+  std::vector<ThreadsRecord> threads;
   std::vector<DiskRecord> disks;  ///< the last record of each device
   std::vector<GoneRecord> gone;
   std::vector<clock::Epoch> epochs;  ///< as established

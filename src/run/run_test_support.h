@@ -56,6 +56,7 @@ inline std::vector<Record> sample_records() {
   format::CpuCounters counters{1, 2, 3, 4, 5, 6, 7, 8};
   return {machine,
           VcpuRecord{"vm1", 0, 4712, -1},
+          ThreadsRecord{"vm1", HostTsc{4}, {4711, 4712}},
           DiskRecord{"vm1", "d0", "/images/a b.img", "raw", "native", "none", 0xfe00},
           GoneRecord{"vm1", "guest", HostTsc{3}, "killed"},
           SegmentRecord{"vm1", "", 1, 4096, format::PageLayout::kPacked, 4096, ~0ull},
