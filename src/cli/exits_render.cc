@@ -3,19 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/duration.h"
 #include "cli/exits_view.h"
 #include "cli/text_table.h"
 
 namespace ivtrace::cli {
 namespace {
-
-std::string duration(std::int64_t ns) {
-  const auto value = static_cast<double>(ns);
-  if (ns < 10'000) return fmt::format("{} ns", ns);
-  if (ns < 10'000'000) return fmt::format("{:.1f} us", value / 1e3);
-  if (ns < 10'000'000'000) return fmt::format("{:.1f} ms", value / 1e6);
-  return fmt::format("{:.1f} s", value / 1e9);
-}
 
 std::string task_text(const ExitReasonView& reason) {
   if (reason.tasks.empty()) return "-";
@@ -49,9 +42,9 @@ std::string exits_text(const std::vector<VcpuExitsView>& vcpus) {
     append_terminal_safe(
         out,
         fmt::format("{} vCPU {} (thread {}): {} in the guest ({:.1f} %), {} out of it", vcpu.machine,
-                    vcpu.vcpu, vcpu.thread, duration(vcpu.guest_ns),
+                    vcpu.vcpu, vcpu.thread, duration_text(vcpu.guest_ns),
                     all > 0 ? 100.0 * static_cast<double>(vcpu.guest_ns) / static_cast<double>(all) : 0.0,
-                    duration(vcpu.host_ns)));
+                    duration_text(vcpu.host_ns)));
     out += '\n';
     TextTable table({{"REASON"},
                      {"COUNT", kRight},
@@ -63,9 +56,9 @@ std::string exits_text(const std::vector<VcpuExitsView>& vcpus) {
                      {"AT (s)", kRight},
                      {"MOSTLY HIT"}});
     for (const ExitReasonView& reason : vcpu.reasons) {
-      table.add_row({reason.reason, grouped(reason.count), duration(reason.total_ns),
-                     fmt::format("{:.1f} %", reason.share * 100), duration(reason.mean_ns),
-                     duration(reason.p99_ns), duration(reason.max_ns),
+      table.add_row({reason.reason, grouped(reason.count), duration_text(reason.total_ns),
+                     fmt::format("{:.1f} %", reason.share * 100), duration_text(reason.mean_ns),
+                     duration_text(reason.p99_ns), duration_text(reason.max_ns),
                      fmt::format("{:.6f}", static_cast<double>(reason.longest_at_ns) / 1e9),
                      task_text(reason)});
     }

@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "cli/commands.h"
-#include "cli/report_time.h"
 #include "cli/report_writer.h"
 #include "cli/run_info_load.h"
 #include "cli/text_table.h"
+#include "cli/time_range.h"
 #include "merge/run_events.h"
 
 namespace ivtrace::cli {
@@ -23,39 +23,17 @@ struct ReportOptions {
   std::vector<std::uint32_t> cpus;
   std::vector<std::string> events;
   std::vector<std::int32_t> pids;
-  std::string from;
-  std::string until;
+  TimeRangeOptions range;
   bool merge_unaligned = false;
   bool json = false;
 };
-
-Result<HostTsc> place(const std::string& text, const clock::HostClock& clock) {
-  IVT_ASSIGN_OR_RETURN(const TimeSpec spec, parse_time(text));
-  switch (spec.kind) {
-    case TimeSpec::Kind::kFromStart:
-      return clock.to_tsc(spec.ns);
-    case TimeSpec::Kind::kRealtime:
-      return clock.from_realtime(spec.ns);
-    case TimeSpec::Kind::kHostTsc:
-      break;
-  }
-  return spec.tsc;
-}
 
 Result<merge::Filter> make_filter(const ReportOptions& options, const clock::HostClock& clock) {
   merge::Filter filter;
   filter.machines = options.machines;
   filter.cpus = options.cpus;
   filter.include_unaligned = options.merge_unaligned;
-  if (!options.from.empty()) {
-    IVT_ASSIGN_OR_RETURN(filter.range.from, place(options.from, clock));
-  }
-  if (!options.until.empty()) {
-    IVT_ASSIGN_OR_RETURN(filter.range.until, place(options.until, clock));
-  }
-  if (filter.range.until < filter.range.from) {
-    return Error(ErrorCode::kInvalid, "--until " + options.until + " is before --from " + options.from);
-  }
+  IVT_ASSIGN_OR_RETURN(filter.range, place_time_range(options.range, clock));
   return filter;
 }
 
@@ -187,12 +165,9 @@ Result<ExitCode> report(const ReportOptions& options, Streams& streams) {
 }
 
 ExitCode run_report(const ReportOptions& options, Streams& streams) {
-  for (const std::string* text : {&options.from, &options.until}) {
-    if (text->empty()) continue;
-    if (const Result<TimeSpec> spec = parse_time(*text); !spec) {
-      print_error(streams, spec.error());
-      return ExitCode::kUsage;
-    }
+  if (const Status range = check_time_range(options.range); !range) {
+    print_error(streams, range.error());
+    return ExitCode::kUsage;
   }
   const Result<ExitCode> code = report(options, streams);
   if (code) return *code;
@@ -218,9 +193,7 @@ void add_report_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--pid", options->pids, "Only events of this thread; may be repeated")
       ->type_name("N")
       ->allow_extra_args(false);
-  command->add_option("--from", options->from, "Not before T: seconds from the start, ISO time or @TSC")
-      ->type_name("T");
-  command->add_option("--until", options->until, "Not after T")->type_name("T");
+  add_time_range(*command, options->range);
   command->add_flag("--merge-unaligned", options->merge_unaligned,
                     "Also show machines without a trustworthy clock, placed by guess and marked with ?");
   command->add_flag("--json", options->json, "One JSON object per line");

@@ -10,6 +10,7 @@
 #include "cli/record_view.h"
 #include "cli/run_info.h"
 #include "cli/text_table.h"
+#include "cli/vcpus_view.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -95,6 +96,24 @@ TEST(ChecksText, HintStandsBelowWhatIsNotOk) {
             "                  -> mount it\n");
   EXPECT_FALSE(nothing_missing(machines));
   EXPECT_EQ(nlohmann::json::parse(checks_json(machines))["ok"], false);
+}
+
+TEST(VcpusText, NamesWhoHadTheCpuBelowThePreemptedTime) {
+  const StateTimeView ran{60'000'000, 4, 20'000'000, 1'500'000'000, 0.6};
+  const StateTimeView waited{40'000'000, 2, 30'000'000, 2'250'000'000, 0.4};
+  VcpuTimesView vcpu{"vm1", {0, 1}, 815, 100'000'000, 1'000, {{"running", ran}, {"preempted", waited}}, {}};
+  vcpu.preempted_by = {{900, "evil\x1b", "vm2", waited}, {0, "swapper/0", "host", {}}};
+  EXPECT_EQ(vcpus_text({vcpu}),
+            "vm1 vCPUs 0, 1 (thread 815): 100.0 ms, and 1000 ns without a known state\n"
+            "  STATE                          TIME   SHARE  TIMES     MEAN  LONGEST    AT (s)\n"
+            "  running                     60.0 ms  60.0 %      4  15.0 ms  20.0 ms  1.500000\n"
+            "  preempted                   40.0 ms  40.0 %      2  20.0 ms  30.0 ms  2.250000\n"
+            "    behind vm2: evil\\x1b-900  40.0 ms  40.0 %      2  20.0 ms  30.0 ms  2.250000\n"
+            "    on a CPU that was idle       0 ns   0.0 %      0     0 ns     0 ns  0.000000\n");
+  const nlohmann::json document = nlohmann::json::parse(vcpus_json({vcpu}));
+  EXPECT_EQ(document["vcpus"][0]["states"]["preempted"]["total_ns"], 40'000'000);
+  EXPECT_EQ(document["vcpus"][0]["preempted_by"][0]["machine"], "vm2");
+  EXPECT_EQ(document["vcpus"][0]["vcpus"], (std::vector<int>{0, 1}));
 }
 
 TEST(ProgressLines, ShowRatesFillAndLosses) {

@@ -3,26 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "decode/print_event.h"
+#include "model/exit_names.h"
 
 namespace ivtrace::model {
 namespace {
 
 constexpr std::size_t kMaxTasks = 4096;  // per reason: thread numbers come from the guest
 constexpr std::size_t kMaxReasons = 1024;
-
-/// What the recorded kernel's print format calls an exit's reason: the word behind "reason ".
-std::string reason_name(decode::EventPrinter& printer, const decode::EventFormat& format,
-                        decode::RecordBytes record, std::uint32_t number) {
-  std::string text;
-  printer.render(format, record, decode::TextMode::kTerminal, text);
-  constexpr std::string_view kWord = "reason ";
-  const std::size_t at = text.find(kWord);
-  if (at == std::string::npos) return std::to_string(number);
-  std::string name = text.substr(at + kWord.size(), text.find(" rip", at) - at - kWord.size());
-  name = name.substr(0, name.find(' '));
-  return name.empty() ? std::to_string(number) : name;
-}
 
 /// Follows one vCPU.
 class Follower {
@@ -108,7 +95,7 @@ Result<std::vector<VcpuExits>> measure_exits(const run::RunReader& run) {
   const VcpuEvents vcpu_events(run, events);
   if (!vcpu_events.recorded()) return results;
   const GuestTasks tasks(run, events);
-  decode::EventPrinter printer{decode::Symbols{}};
+  ExitNames names(vcpu_events.exit_format());
   std::vector<Follower> followers(vcpu_events.vcpus().begin(), vcpu_events.vcpus().end());
   merge::MergedEvent event;
   while (events.next(event)) {
@@ -121,8 +108,7 @@ Result<std::vector<VcpuExits>> measure_exits(const run::RunReader& run) {
       followers[seen.vcpu].enter(event.time);
     } else if (seen.step == VcpuEvents::Step::kExit) {
       ExitReason* reason = followers[seen.vcpu].leave(event.time, seen.reason);
-      if (reason != nullptr && reason->name.empty())
-        reason->name = reason_name(printer, *vcpu_events.exit_format(), event.record, seen.reason);
+      if (reason != nullptr && reason->name.empty()) reason->name = names.learn(seen.reason, event.record);
     }
   }
   for (Follower& follower : followers) results.push_back(follower.finish());

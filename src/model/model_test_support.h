@@ -20,6 +20,9 @@ namespace ivtrace::model {
 inline constexpr std::uint16_t kEntryId = 10;
 inline constexpr std::uint16_t kExitId = 11;
 inline constexpr std::uint16_t kSwitchId = 12;
+inline constexpr std::uint16_t kWakingId = 13;
+inline constexpr std::uint16_t kUserspaceId = 14;
+inline constexpr std::uint16_t kNewTaskId = 15;
 inline constexpr std::int32_t kVcpuThread = 500;
 inline constexpr std::uint64_t kGuestBehind = 1'000'000;  ///< the guest's TSC is so far behind the host's
 
@@ -42,27 +45,57 @@ inline std::string made_formats() {
                                  "\"npf\" })\n");
   decode::append_format_file(out, "sched/sched_switch/format",
                              "name: sched_switch\nID: 12\n" + common +
-                                 "\tfield:int next_pid;\toffset:8;\tsize:4;\tsigned:1;\n\n"
+                                 "\tfield:pid_t prev_pid;\toffset:8;\tsize:4;\tsigned:1;\n"
+                                 "\tfield:int prev_state;\toffset:12;\tsize:4;\tsigned:1;\n"
+                                 "\tfield:pid_t next_pid;\toffset:16;\tsize:4;\tsigned:1;\n"
+                                 "\tfield:char next_comm[16];\toffset:20;\tsize:16;\tsigned:0;\n\n"
                                  "print fmt: \"%d\", REC->next_pid\n");
+  decode::append_format_file(out, "sched/sched_waking/format",
+                             "name: sched_waking\nID: 13\n" + common +
+                                 "\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n"
+                                 "\tfield:int target_cpu;\toffset:12;\tsize:4;\tsigned:1;\n\n"
+                                 "print fmt: \"%d\", REC->pid\n");
+  decode::append_format_file(out, "kvm/kvm_userspace_exit/format",
+                             "name: kvm_userspace_exit\nID: 14\n" + common +
+                                 "\tfield:__u32 reason;\toffset:8;\tsize:4;\tsigned:0;\n\n"
+                                 "print fmt: \"%d\", REC->reason\n");
+  decode::append_format_file(out, "task/task_newtask/format",
+                             "name: task_newtask\nID: 15\n" + common +
+                                 "\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n\n"
+                                 "print fmt: \"%d\", REC->pid\n");
   return out;
 }
 
-/// Events are given in host time, in any machine's order of rising times.
+/// Events are given in host time, in any machine's order of rising times. All of a machine happen on its CPU
+/// 0.
 class MadeRun {
  public:
-  void entry(std::uint64_t at, std::int32_t thread = kVcpuThread) {
-    host_.push_back({at, record(kEntryId, thread, 0)});
-  }
+  void entry(std::uint64_t at, std::int32_t thread = kVcpuThread) { host(at, kEntryId, thread, {0}); }
   void exit(std::uint64_t at, std::uint32_t reason = 0x78, std::int32_t thread = kVcpuThread) {
-    host_.push_back({at, record(kExitId, thread, reason)});
+    host(at, kExitId, thread, {reason});
+  }
+  void userspace_exit(std::uint64_t at, std::int32_t thread = kVcpuThread) {
+    host(at, kUserspaceId, thread, {0});
+  }
+  /// `state` 0: `previous` would have gone on, 1: it sleeps, 0x20: it has ended.
+  void host_switch(std::uint64_t at, std::int32_t previous, std::uint32_t state, std::int32_t next,
+                   const std::string& next_comm = "task") {
+    host_.push_back({at, switch_record(previous, state, next, next_comm)});
+  }
+  void waking(std::uint64_t at, std::int32_t thread, std::uint32_t cpu = 0) {
+    host(at, kWakingId, 1, {static_cast<std::uint32_t>(thread), cpu});
+  }
+  void new_task(std::uint64_t at, std::int32_t parent, std::int32_t child) {
+    host(at, kNewTaskId, parent, {static_cast<std::uint32_t>(child)});
   }
   void guest(std::uint64_t at, std::int32_t pid, std::int32_t next) {
-    guest_.push_back({at - kGuestBehind, record(kSwitchId, pid, static_cast<std::uint32_t>(next))});
+    guest_.push_back({at - kGuestBehind, switch_record(pid, 0, next, "guest-task")});
   }
   /// The host lost events before its next one.
   void lose() { lost_before_ = host_.size(); }
   std::int64_t offset_error = 0;  ///< what the run's clock is off by
   std::int32_t apic_id = 3;       ///< as QEMU tells it; the guest's CPU 0 has 3
+  std::string accel = "kvm";
 
   run::RunReader open() {
     run::Manifest manifest;
@@ -75,7 +108,8 @@ class MadeRun {
     run::MachineRecord vm;
     vm.name = "vm1";
     vm.kind = "guest";
-    vm.accel = "kvm";
+    vm.accel = accel;
+    vm.qemu_pid = kVcpuThread - 1;
     vm.cpus = {{0, 3, true}};
     EXPECT_TRUE(writer->append(vm));
     EXPECT_TRUE(writer->append(run::VcpuRecord{"vm1", 0, kVcpuThread, apic_id}));
@@ -99,9 +133,23 @@ class MadeRun {
     std::uint64_t at;
     decode::Bytes record;
   };
-  static decode::Bytes record(std::uint16_t id, std::int32_t pid, std::uint32_t value) {
-    decode::Bytes bytes = decode::make_record(id, pid, 12);
-    std::memcpy(bytes.data() + 8, &value, sizeof value);
+  void host(std::uint64_t at, std::uint16_t id, std::int32_t pid,
+            std::initializer_list<std::uint32_t> words) {
+    decode::Bytes bytes = decode::make_record(id, pid, 8 + 4 * words.size());
+    std::size_t at_byte = 8;
+    for (const std::uint32_t word : words) {
+      std::memcpy(bytes.data() + at_byte, &word, sizeof word);
+      at_byte += sizeof word;
+    }
+    host_.push_back({at, std::move(bytes)});
+  }
+  static decode::Bytes switch_record(std::int32_t previous, std::uint32_t state, std::int32_t next,
+                                     const std::string& comm) {
+    decode::Bytes bytes = decode::make_record(kSwitchId, previous, 36);
+    std::memcpy(bytes.data() + 8, &previous, 4);
+    std::memcpy(bytes.data() + 12, &state, 4);
+    std::memcpy(bytes.data() + 16, &next, 4);
+    std::memcpy(bytes.data() + 20, comm.c_str(), std::min<std::size_t>(comm.size() + 1, 16));
     return bytes;
   }
   // A page for each event: simple, and a hole can stand before any of them.

@@ -24,16 +24,22 @@ std::optional<CpuId> guest_cpu(const run::Machine& machine, const run::VcpuRecor
 
 }  // namespace
 
-std::vector<Vcpu> kvm_vcpus(const run::RunReader& run) {
+std::vector<Vcpu> run_vcpus(const run::RunReader& run) {
   std::vector<Vcpu> vcpus;
   for (std::size_t i = 0; i < run.machines().size(); ++i) {
     const run::Machine& machine = run.machines()[i];
-    if (machine.info.kind == "host" || machine.info.accel == "tcg") continue;
+    if (machine.info.kind == "host") continue;
     for (const run::VcpuRecord& record : machine.vcpus) {
       if (record.thread > 0)
         vcpus.push_back({i, record.index, Tid(record.thread), guest_cpu(machine, record)});
     }
   }
+  return vcpus;
+}
+
+std::vector<Vcpu> kvm_vcpus(const run::RunReader& run) {
+  std::vector<Vcpu> vcpus = run_vcpus(run);
+  std::erase_if(vcpus, [&](const Vcpu& vcpu) { return run.machines()[vcpu.machine].info.accel == "tcg"; });
   return vcpus;
 }
 

@@ -26,7 +26,9 @@ struct Vcpu {
   std::optional<CpuId> cpu;  ///< the guest's own number; empty when nobody told
 };
 
-/// The vCPUs of all guests that run under KVM, by machine and index.
+/// The vCPUs of all guests, by machine and index.
+std::vector<Vcpu> run_vcpus(const run::RunReader& run);
+/// Those of guests that run under KVM.
 std::vector<Vcpu> kvm_vcpus(const run::RunReader& run);
 
 /// Recognises kvm_entry and kvm_exit of known vCPUs, and the vCPU of a guest's event. Constant after

@@ -1,0 +1,128 @@
+// What each vCPU does at each moment: runs its guest, has left it and why, waits for a CPU and behind whom,
+// sleeps.
+//
+// A vCPU is a thread of QEMU's, so two kinds of host events tell its state. KVM's say whether the thread is
+// in its guest; the scheduler's whether the thread runs at all:
+//
+//                   kvm_entry                     kvm_exit
+//      exit ───────────────────────▶ guest ───────────────────▶ exit ──▶ userspace   (kvm_userspace_exit)
+//
+//      any of them but guest ──sched_switch, still runnable──▶ preempted ──switched in──▶ what it was
+//      any of them but guest ──sched_switch, asleep──▶ halted or blocked ──woken──▶ preempted
+//
+// A guest is never switched out: the interrupt that leads to it is an exit first. A sleep is `halted` when
+// the guest's CPU had nothing to do (the exit was a hlt; where no exits are seen, the guest's own scheduler
+// had switched to its idle task) and `blocked` otherwise. A thread that is ready to run and does
+// not is `preempted`, whether it was put off the CPU or has just been woken, and whoever has the CPU
+// meanwhile is named: a slice ends and a new one begins when that changes.
+//
+// Under TCG, and where KVM's events were not recorded, guest code and QEMU's own cannot be told apart: the
+// thread is `running`. Under TCG one thread may run all vCPUs of a guest in turns; it is then one lane, and
+// `vcpus` names them all.
+//
+// Where host events were lost nothing is claimed: there is no slice until the next event that tells.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "merge/run_events.h"
+#include "model/exit_names.h"
+#include "model/sched_events.h"
+#include "model/vcpu_events.h"
+#include "run/run_reader.h"
+
+namespace ivtrace::model {
+
+enum class VcpuState : std::uint8_t {
+  kGuest,      ///< guest code runs
+  kExit,       ///< KVM handles an exit
+  kUserspace,  ///< QEMU handles it
+  kRunning,    ///< the thread has a CPU, and no exits are seen
+  kPreempted,  ///< ready to run, and another thread has the CPU
+  kHalted,     ///< asleep: the guest's CPU has nothing to do
+  kBlocked,    ///< asleep for another reason
+};
+inline constexpr std::size_t kVcpuStates = 7;
+const char* to_string(VcpuState state);
+
+/// A host thread that runs one vCPU, or under TCG perhaps several.
+struct VcpuLane {
+  std::vector<Vcpu> vcpus;  ///< never empty
+  bool exits = false;       ///< entries and exits are recorded
+};
+/// A stretch of one state. Slices of a lane follow each other without overlap; what no slice covers is not
+/// known.
+struct VcpuSlice {
+  std::size_t lane = 0;
+  VcpuState state = VcpuState::kGuest;
+  HostTsc from;
+  HostTsc until;
+  std::uint32_t reason = 0;  ///< of the last exit: the hardware's number
+  Task by;                   ///< of kPreempted: who has the CPU; tid 0 when it is idle, -1 when not known
+  bool open = false;         ///< the run ended before the state did
+};
+
+/// Makes slices of a run's merged events. One thread. Borrows run and events.
+class VcpuStates {
+ public:
+  /// `sink` is called for each finished slice: those of one lane in their order.
+  VcpuStates(const run::RunReader& run, const merge::RunEvents& events,
+             std::function<void(const VcpuSlice&)> sink);
+
+  void look(const merge::MergedEvent& event);
+  /// Ends what is open at the last event's time.
+  void finish();
+
+  const std::vector<VcpuLane>& lanes() const { return lanes_; }
+  const ExitNames& exit_names() const { return names_; }
+  /// Does the run have anything that tells a vCPU's state?
+  bool recorded() const { return !lanes_.empty() && (sched_.has_switches() || vcpu_events_.recorded()); }
+
+ private:
+  /// What is known of a lane now.
+  struct Follower {
+    std::optional<VcpuState> state;  ///< empty: not known
+    HostTsc since;
+    std::uint32_t reason = 0;           ///< of the last exit
+    std::optional<VcpuState> awake_in;  ///< what the thread goes on with when it gets a CPU again
+    CpuId cpu;                          ///< for which it waits while preempted
+    Task by;
+  };
+
+  void lose(const merge::LossMarker& loss);
+  void look_at_guest(const merge::MergedEvent& event);
+  void look_at_kvm(const merge::MergedEvent& event);
+  void look_at_scheduler(const merge::MergedEvent& event);
+  void switch_out(std::size_t lane, const SchedEvents::Seen& seen);
+  void switch_in(std::size_t lane);
+  void ready(std::size_t lane, CpuId cpu);
+  void wait_behind(std::size_t lane, CpuId cpu);
+  void become(std::size_t lane, std::optional<VcpuState> state);
+  void close(std::size_t lane, HostTsc until, bool open);
+  bool sleeps_idle(std::size_t lane) const;
+  std::optional<std::size_t> lane_of(std::int32_t thread) const;
+  Task& running_on(CpuId cpu);
+
+  std::function<void(const VcpuSlice&)> sink_;
+  VcpuEvents vcpu_events_;
+  std::vector<VcpuLane> lanes_;
+  std::vector<Follower> followers_;  ///< one for each lane
+  ExitNames names_;
+  SchedEvents sched_;                     ///< the host's
+  std::vector<SchedEvents> guest_sched_;  ///< by machine
+  const decode::EventFormat* userspace_exit_ = nullptr;
+  std::unordered_map<std::int32_t, std::size_t> by_thread_;
+  std::unordered_map<std::uint32_t, Task> running_;  ///< by host CPU
+  std::vector<std::vector<bool>> idle_;  ///< by machine and guest CPU: its scheduler runs the idle task
+  HostTsc now_;
+};
+
+}  // namespace ivtrace::model
