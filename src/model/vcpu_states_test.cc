@@ -1,9 +1,8 @@
 #include "model/vcpu_states.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/text.h"
-#include "fmt/format.h"
 #include "model/model_test_support.h"
 #include "model/vcpu_times.h"
 
