@@ -1,0 +1,180 @@
+#include "hypervisor/image_map.h"
+
+#include <fmt/format.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "hypervisor/qcow_map.h"
+
+namespace ivtrace::hypervisor {
+namespace {
+
+constexpr std::uint64_t kSector = 512;
+constexpr std::uint32_t kNotExact = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
+                                    FIEMAP_EXTENT_NOT_ALIGNED | FIEMAP_EXTENT_DATA_INLINE |
+                                    FIEMAP_EXTENT_DATA_TAIL;
+
+/// A whole block device and where a part of it begins.
+struct Place {
+  std::uint32_t device = 0;
+  std::uint64_t start = 0;
+};
+
+std::uint32_t kernel_number(unsigned major, unsigned minor) { return major << 20 | minor; }
+
+/// A partition is resolved to its whole device. Anything else that is a block device stands for itself.
+Result<Place> place_of(dev_t number, const ImageMapOptions& options) {
+  const std::string directory = fmt::format("{}/dev/block/{}:{}", options.sys, major(number), minor(number));
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) {
+    return Error(ErrorCode::kUnsupported, "its file system has no block device of its own",
+                 "an image on a network, overlay or memory file system has no host block layer to look at");
+  }
+  const auto start = read_file(directory + "/start", 64);
+  if (!start) return Place{kernel_number(major(number), minor(number)), 0};
+  const auto whole = read_file(directory + "/../dev", 64);
+  const auto first = parse_u64(trim(*start));
+  if (!whole || !first) return Error(ErrorCode::kIo, "cannot tell where partition " + directory + " begins");
+  const std::string_view text = trim(*whole);
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const auto major_part = parse_u64(text.substr(0, colon));
+  const auto minor_part = parse_u64(text.substr(std::min(colon + 1, text.size())));
+  if (!major_part || !minor_part) return Error(ErrorCode::kIo, "cannot read " + directory + "/../dev");
+  return Place{kernel_number(static_cast<unsigned>(*major_part), static_cast<unsigned>(*minor_part)),
+               *first * kSector};
+}
+
+/// File systems whose FIEMAP speaks of bytes of the one device that st_dev names. Btrfs and others speak of
+/// their own address space.
+bool has_device_addresses(int fd) {
+  constexpr long kExt4 = 0xef53, kXfs = 0x58465342, kF2fs = 0xf2f52010;
+  struct statfs status {};
+  if (::fstatfs(fd, &status) != 0) return false;
+  return status.f_type == kExt4 || status.f_type == kXfs || status.f_type == kF2fs;
+}
+
+/// Collects a file's extents; `inexact` counts the bytes that have no exact place.
+struct FileExtents {
+  std::vector<ImageExtent> extents;  ///< guest_offset is the offset in the file
+  std::uint64_t inexact = 0;
+};
+
+Result<FileExtents> extents_of_file(const UniqueFd& fd, const std::string& path, const Place& place) {
+  constexpr std::uint32_t kBatch = 512;
+  std::vector<std::byte> buffer(sizeof(fiemap) + kBatch * sizeof(fiemap_extent));
+  FileExtents found;
+  for (std::uint64_t from = 0; found.extents.size() < ImageMapOptions::kMaxExtents;) {
+    fiemap head{};
+    head.fm_start = from;
+    head.fm_length = FIEMAP_MAX_OFFSET - from;
+    head.fm_extent_count = kBatch;
+    std::memcpy(buffer.data(), &head, sizeof head);
+    if (::ioctl(fd.get(), FS_IOC_FIEMAP, buffer.data()) != 0)
+      return errno_error(errno, "cannot ask for the extents of " + path);
+    std::memcpy(&head, buffer.data(), sizeof head);
+    bool last = head.fm_mapped_extents == 0;
+    for (std::uint32_t i = 0; i < std::min(head.fm_mapped_extents, kBatch); ++i) {
+      fiemap_extent extent;
+      std::memcpy(&extent, buffer.data() + sizeof head + i * sizeof extent, sizeof extent);
+      last = last || (extent.fe_flags & FIEMAP_EXTENT_LAST) != 0;
+      from = extent.fe_logical + extent.fe_length;
+      if ((extent.fe_flags & kNotExact) != 0) {
+        found.inexact += extent.fe_length;
+      } else {
+        found.extents.push_back(
+            {extent.fe_logical, extent.fe_length, place.device, place.start + extent.fe_physical});
+      }
+    }
+    if (last) break;
+  }
+  return found;
+}
+
+/// Extents of one file or block device, by rising offset.
+Result<ImageMap> map_path(const std::string& path, const ImageMapOptions& options) {
+  IVT_ASSIGN_OR_RETURN(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+  ImageMap map;
+  if (S_ISBLK(status.st_mode)) {
+    std::uint64_t bytes = 0;
+    if (::ioctl(fd.get(), BLKGETSIZE64, &bytes) != 0)
+      return errno_error(errno, "cannot ask the size of " + path);
+    IVT_ASSIGN_OR_RETURN(const Place place, place_of(status.st_rdev, options));
+    map.extents.push_back({0, bytes, place.device, place.start});
+    return map;
+  }
+  IVT_ASSIGN_OR_RETURN(const Place place, place_of(status.st_dev, options));
+  if (!has_device_addresses(fd.get())) {
+    return Error(ErrorCode::kUnsupported, "its file system does not tell where on the device a file lies",
+                 "ext4, xfs and f2fs do");
+  }
+  IVT_ASSIGN_OR_RETURN(FileExtents found, extents_of_file(fd, path, place));
+  map.extents = std::move(found.extents);
+  if (found.inexact > 0)
+    map.gaps.push_back(
+        fmt::format("{} bytes of {} have no exact place on the device yet", found.inexact, path));
+  if (map.extents.size() >= ImageMapOptions::kMaxExtents)
+    map.gaps.push_back(
+        fmt::format("{} has more than {} extents: the rest is left out", path, ImageMapOptions::kMaxExtents));
+  return map;
+}
+
+/// Places each stretch of the guest's disk by the extents of the file that holds it.
+void place_stretch(const ImageStretch& stretch, const std::vector<ImageExtent>& file,
+                   std::vector<ImageExtent>& out) {
+  auto extent = std::upper_bound(file.begin(), file.end(), stretch.file_offset,
+                                 [](std::uint64_t at, const ImageExtent& e) { return at < e.guest_offset; });
+  if (extent != file.begin()) --extent;
+  const std::uint64_t end = stretch.file_offset + stretch.bytes;
+  for (; extent != file.end() && extent->guest_offset < end; ++extent) {
+    const std::uint64_t from = std::max(stretch.file_offset, extent->guest_offset);
+    const std::uint64_t until = std::min(end, extent->guest_offset + extent->bytes);
+    if (from >= until || out.size() >= ImageMapOptions::kMaxExtents) continue;
+    out.push_back({stretch.guest_offset + (from - stretch.file_offset), until - from, extent->device,
+                   extent->device_offset + (from - extent->guest_offset)});
+  }
+}
+
+}  // namespace
+
+Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options) {
+  if (disk.path.empty()) return Error(ErrorCode::kNotFound, "its image's path is not known");
+  if (disk.format.empty() || disk.format == "raw" || disk.format == "host_device")
+    return map_path(disk.path, options);
+  IVT_ASSIGN_OR_RETURN(const QcowMap qcow, map_by_qemu_img(disk.path, disk.format, options.tool_limit));
+  ImageMap map;
+  std::vector<std::vector<ImageExtent>> files;
+  for (const std::string& path : qcow.files) {
+    Result<ImageMap> file = map_path(path, options);
+    if (file) {
+      map.gaps.insert(map.gaps.end(), file->gaps.begin(), file->gaps.end());
+      files.push_back(std::move(file->extents));
+    } else {
+      map.gaps.push_back(path + ": " + file.error().to_string());
+      files.emplace_back();
+    }
+  }
+  for (const ImageStretch& stretch : qcow.stretches) place_stretch(stretch, files[stretch.file], map.extents);
+  return map;
+}
+
+std::string image_map_text(const ImageMap& map) {
+  std::string text;
+  for (const ImageExtent& extent : map.extents) {
+    fmt::format_to(std::back_inserter(text), "{} {} {}:{} {}\n", extent.guest_offset, extent.bytes,
+                   extent.device >> 20, extent.device & 0xfffff, extent.device_offset);
+  }
+  return text;
+}
+
+}  // namespace ivtrace::hypervisor

@@ -1,0 +1,51 @@
+// Where the bytes of a guest's disk lie on the host's block devices.
+//
+// The way: a byte of the guest's disk is a byte of the image (raw: the same offset; other formats: as
+// `qemu-img map` tells, backing files included); a byte of a file is one of its file system's device
+// (FIEMAP); a partition's byte is one of the whole device, which is what the kernel's block events name. So a
+// guest's request is tied to the host's by address, whatever QEMU does in between.
+//
+// What is not exact is left out and told: extents that are not allocated yet, that are compressed or inside
+// of the file system's own structures, and file systems whose FIEMAP does not speak of one device's bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "hypervisor/inventory.h"
+
+namespace ivtrace::hypervisor {
+
+/// A stretch of a guest's disk. All but `device` in bytes.
+struct ImageExtent {
+  std::uint64_t guest_offset = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t device = 0;  ///< the kernel's dev_t (major << 20 | minor), as block events have it
+  std::uint64_t device_offset = 0;
+
+  friend bool operator==(const ImageExtent&, const ImageExtent&) = default;
+};
+
+/// Extents by rising guest_offset, without overlap.
+struct ImageMap {
+  std::vector<ImageExtent> extents;
+  std::vector<std::string> gaps;  ///< for people: what is not mapped and why; empty when all is
+};
+
+struct ImageMapOptions {
+  std::string sys = "/sys";
+  Nanoseconds tool_limit{10'000'000'000};  ///< of each run of qemu-img
+  static constexpr std::size_t kMaxExtents = 1u << 20;
+};
+
+/// Maps a disk as it is now. An error when nothing of it can be mapped: no such file, a file system without a
+/// device, a format for which qemu-img is missing. Blocks while the file system or qemu-img answer.
+Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options = {});
+
+/// "guest_offset bytes major:minor device_offset" per line, as the run directory keeps it.
+std::string image_map_text(const ImageMap& map);
+
+}  // namespace ivtrace::hypervisor
