@@ -46,7 +46,7 @@ Result<std::vector<hypervisor::Guest>> GuestSet::find(const RecordConfig& config
 
 GuestSet::GuestSet(const RecordConfig& config, SessionSettings settings, RunLog& log,
                    Registration& registration)
-    : config_(config), settings_(std::move(settings)), log_(log), registration_(registration) {
+    : config_(config), settings_(std::move(settings)), log_(log), registration_(registration), images_(log) {
   names_.insert(format::kHostMachine);
 }
 
@@ -88,6 +88,7 @@ void GuestSet::journal_facts(const std::string& machine, const hypervisor::Guest
   for (const hypervisor::Disk& disk : guest.disks) {
     log_.put(run::DiskRecord{machine, disk.device, disk.path, disk.format, disk.aio, disk.cache,
                              disk.device_number});
+    images_.add(machine, disk);
   }
   for (const std::string& unknown : guest.unknown) log_.note(machine, unknown);
 }
@@ -160,6 +161,7 @@ void GuestSet::stop() {
   std::vector<std::thread> stops;
   for (const auto& session : sessions()) stops.emplace_back([session] { session->stop(); });
   for (std::thread& thread : stops) thread.join();
+  images_.finish();
   const std::lock_guard lock(mutex_);
   pollers_.clear();
 }

@@ -12,6 +12,7 @@
 
 #include "hypervisor/inventory.h"
 #include "record/guest_session.h"
+#include "record/image_mapper.h"
 
 namespace ivtrace::record {
 
@@ -52,6 +53,7 @@ class GuestSet {
   const SessionSettings settings_;
   RunLog& log_;
   Registration& registration_;
+  ImageMapper images_;
   hypervisor::Watch watch_;
   mutable std::mutex mutex_;  // guards the next five
   std::vector<std::unique_ptr<RingPoller>> pollers_;

@@ -170,6 +170,8 @@ constexpr const char* kTypeName<ThreadsRecord> = "threads";
 template <>
 constexpr const char* kTypeName<DiskRecord> = "disk";
 template <>
+constexpr const char* kTypeName<ExtentsRecord> = "extents";
+template <>
 constexpr const char* kTypeName<GoneRecord> = "gone";
 template <>
 constexpr const char* kTypeName<SegmentRecord> = "segment";

@@ -67,6 +67,16 @@ struct DiskRecord {
   std::uint64_t device_number = 0;  ///< st_dev of the image's file system, or st_rdev of a block device
 };
 
+/// Where a disk's bytes lie on the host's block devices, as it was at one moment. The extents are in a file of
+/// the machine's folder, one per line: "guest_offset bytes major:minor device_offset", in bytes.
+struct ExtentsRecord {
+  std::string machine;
+  std::string device;  ///< as DiskRecord
+  HostTsc tsc;
+  std::string file;               ///< "" when nothing could be mapped
+  std::vector<std::string> gaps;  ///< what is not mapped and why
+};
+
 /// A vCPU, disk or guest that is no longer there.
 struct GoneRecord {
   std::string machine;
@@ -151,7 +161,7 @@ struct EndRecord {
 };
 
 using Record =
-    std::variant<MachineRecord, VcpuRecord, ThreadsRecord, DiskRecord, GoneRecord, SegmentRecord, MarkRecord,
+    std::variant<MachineRecord, VcpuRecord, ThreadsRecord, DiskRecord, ExtentsRecord, GoneRecord, SegmentRecord, MarkRecord,
                  AnchorRecord, EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
 
 /// Bounds of what is decoded; the encoder cuts texts at 64 KiB and lists at 65,536 elements.

@@ -74,6 +74,11 @@ void describe(A& a, R& r) {
   a("cache", r.cache), a("device_number", r.device_number);
 }
 
+template <class A, Is<ExtentsRecord> R>
+void describe(A& a, R& r) {
+  a("machine", r.machine), a("device", r.device), a("tsc", r.tsc), a("file", r.file), a("gaps", r.gaps);
+}
+
 template <class A, Is<GoneRecord> R>
 void describe(A& a, R& r) {
   a("machine", r.machine), a("what", r.what), a("tsc", r.tsc), a("detail", r.detail);

@@ -184,6 +184,9 @@ class RunLoader {
       put_last(draft->disks, m->disks, key, r);
     }
   }
+  void take(ExtentsRecord& r, std::uint64_t at) {
+    if (Machine* m = machine(r.machine, at).first) m->extents.push_back(std::move(r));
+  }
   void take(GoneRecord& r, std::uint64_t at) {
     if (Machine* m = machine(r.machine, at).first) m->gone.push_back(std::move(r));
   }

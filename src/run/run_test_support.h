@@ -58,6 +58,7 @@ inline std::vector<Record> sample_records() {
           VcpuRecord{"vm1", 0, 4712, -1},
           ThreadsRecord{"vm1", HostTsc{4}, {4711, 4712}},
           DiskRecord{"vm1", "d0", "/images/a b.img", "raw", "native", "none", 0xfe00},
+          ExtentsRecord{"vm1", "d0", HostTsc{8}, "extents.0", {"why"}},
           GoneRecord{"vm1", "guest", HostTsc{3}, "killed"},
           SegmentRecord{"vm1", "", 1, 4096, format::PageLayout::kPacked, 4096, ~0ull},
           MarkRecord{HostTsc{10}, {{"vm1", "", 1, 8192}, {"host", "sys", 0, 4096}}},
