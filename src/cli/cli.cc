@@ -103,6 +103,7 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
   add_record_command(app, invocation);
   add_info_command(app, invocation);
   add_report_command(app, invocation);
+  add_io_command(app, invocation);
   add_vcpus_command(app, invocation);
   add_exits_command(app, invocation);
   add_doctor_command(app, invocation);

@@ -24,6 +24,14 @@ std::optional<CpuId> guest_cpu(const run::Machine& machine, const run::VcpuRecor
 
 }  // namespace
 
+std::size_t host_machine(const run::RunReader& run) {
+  const auto& machines = run.machines();
+  const auto host = std::find_if(machines.begin(), machines.end(), [](const run::Machine& machine) {
+    return machine.info.name == format::kHostMachine;
+  });
+  return host == machines.end() ? 0 : static_cast<std::size_t>(host - machines.begin());
+}
+
 std::vector<Vcpu> run_vcpus(const run::RunReader& run) {
   std::vector<Vcpu> vcpus;
   for (std::size_t i = 0; i < run.machines().size(); ++i) {
@@ -43,13 +51,9 @@ std::vector<Vcpu> kvm_vcpus(const run::RunReader& run) {
   return vcpus;
 }
 
-VcpuEvents::VcpuEvents(const run::RunReader& run, const merge::RunEvents& events) : vcpus_(kvm_vcpus(run)) {
-  const auto& machines = run.machines();
-  const auto host = std::find_if(machines.begin(), machines.end(), [](const run::Machine& machine) {
-    return machine.info.name == format::kHostMachine;
-  });
-  if (host == machines.end()) return;
-  host_ = static_cast<std::size_t>(host - machines.begin());
+VcpuEvents::VcpuEvents(const run::RunReader& run, const merge::RunEvents& events)
+    : vcpus_(kvm_vcpus(run)), host_(host_machine(run)) {
+  if (run.machines().empty()) return;
   if (const decode::FormatTable* formats = events.formats(host_); formats != nullptr) {
     entry_ = formats->find("kvm", "kvm_entry");
     exit_ = formats->find("kvm", "kvm_exit");

@@ -26,6 +26,8 @@ struct Vcpu {
   std::optional<CpuId> cpu;  ///< the guest's own number; empty when nobody told
 };
 
+/// The host's index in RunReader::machines(); 0 when the run has none.
+std::size_t host_machine(const run::RunReader& run);
 /// The vCPUs of all guests, by machine and index.
 std::vector<Vcpu> run_vcpus(const run::RunReader& run);
 /// Those of guests that run under KVM.

@@ -1,0 +1,92 @@
+#include "model/block_events.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ivtrace::model {
+
+const char* to_string(IoDirection direction) {
+  switch (direction) {
+    case IoDirection::kRead:
+      return "read";
+    case IoDirection::kWrite:
+      return "write";
+    case IoDirection::kFlush:
+      return "flush";
+    case IoDirection::kDiscard:
+      return "discard";
+    case IoDirection::kOther:
+      return "other";
+  }
+  return "?";
+}
+
+IoDirection direction_of(std::string_view rwbs) {
+  // A leading F asks for a flush before: "FW" is a write, a lone "F" or "FF" a flush.
+  std::size_t at = 0;
+  while (at < rwbs.size() && rwbs[at] == 'F') ++at;
+  if (at == rwbs.size()) return at == 0 ? IoDirection::kOther : IoDirection::kFlush;
+  switch (rwbs[at]) {
+    case 'R':
+      return IoDirection::kRead;
+    case 'W':
+      return IoDirection::kWrite;
+    case 'D':
+      return IoDirection::kDiscard;
+    default:
+      return at > 0 ? IoDirection::kFlush : IoDirection::kOther;
+  }
+}
+
+BlockEvents::BlockEvents(const decode::FormatTable* formats) {
+  if (formats == nullptr) return;
+  const struct {
+    const char* name;
+    Step step;
+  } kEvents[] = {{"block_rq_issue", Step::kIssue},  {"block_rq_complete", Step::kComplete},
+                 {"block_bio_queue", Step::kQueue}, {"block_rq_insert", Step::kInsert},
+                 {"block_bio_remap", Step::kRemap}, {"block_rq_requeue", Step::kRequeue}};
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    const decode::EventFormat* format = formats->find("block", kEvents[i].name);
+    if (format == nullptr) continue;
+    Known& known = known_[i];
+    known.id = format->id;
+    known.step = kEvents[i].step;
+    known.device = format->find("dev");
+    known.sector = format->find("sector");
+    known.count = format->find("nr_sector");
+    known.rwbs = format->find("rwbs");
+    known.comm = format->find("comm");
+    known.old_device = format->find("old_dev");
+    known.old_sector = format->find("old_sector");
+    known.usable =
+        known.device != nullptr && known.sector != nullptr && known.count != nullptr &&
+        known.rwbs != nullptr &&
+        (known.step != Step::kRemap || (known.old_device != nullptr && known.old_sector != nullptr));
+  }
+}
+
+bool BlockEvents::recorded() const { return known_[0].usable && known_[1].usable; }
+
+BlockEvents::Seen BlockEvents::read(const Known& known, decode::RecordBytes record) {
+  const auto number = [&](const decode::Field* field) {
+    return decode::read_unsigned(record, *field).value_or(0);
+  };
+  Seen seen;
+  seen.step = known.step;
+  seen.range = {static_cast<std::uint32_t>(number(known.device)), number(known.sector),
+                static_cast<std::uint32_t>(number(known.count))};
+  seen.direction = direction_of(decode::read_string(record, *known.rwbs).value_or(""));
+  seen.task.tid = decode::event_pid(record);
+  if (known.comm != nullptr) {
+    const std::string_view comm = decode::read_string(record, *known.comm).value_or("");
+    std::memcpy(seen.task.comm.data(), comm.data(), std::min(comm.size(), seen.task.comm.size()));
+  }
+  if (known.step == Step::kRemap) {
+    seen.from = {static_cast<std::uint32_t>(number(known.old_device)), number(known.old_sector),
+                 seen.range.count};
+  }
+  return seen;
+}
+
+}  // namespace ivtrace::model

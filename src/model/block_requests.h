@@ -1,0 +1,69 @@
+// A machine's block requests, from the moment somebody wants them to their completion.
+//
+//   block_bio_queue ─▶ block_rq_insert ─▶ block_rq_issue ─▶ block_rq_complete
+//      queued          (schedulers only)     issued             completed
+//
+// A request is known by its device and first sector, as no other one at the same place can be with the driver
+// at the same time, but for flushes, which have no place and are taken in their order. Several bios may be
+// merged into one request: it is queued when the first of them was.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/units.h"
+#include "model/block_events.h"
+
+namespace ivtrace::model {
+
+/// One request of one machine.
+struct BlockRequest {
+  std::uint64_t number = 0;  ///< of this machine, from 1
+  SectorRange range;
+  IoDirection direction = IoDirection::kOther;
+  Task task;  ///< that wanted it: who queued the first bio, else who issued it
+  std::optional<HostTsc> queued;
+  HostTsc issued;
+  std::optional<HostTsc> completed;
+};
+
+/// Follows requests. Memory depends on what is open, bounded by kMaxOpen. One thread.
+class BlockRequests {
+ public:
+  /// What an event did. `issued` stays valid until the request is completed; `completed` until the next
+  /// look().
+  struct Change {
+    BlockRequest* issued = nullptr;
+    const BlockRequest* completed = nullptr;
+  };
+  Change look(const BlockEvents::Seen& seen, HostTsc at);
+  /// Events were lost: nothing that is open is believed any more. What was open, as it was.
+  std::vector<BlockRequest> forget();
+
+  /// Requests with the driver now, by (device, first sector).
+  using Open = std::multimap<std::pair<std::uint32_t, std::uint64_t>, BlockRequest>;
+  const Open& open() const { return open_; }
+  Open& open() { return open_; }
+
+  static constexpr std::size_t kMaxOpen = 65536;
+
+ private:
+  struct Wanted {
+    SectorRange range;
+    HostTsc at;
+    Task task;
+  };
+  void want(const BlockEvents::Seen& seen, HostTsc at);
+  BlockRequest& issue(const BlockEvents::Seen& seen, HostTsc at);
+  bool complete(const BlockEvents::Seen& seen, HostTsc at);
+
+  std::multimap<std::uint64_t, Wanted> wanted_;  ///< bios that no request has yet, by first sector
+  Open open_;
+  BlockRequest completed_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace ivtrace::model

@@ -1,0 +1,109 @@
+#include "model/disk_map.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+#include "format/run_layout.h"
+
+namespace ivtrace::model {
+namespace {
+
+/// "guest_offset bytes major:minor device_offset"
+struct Line {
+  std::uint64_t guest_offset = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t device = 0;
+  std::uint64_t device_offset = 0;
+};
+
+std::optional<Line> parse_line(std::string_view text) {
+  const auto words = split(text, ' ');
+  if (words.size() != 4) return std::nullopt;
+  const auto numbers = split(words[2], ':');
+  if (numbers.size() != 2) return std::nullopt;
+  const auto guest_offset = parse_u64(words[0]);
+  const auto bytes = parse_u64(words[1]);
+  const auto major = parse_u64(numbers[0]);
+  const auto minor = parse_u64(numbers[1]);
+  const auto device_offset = parse_u64(words[3]);
+  if (!guest_offset || !bytes || !major || !minor || !device_offset) return std::nullopt;
+  constexpr std::uint64_t kMost = 1ull << 62;  // sums of two stay in range
+  if (*major > 0xfff || *minor > 0xfffff || *guest_offset > kMost || *bytes > kMost || *device_offset > kMost)
+    return std::nullopt;
+  return Line{*guest_offset, *bytes, static_cast<std::uint32_t>(*major << 20 | *minor), *device_offset};
+}
+
+}  // namespace
+
+DiskMap::DiskMap(const run::RunReader& run) {
+  for (std::size_t m = 0; m < run.machines().size(); ++m) {
+    const run::Machine& machine = run.machines()[m];
+    for (const run::ExtentsRecord& record : machine.extents) {
+      const auto disk =
+          std::find_if(machine.disks.begin(), machine.disks.end(),
+                       [&](const run::DiskRecord& known) { return known.device == record.device; });
+      if (disk == machine.disks.end() || record.file.empty()) continue;
+      read_file(run, {m, static_cast<std::size_t>(disk - machine.disks.begin())}, record);
+    }
+  }
+  for (auto& [number, device] : devices_) {
+    std::sort(device.extents.begin(), device.extents.end(), [](const Extent& a, const Extent& b) {
+      return std::pair(a.first, a.disk) < std::pair(b.first, b.disk);
+    });
+    // What both maps say is said once.
+    const auto same = [](const Extent& a, const Extent& b) {
+      return a.first == b.first && a.count == b.count && a.guest_first == b.guest_first && a.disk == b.disk;
+    };
+    device.extents.erase(std::unique(device.extents.begin(), device.extents.end(), same),
+                         device.extents.end());
+    std::uint64_t end = 0;
+    for (const Extent& extent : device.extents) {
+      end = std::max(end, extent.first + extent.count);
+      device.ends.push_back(end);
+    }
+  }
+}
+
+void DiskMap::read_file(const run::RunReader& run, const GuestDisk& disk, const run::ExtentsRecord& record) {
+  if (!format::valid_machine_name(record.file)) {
+    problems_.push_back(record.machine + ": extents in a file of an impossible name");
+    return;
+  }
+  const auto text = run.read_text(record.machine, record.file);
+  if (!text) {
+    problems_.push_back(text.error().message);
+    return;
+  }
+  bool damaged = false;
+  for (const std::string_view line : split(*text, '\n')) {
+    if (line.empty()) continue;
+    const auto read = parse_line(line);
+    damaged = damaged || !read;
+    if (!read) continue;
+    devices_[read->device].extents.push_back({read->device_offset / kSectorBytes, read->bytes / kSectorBytes,
+                                              read->guest_offset / kSectorBytes, disk});
+    bytes_[disk] += read->bytes;
+  }
+  if (damaged) problems_.push_back(record.machine + "/" + record.file + " has lines that are no extents");
+}
+
+void DiskMap::find(const SectorRange& host, std::vector<DiskPart>& parts) const {
+  const auto found = devices_.find(host.device);
+  if (found == devices_.end()) return;
+  const Device& device = found->second;
+  // The first extent that may reach into the range: none before it has an end behind host.first.
+  const auto reach = std::upper_bound(device.ends.begin(), device.ends.end(), host.first);
+  for (auto i = static_cast<std::size_t>(reach - device.ends.begin());
+       i < device.extents.size() && device.extents[i].first < host.end(); ++i) {
+    const Extent& extent = device.extents[i];
+    const std::uint64_t from = std::max(extent.first, host.first);
+    const std::uint64_t until = std::min(extent.first + extent.count, host.end());
+    if (from >= until) continue;
+    parts.push_back(
+        {extent.disk,
+         {0, extent.guest_first + (from - extent.first), static_cast<std::uint32_t>(until - from)}});
+  }
+}
+
+}  // namespace ivtrace::model

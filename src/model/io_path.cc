@@ -1,0 +1,241 @@
+#include "model/io_path.h"
+
+#include <algorithm>
+
+#include "model/vcpu_events.h"
+
+namespace ivtrace::model {
+namespace {
+
+constexpr std::size_t kMaxCalls = 65536;
+
+std::uint16_t id_of(const decode::FormatTable* formats, const char* system, const char* name) {
+  const decode::EventFormat* format = formats != nullptr ? formats->find(system, name) : nullptr;
+  return format != nullptr ? format->id : 0;
+}
+
+/// Which ids are system calls' beginnings (1) and ends (2).
+std::vector<char> syscall_ids(const decode::FormatTable* formats) {
+  std::vector<char> ids;
+  if (formats == nullptr) return ids;
+  for (const decode::EventFormat* format : formats->all()) {
+    if (format->system != "syscalls" && format->system != "raw_syscalls") continue;
+    if (ids.size() <= format->id) ids.resize(format->id + 1u, 0);
+    ids[format->id] = format->name.starts_with("sys_enter") ? 1 : 2;
+  }
+  return ids;
+}
+
+}  // namespace
+
+IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events,
+               std::function<void(const IoRequest&)> sink)
+    : run_(run),
+      sink_(std::move(sink)),
+      host_(host_machine(run)),
+      disks_(run),
+      owners_(run, events.formats(host_)),
+      host_events_(events.formats(host_)),
+      syscall_(syscall_ids(events.formats(host_))) {
+  for (std::size_t i = 0; i < run.machines().size(); ++i) {
+    const decode::FormatTable* formats = events.formats(i);
+    GuestState guest{BlockEvents(formats), {}, {}, {}, {}, 0, 0};
+    guest.irq_entry = id_of(formats, "irq", "irq_handler_entry");
+    guest.irq_exit = id_of(formats, "irq", "irq_handler_exit");
+    guests_.push_back(std::move(guest));
+  }
+}
+
+bool IoPath::recorded() const {
+  return host_events_.recorded() && std::any_of(guests_.begin(), guests_.end(), [&](const GuestState& guest) {
+           return &guest != &guests_[host_] && guest.events.recorded();
+         });
+}
+
+std::uint64_t IoPath::unfinished() const {
+  std::uint64_t count = unfinished_;
+  for (const GuestState& guest : guests_) count += guest.requests.open().size();
+  return count;
+}
+
+void IoPath::look(const merge::MergedEvent& event) {
+  if (event.loss != nullptr) {
+    lose(event.stream->machine);
+  } else if (event.stream->machine == host_) {
+    look_at_host(event);
+  } else {
+    look_at_guest(event);
+  }
+}
+
+void IoPath::lose(std::size_t machine) {
+  if (machine != host_) {
+    unfinished_ += guests_[machine].requests.forget().size();
+    guests_[machine].services.clear();
+    guests_[machine].interrupts.clear();
+    return;
+  }
+  host_requests_.forget();
+  host_open_.clear();
+  loads_.clear();
+  calls_.clear();
+  for (GuestState& guest : guests_) {
+    for (const auto& [key, request] : guest.requests.open()) guest.services[request.number].lost = true;
+  }
+}
+
+void IoPath::look_at_guest(const merge::MergedEvent& event) {
+  GuestState& guest = guests_[event.stream->machine];
+  if (event.id == guest.irq_entry && event.id != 0) {
+    guest.interrupts[event.stream->cpu.value] = event.time;
+  } else if (event.id == guest.irq_exit && event.id != 0) {
+    guest.interrupts.erase(event.stream->cpu.value);
+  } else if (const auto seen = guest.events.look(event.id, event.record);
+             seen.step != BlockEvents::Step::kOther) {
+    const auto change = guest.requests.look(seen, event.time);
+    if (change.completed != nullptr)
+      guest_completed(event.stream->machine, *change.completed, event.stream->cpu);
+  }
+}
+
+void IoPath::look_at_host(const merge::MergedEvent& event) {
+  owners_.look(event.id, event.record);
+  look_at_syscalls(event);
+  const auto seen = host_events_.look(event.id, event.record);
+  if (seen.step == BlockEvents::Step::kOther) return;
+  const auto change = host_requests_.look(seen, event.time);
+  if (change.issued != nullptr) host_issued(*change.issued);
+  if (change.completed != nullptr) host_completed(*change.completed);
+}
+
+void IoPath::look_at_syscalls(const merge::MergedEvent& event) {
+  if (event.id >= syscall_.size() || syscall_[event.id] == 0) return;
+  if (syscall_[event.id] == 2) {
+    calls_.erase(decode::event_pid(event.record));
+  } else if (calls_.size() < kMaxCalls) {
+    calls_[decode::event_pid(event.record)] = event.time;
+  }
+}
+
+IoOwner IoPath::owner_of(const BlockRequest& request, const std::vector<DiskPart>& parts) const {
+  // Writeback is done by the kernel's workers: the place tells whose bytes they are.
+  if (!parts.empty()) return {static_cast<std::int32_t>(parts.front().disk.machine), ""};
+  if (const auto machine = owners_.owner(request.task)) return {static_cast<std::int32_t>(*machine), ""};
+  return {static_cast<std::int32_t>(host_), std::string(request.task.name())};
+}
+
+void IoPath::host_issued(const BlockRequest& request) {
+  parts_.clear();
+  disks_.find(request.range, parts_);
+  HostOpen open;
+  open.bytes = request.range.count * kSectorBytes;
+  for (const DiskPart& part : parts_) serve(part, request, open);
+  open.owner = owner_of(request, parts_);
+  loads_[request.range.device].begin(open.owner, open.bytes, request.issued);
+  host_open_.insert_or_assign(request.number, std::move(open));
+}
+
+void IoPath::serve(const DiskPart& part, const BlockRequest& host, HostOpen& open) {
+  GuestState& guest = guests_[part.disk.machine];
+  const HostTsc queued = host.queued.value_or(host.issued);
+  for (auto& [key, request] : guest.requests.open()) {
+    SectorRange wanted = part.range;
+    wanted.device = request.range.device;
+    if (!request.range.overlaps(wanted) || request.direction != host.direction || request.issued > queued)
+      continue;
+    if (!believes(guest, request.range.device, part.disk.disk)) continue;
+    Service& service = guest.services[request.number];
+    if (service.requests == 0) {
+      service.queued = queued;
+      service.issued = host.issued;
+      service.device = host.range.device;
+      service.thread = host.task.tid;
+      const auto call = calls_.find(host.task.tid);
+      if (call != calls_.end() && call->second >= request.issued && call->second <= queued)
+        service.submitted = call->second;
+      service.load_before = loads_[host.range.device].now(host.issued);
+    }
+    service.queued = std::min(service.queued, queued);
+    service.disk = part.disk.disk;
+    service.bytes += wanted.count * kSectorBytes;
+    const Served served{part.disk.machine, request.number};
+    if (std::find(open.serves.begin(), open.serves.end(), served) != open.serves.end()) continue;
+    ++service.requests;
+    open.serves.push_back(served);
+  }
+}
+
+bool IoPath::believes(GuestState& guest, std::uint32_t device, std::size_t disk) {
+  auto& votes = guest.votes[device];
+  const std::uint64_t mine = ++votes[disk];
+  return std::all_of(votes.begin(), votes.end(), [&](const auto& vote) { return vote.second <= mine; });
+}
+
+void IoPath::host_completed(const BlockRequest& request) {
+  const auto found = host_open_.find(request.number);
+  if (found == host_open_.end()) return;
+  const HostTsc at = *request.completed;
+  DeviceLoad& load = loads_[request.range.device];
+  load.end(found->second.owner, found->second.bytes, at);
+  for (const Served& served : found->second.serves) {
+    auto& services = guests_[served.machine].services;
+    const auto service = services.find(served.request);
+    if (service == services.end()) continue;  // the guest did not wait for it
+    ++service->second.completed;
+    service->second.last_completed = at;
+    if (service->second.completed == service->second.requests) service->second.load_after = load.now(at);
+  }
+  host_open_.erase(found);
+}
+
+std::optional<std::size_t> IoPath::disk_of(const GuestState& guest, std::uint32_t device) const {
+  const auto votes = guest.votes.find(device);
+  if (votes == guest.votes.end()) return std::nullopt;
+  return std::max_element(votes->second.begin(), votes->second.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
+}
+
+IoTie IoPath::tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const {
+  if (service != nullptr && service->lost) return IoTie::kLost;
+  if (service != nullptr && service->requests > 0 && service->completed == service->requests)
+    return IoTie::kAddress;
+  const std::vector<run::DiskRecord>& disks = run_.machines()[machine].disks;
+  const auto disk = disk_of(guests_[machine], request.range.device);
+  const auto cached = [](const run::DiskRecord& known) {
+    return known.cache == "writeback" || known.cache == "writethrough" || known.cache == "unsafe";
+  };
+  const bool through_cache =
+      disk ? cached(disks[*disk]) : !disks.empty() && std::all_of(disks.begin(), disks.end(), cached);
+  return through_cache ? IoTie::kNoHostIo : IoTie::kUntied;
+}
+
+void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu) {
+  GuestState& guest = guests_[machine];
+  const auto found = guest.services.find(request.number);
+  const Service* service = found == guest.services.end() ? nullptr : &found->second;
+  IoRequest result;
+  result.machine = machine;
+  result.guest = request;
+  result.tie = tie_of(machine, request, service);
+  if (const auto handler = guest.interrupts.find(cpu.value); handler != guest.interrupts.end())
+    result.interrupt = handler->second;
+  if (result.tie == IoTie::kAddress) {
+    result.disk = service->disk;
+    result.host_requests = service->requests;
+    result.host_bytes = service->bytes;
+    result.host_device = service->device;
+    result.host_thread = service->thread;
+    result.submitted = service->submitted;
+    result.host_queued = service->queued;
+    result.host_issued = service->issued;
+    result.host_completed = service->last_completed;
+    result.load = DeviceLoad::between(service->load_before, service->load_after);
+  } else {
+    result.disk = disk_of(guest, request.range.device);
+  }
+  sink_(result);
+  if (found != guest.services.end()) guest.services.erase(found);
+}
+
+}  // namespace ivtrace::model

@@ -1,0 +1,116 @@
+// Guests' disk requests followed to the host's device and back.
+//
+// A tie is by address: the place of a host request belongs, by the image's extents, to certain sectors of a
+// guest's disk; if a request of that guest for these sectors and in that direction is open at that moment,
+// the one serves the other. It needs no knowledge of QEMU, holds for every way in which QEMU does its I/O,
+// and for requests that were split or merged on the way: all that overlap are tied. The host's request must
+// lie within the guest's in time.
+//
+// Which of a guest's block devices is which of its disks nobody tells; it is learned: a device is the disk
+// for which most ties were possible so far. A chance match of address, direction and time is rare, so the
+// first few decide.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "merge/run_events.h"
+#include "model/block_events.h"
+#include "model/block_requests.h"
+#include "model/device_load.h"
+#include "model/disk_map.h"
+#include "model/io_request.h"
+#include "model/thread_owners.h"
+#include "run/run_reader.h"
+
+namespace ivtrace::model {
+
+/// Makes IoRequests of a run's merged events. Memory depends on what is open. One thread. Borrows run and
+/// events.
+class IoPath {
+ public:
+  /// `sink` is called for each guest request when it completes.
+  IoPath(const run::RunReader& run, const merge::RunEvents& events,
+         std::function<void(const IoRequest&)> sink);
+
+  void look(const merge::MergedEvent& event);
+
+  /// Are block requests of the host recorded, and of a guest?
+  bool recorded() const;
+  /// Guest requests whose completion was not seen, by now: still open, or events were lost.
+  std::uint64_t unfinished() const;
+  const DiskMap& disks() const { return disks_; }
+
+ private:
+  /// What is known of an open guest request's service.
+  struct Service {
+    std::uint32_t requests = 0;
+    std::uint32_t completed = 0;
+    std::uint64_t bytes = 0;
+    std::uint32_t device = 0;
+    std::int32_t thread = 0;
+    std::optional<std::size_t> disk;
+    std::optional<HostTsc> submitted;
+    HostTsc queued;
+    HostTsc issued;
+    HostTsc last_completed;
+    DeviceLoad::Snapshot load_before;
+    DeviceLoad::Snapshot load_after;
+    bool lost = false;
+  };
+  struct GuestState {
+    BlockEvents events;
+    BlockRequests requests;
+    std::unordered_map<std::uint64_t, Service> services;                  ///< by the request's number
+    std::map<std::uint32_t, std::map<std::size_t, std::uint64_t>> votes;  ///< device → disk → ties
+    std::map<std::uint32_t, HostTsc> interrupts;  ///< by CPU: it is in a handler since
+    std::uint16_t irq_entry = 0;
+    std::uint16_t irq_exit = 0;
+  };
+  /// A guest's request that a host request serves.
+  struct Served {
+    std::size_t machine = 0;
+    std::uint64_t request = 0;
+
+    friend bool operator==(const Served&, const Served&) = default;
+  };
+  /// A host request with the driver.
+  struct HostOpen {
+    IoOwner owner;
+    std::uint64_t bytes = 0;
+    std::vector<Served> serves;
+  };
+
+  void look_at_guest(const merge::MergedEvent& event);
+  void look_at_host(const merge::MergedEvent& event);
+  void look_at_syscalls(const merge::MergedEvent& event);
+  void lose(std::size_t machine);
+  void host_issued(const BlockRequest& request);
+  void host_completed(const BlockRequest& request);
+  void guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu);
+  void serve(const DiskPart& part, const BlockRequest& host, HostOpen& open);
+  bool believes(GuestState& guest, std::uint32_t device, std::size_t disk);
+  IoOwner owner_of(const BlockRequest& request, const std::vector<DiskPart>& parts) const;
+  std::optional<std::size_t> disk_of(const GuestState& guest, std::uint32_t device) const;
+  IoTie tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const;
+
+  const run::RunReader& run_;
+  std::function<void(const IoRequest&)> sink_;
+  std::size_t host_ = 0;
+  DiskMap disks_;
+  ThreadOwners owners_;
+  BlockEvents host_events_;
+  BlockRequests host_requests_;
+  std::vector<GuestState> guests_;                         ///< by machine; the host's is not used
+  std::unordered_map<std::uint64_t, HostOpen> host_open_;  ///< by the request's number
+  std::map<std::uint32_t, DeviceLoad> loads_;              ///< by host device
+  std::vector<char> syscall_;                              ///< by event id: 1 enter, 2 exit
+  std::unordered_map<std::int32_t, HostTsc> calls_;        ///< threads in a system call, and since when
+  std::vector<DiskPart> parts_;                            ///< of the host request at hand
+  std::uint64_t unfinished_ = 0;
+};
+
+}  // namespace ivtrace::model

@@ -1,0 +1,72 @@
+// A guest's disk request and what became of it on the host.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/units.h"
+#include "model/block_requests.h"
+#include "model/device_load.h"
+
+namespace ivtrace::model {
+
+/// The stretches of a request's life, each named by its two boundary events. Where the event between two
+/// neighbours was not recorded they are one, with a name of its own.
+enum class IoPhaseKind : std::uint8_t {
+  kGuestQueue,       ///< guest block_bio_queue → guest block_rq_issue
+  kToQemu,           ///< guest block_rq_issue → QEMU's system call
+  kQemuToHost,       ///< QEMU's system call → host block_bio_queue
+  kToHost,           ///< guest block_rq_issue → host block_bio_queue: the system call is not known
+  kHostQueue,        ///< host block_bio_queue → host block_rq_issue
+  kDevice,           ///< host block_rq_issue → host block_rq_complete
+  kToGuest,          ///< host block_rq_complete → the guest's interrupt
+  kGuestCompletion,  ///< the guest's interrupt → guest block_rq_complete
+  kReturn,           ///< host block_rq_complete → guest block_rq_complete: the interrupt is not known
+  kUnattributed,     ///< guest block_rq_issue → guest block_rq_complete: no host request is tied to it
+};
+inline constexpr std::size_t kIoPhases = 10;
+const char* to_string(IoPhaseKind kind);
+
+/// How a guest's request is tied to the host's.
+enum class IoTie : std::uint8_t {
+  kAddress,   ///< by the place of its bytes on the host's device, direction and nesting in time
+  kNoHostIo,  ///< none was needed, as far as can be told: the image is in the host's page cache
+  kLost,      ///< host events were lost while it was open
+  kUntied,    ///< nothing was found
+};
+const char* to_string(IoTie tie);
+
+struct IoPhase {
+  IoPhaseKind kind = IoPhaseKind::kUnattributed;
+  HostTsc from;
+  HostTsc until;
+};
+
+/// Times are the host's, also of what happened in the guest.
+struct IoRequest {
+  std::size_t machine = 0;           ///< the guest, index in RunReader::machines()
+  std::optional<std::size_t> disk;   ///< index in Machine::disks, once a tie told it
+  BlockRequest guest;                ///< completed
+  std::optional<HostTsc> interrupt;  ///< of the guest, in whose handler it was completed
+  IoTie tie = IoTie::kUntied;
+
+  // With kAddress only. Of several host requests: the first queued and issued, the last completed.
+  std::uint32_t host_requests = 0;
+  std::uint64_t host_bytes = 0;
+  std::uint32_t host_device = 0;
+  std::int32_t host_thread = 0;      ///< that queued it on the host
+  std::optional<HostTsc> submitted;  ///< QEMU's system call
+  HostTsc host_queued;
+  HostTsc host_issued;
+  HostTsc host_completed;
+  DeviceLoad::Snapshot load;  ///< of the device from host_queued to host_completed, by owner, this guest too
+
+  HostTsc begin() const { return guest.queued.value_or(guest.issued); }
+  HostTsc end() const { return guest.completed.value_or(guest.issued); }
+  /// Without gaps from begin() to end(); empty phases are left out.
+  std::vector<IoPhase> phases() const;
+};
+
+}  // namespace ivtrace::model

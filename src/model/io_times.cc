@@ -1,0 +1,94 @@
+#include "model/io_times.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "model/io_path.h"
+
+namespace ivtrace::model {
+namespace {
+
+/// The n slowest of all that are offered, in bounded memory.
+class Slowest {
+ public:
+  explicit Slowest(std::size_t wanted) : wanted_(wanted) {}
+  void offer(const IoRequest& request) {
+    if (wanted_ == 0 || (kept_.size() == wanted_ && took(request) <= took(kept_.front()))) return;
+    if (kept_.size() == wanted_) {
+      std::pop_heap(kept_.begin(), kept_.end(), slower);
+      kept_.pop_back();
+    }
+    kept_.push_back(request);
+    std::push_heap(kept_.begin(), kept_.end(), slower);
+  }
+  std::vector<IoRequest> take() {
+    std::sort_heap(kept_.begin(), kept_.end(), slower);
+    return std::move(kept_);
+  }
+
+ private:
+  static std::uint64_t took(const IoRequest& request) { return request.end().value - request.begin().value; }
+  static bool slower(const IoRequest& a, const IoRequest& b) { return took(a) > took(b); }
+
+  std::size_t wanted_;
+  std::vector<IoRequest> kept_;  // a heap with the quickest first
+};
+
+void add(IoGroup& group, const IoRequest& request) {
+  const std::uint64_t took = request.end().value - request.begin().value;
+  group.bytes += request.guest.range.count * kSectorBytes;
+  ++group.ties[static_cast<std::size_t>(request.tie)];
+  group.total += took;
+  if (took >= group.times.max()) group.longest_at = request.begin();
+  group.times.add(took);
+  for (const IoPhase& phase : request.phases()) {
+    IoPhaseTimes& times = group.phases[static_cast<std::size_t>(phase.kind)];
+    const std::uint64_t ticks = phase.until.value - phase.from.value;
+    times.total += ticks;
+    if (ticks >= times.times.max()) times.longest_at = phase.from;
+    times.times.add(ticks);
+  }
+  for (const auto& [owner, load] : request.load) {
+    group.load[owner].request_ticks += load.request_ticks;
+    group.load[owner].byte_ticks += load.byte_ticks;
+  }
+}
+
+}  // namespace
+
+Result<IoTimes> measure_io(const run::RunReader& run, const IoTimesOptions& options) {
+  // From the run's start on: a request that completes within the range may have begun before it.
+  merge::Filter filter;
+  filter.range.until = options.range.until;
+  IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
+  std::map<std::tuple<std::size_t, std::uint32_t, IoDirection>, IoGroup> groups;
+  Slowest slowest(options.slowest);
+  IoPath path(run, events, [&](const IoRequest& request) {
+    const std::string& name = run.machines()[request.machine].info.name;
+    const bool wanted =
+        options.machines.empty() ||
+        std::find(options.machines.begin(), options.machines.end(), name) != options.machines.end();
+    if (!wanted || request.end() < options.range.from) return;
+    IoGroup& group = groups[{request.machine, request.guest.range.device, request.guest.direction}];
+    group.machine = request.machine;
+    group.device = request.guest.range.device;
+    group.direction = request.guest.direction;
+    if (request.disk) group.disk = request.disk;
+    add(group, request);
+    slowest.offer(request);
+  });
+  if (!path.recorded()) {
+    return Error(ErrorCode::kNotFound, "the run does not have block requests of both a guest and the host",
+                 "record with --profile io or all, and the agent running in the guest");
+  }
+  merge::MergedEvent event;
+  while (events.next(event)) path.look(event);
+  IoTimes times;
+  for (auto& [key, group] : groups) times.groups.push_back(std::move(group));
+  times.slowest = slowest.take();
+  times.unfinished = path.unfinished();
+  times.problems = path.disks().problems();
+  return times;
+}
+
+}  // namespace ivtrace::model
