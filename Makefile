@@ -3,7 +3,7 @@ BUILD ?= build
 NINJA ?= ninja
 CMAKE_FLAGS = -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 
-.PHONY: help setup build install demo test unit bench fuzz tsan layers format clean
+.PHONY: help setup build install package demo test unit bench fuzz tsan layers format clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -17,8 +17,11 @@ build: setup ## build/bin/ivtrace and build/bin/ivtrace-agent (static)
 	@mv $(BUILD).cmake.log $(BUILD)/cmake.log
 	@$(NINJA) -C $(BUILD)
 
-install: build ## install both programs, stripped (PREFIX=/usr/local, DESTDIR=)
+install: build ## install both programs, stripped, with man pages, completion and the agent's unit (PREFIX=/usr/local, DESTDIR=)
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip $(if $(PREFIX),--prefix $(PREFIX))
+
+package: build ## build/packages/*.deb: ivtrace for the host, ivtrace-agent for the guest
+	@$(NINJA) -C $(BUILD) packages
 
 demo: build ## boot two guests, record them and the host, show one request on both sides
 	@lab/demo $(BUILD)

@@ -4,7 +4,8 @@
 # over a virtio-serial port. With ivlab.shell on the kernel command line there is
 # a shell on the console too, and the guest ends when it does. With ivlab.root=DEVICE
 # commands, files and the shell are those of the Debian system on that disk, with
-# the environment that its /etc/ivlab.env tells.
+# the environment that its /etc/ivlab.env tells. With ivlab.system=DEVICE that system
+# boots, with its own init, which starts this file anew to serve the commands (system.py).
 #
 # The channel: the host sends "VERB SEQ SIZE ARG" lines, each followed by SIZE
 # bytes padded to whole 4096-byte blocks (so that dd can read them without
@@ -12,25 +13,34 @@
 # Verbs: run (payload is a script), put (payload becomes file ARG), get (answers
 # file ARG), signal (sends signal ARG to the process group of run SEQ's job).
 
-/bin/busybox mount -t devtmpfs dev /dev
-export PATH=/bin HOME=/root TERM=linux
-exec </dev/console >/dev/console 2>&1
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t securityfs security /sys/kernel/security
 jobs=/run/ivlab
 
 parameter() { # the value of $1 on the kernel command line
   tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p"
 }
 
-while read -r module; do
-  insmod "/lib/modules/$module.ko" || echo "ivlab: cannot load $module"
-done </lib/modules/order
-hostname "$(parameter ivlab.name)"
-# Raised only now, when the (unsigned) modules are in.
-lockdown=$(parameter ivlab.lockdown)
-[ -z "$lockdown" ] || echo "$lockdown" >/sys/kernel/security/lockdown
+start_system() { # DEVICE
+  mkdir /system && mount -t ext4 "$1" /system && exec switch_root /system /sbin/init
+  echo "ivlab: no system on $1"
+}
+
+if [ $$ = 1 ]; then
+  /bin/busybox mount -t devtmpfs dev /dev
+  export PATH=/bin HOME=/root TERM=linux
+  exec </dev/console >/dev/console 2>&1
+  mount -t proc proc /proc
+  mount -t sysfs sys /sys
+  mount -t securityfs security /sys/kernel/security
+  while read -r module; do
+    insmod "/lib/modules/$module.ko" || echo "ivlab: cannot load $module"
+  done </lib/modules/order
+  hostname "$(parameter ivlab.name)"
+  # Raised only now, when the (unsigned) modules are in.
+  lockdown=$(parameter ivlab.lockdown)
+  [ -z "$lockdown" ] || echo "$lockdown" >/sys/kernel/security/lockdown
+  system=$(parameter ivlab.system)
+  [ -z "$system" ] || start_system "$system"
+fi
 
 enter_root() { # DEVICE: a whole system lives there, with all that an init mounts
   mkdir "$root" && mount -t ext4 "$1" "$root" || return 1
@@ -125,6 +135,12 @@ serve() {
   echo "ivlab: the command channel ended"
 }
 
+if [ $$ != 1 ]; then
+  mkdir -p "$jobs"
+  inside="/usr/bin/env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # and not busybox, as here
+  find_port && serve
+  exit 1
+fi
 if grep -q ivlab.shell /proc/cmdline; then
   find_port && { serve & }
   echo "ivlab: $(uname -r); exit ends this guest"

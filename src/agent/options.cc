@@ -1,9 +1,12 @@
 #include "agent/options.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace ivtrace::agent {
 namespace {
+
+constexpr const char* kAbout = "Records this guest's kernel into shared memory, for ivtrace on the host";
 
 struct Flag {
   const char* name;
@@ -53,9 +56,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
 }
 
 std::string help_text() {
-  std::string text =
-      "ivtrace-agent: records this guest's kernel into shared memory, for ivtrace on the host\n\n"
-      "usage: ivtrace-agent [options]\n\n";
+  std::string text = std::string(kAbout) + "\n\nusage: ivtrace-agent [options]\n\n";
   for (const Flag& flag : kFlags) {
     std::string left =
         std::string("  ") + flag.name + (flag.value != nullptr ? std::string(" ") + flag.value : "");
@@ -63,6 +64,21 @@ std::string help_text() {
     text += left + flag.help + "\n";
   }
   return text + "\nWithout --foreground it goes to the background and reports to the kernel log (dmesg).\n";
+}
+
+std::string declaration() {
+  using Json = nlohmann::ordered_json;
+  Json options = Json::array();
+  for (const Flag& flag : kFlags) {
+    options.push_back({{"names", {flag.name}},
+                       {"value", flag.value != nullptr ? flag.value : ""},
+                       {"help", flag.help},
+                       {"required", false},
+                       {"repeated", false}});
+  }
+  const Json declared = {{"name", "ivtrace-agent"},    {"about", kAbout},    {"footer", ""},
+                         {"version", IVTRACE_VERSION}, {"options", options}, {"commands", Json::array()}};
+  return declared.dump() + "\n";
 }
 
 }  // namespace ivtrace::agent

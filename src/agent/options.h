@@ -20,5 +20,7 @@ struct Options {
 /// kInvalid with a hint when it cannot be understood.
 Result<Options> parse_options(const std::vector<std::string>& arguments);
 std::string help_text();
+/// The options as JSON, for tools/manual, in the form of `ivtrace`'s own (cli/declaration.h).
+std::string declaration();
 
 }  // namespace ivtrace::agent

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace ivtrace::agent {
 namespace {
 
@@ -29,6 +31,21 @@ TEST(Options, the_help_names_every_option) {
   for (const char* name : {"--foreground", "--ring FILE", "--device ADDRESS", "--version", "--help"}) {
     EXPECT_THAT(help_text(), ::testing::HasSubstr(name));
   }
+}
+
+TEST(Options, the_declaration_has_every_option_that_the_help_names) {
+  const auto declared = nlohmann::json::parse(declaration());
+  EXPECT_EQ(declared["name"], "ivtrace-agent");
+  std::vector<std::string> names;
+  for (const auto& option : declared["options"]) {
+    names.push_back(option["names"][0]);
+    EXPECT_THAT(help_text(), ::testing::HasSubstr(names.back()));
+    EXPECT_EQ(option["value"], names.back() == "--ring"     ? "FILE"
+                               : names.back() == "--device" ? "ADDRESS"
+                                                            : "");
+  }
+  EXPECT_THAT(names,
+              ::testing::UnorderedElementsAre("--foreground", "--device", "--ring", "--version", "--help"));
 }
 
 }  // namespace

@@ -7,12 +7,14 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/declaration.h"
 
 namespace ivtrace::cli {
 namespace {
 
 constexpr const char* kAbout =
     "Records the kernel of a KVM/QEMU host and of its guests at once and puts every event on one clock.";
+constexpr const char* kTakesProgram = "record";  // the only command with a program behind --
 constexpr const char* kExitCodes =
     "Exit status: 0 ok, 1 failed, 2 the command line makes no sense, 3 finished, but recorded data is lost.";
 
@@ -80,21 +82,11 @@ ExitCode report_parse_error(CLI::App& app, std::span<const std::string> argument
   return usage_error(streams, message, hint);
 }
 
-}  // namespace
-
-ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
-  Invocation invocation;
-  invocation.command_line = {"ivtrace"};
-  invocation.command_line.insert(invocation.command_line.end(), arguments.begin(), arguments.end());
-  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-  const bool has_trailing = dashes != arguments.end();
-  if (has_trailing) invocation.trailing.assign(dashes + 1, arguments.end());
-  const std::span<const std::string> own =
-      arguments.first(static_cast<std::size_t>(dashes - arguments.begin()));
-
-  CLI::App app(kAbout, "ivtrace");
+/// All commands and options.
+void declare(CLI::App& app, Invocation& invocation) {
   app.footer(kExitCodes);
-  app.set_version_flag("--version", std::string("ivtrace ") + IVTRACE_VERSION);
+  app.set_help_flag("-h,--help", "Print a short help and end");
+  app.set_version_flag("--version", std::string("ivtrace ") + IVTRACE_VERSION, "Print the version");
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
   add_guests_command(app, invocation);
@@ -108,6 +100,29 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
   add_exits_command(app, invocation);
   add_doctor_command(app, invocation);
   add_cleanup_command(app, invocation);
+}
+
+}  // namespace
+
+std::string declaration() {
+  CLI::App app(kAbout, "ivtrace");
+  Invocation unused;
+  declare(app, unused);
+  return declaration_json(app, kTakesProgram);
+}
+
+ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
+  Invocation invocation;
+  invocation.command_line = {"ivtrace"};
+  invocation.command_line.insert(invocation.command_line.end(), arguments.begin(), arguments.end());
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const bool has_trailing = dashes != arguments.end();
+  if (has_trailing) invocation.trailing.assign(dashes + 1, arguments.end());
+  const std::span<const std::string> own =
+      arguments.first(static_cast<std::size_t>(dashes - arguments.begin()));
+
+  CLI::App app(kAbout, "ivtrace");
+  declare(app, invocation);
 
   if (const std::string word = command_word(own); !word.empty() && named_command(app, own) == nullptr) {
     const std::vector<std::string> names = command_names(app);
@@ -133,8 +148,9 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
     streams.err << app.help();
     return ExitCode::kUsage;
   }
-  if (has_trailing && !app.got_subcommand("record")) {
-    return usage_error(streams, "only record takes a program behind --", "see ivtrace record --help");
+  if (has_trailing && !app.got_subcommand(kTakesProgram)) {
+    return usage_error(streams, std::string("only ") + kTakesProgram + " takes a program behind --",
+                       std::string("see ivtrace ") + kTakesProgram + " --help");
   }
   return invocation.run(streams);
 }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
 
 namespace ivtrace::cli {
 namespace {
@@ -73,6 +75,32 @@ TEST(Cli, UsageErrorsAreOneLineWithAHint) {
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
     EXPECT_EQ(outcome.out, "");
   }
+}
+
+TEST(Cli, TheDeclarationHasEveryCommandWithItsOptions) {
+  const auto declared = nlohmann::json::parse(declaration());
+  EXPECT_EQ(declared["name"], "ivtrace");
+  EXPECT_EQ(declared["version"], IVTRACE_VERSION);
+  std::map<std::string, nlohmann::json> commands;
+  for (const auto& command : declared["commands"]) commands[command["name"]] = command;
+  for (const auto& [name, command] : commands) EXPECT_EQ(command["takes_program"], name == "record");
+
+  std::map<std::string, nlohmann::json> record;
+  for (const auto& option : commands["record"]["options"]) record[option["names"].back()] = option;
+  EXPECT_EQ(record["--output"]["names"], (std::vector<std::string>{"-o", "--output"}));
+  EXPECT_EQ(record["--output"]["value"], "DIR");
+  EXPECT_TRUE(record["--output"]["required"]);
+  EXPECT_FALSE(record["--output"]["repeated"]);
+  EXPECT_TRUE(record["--guest"]["repeated"]);
+  EXPECT_EQ(record["--quiet"]["value"], "");
+  EXPECT_EQ(record["--profile"]["value"], "io|cpu|all");
+  EXPECT_EQ(record["--feed"]["value"], "map|read");
+  EXPECT_FALSE(record.contains("--state-directory")) << "hidden";
+
+  const auto& run = commands["info"]["options"][1];
+  EXPECT_EQ(run["names"], nlohmann::json::array()) << run;
+  EXPECT_EQ(run["value"], "RUN");
+  EXPECT_TRUE(run["required"]);
 }
 
 TEST(Cli, EscapesOfTheCommandLineDoNotReachTheTerminal) {

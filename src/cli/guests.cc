@@ -1,12 +1,19 @@
 #include <CLI/App.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/guests_view.h"
 #include "doctor/guest.h"
+#include "hypervisor/inventory.h"
 
 namespace ivtrace::cli {
 namespace {
+
+struct GuestsOptions {
+  bool json = false;
+  bool names = false;
+};
 
 GuestView::Ring ring_view(const doctor::GuestState& state) {
   GuestView::Ring view;
@@ -44,6 +51,22 @@ GuestView guest_view(const doctor::GuestState& state) {
   return view;
 }
 
+/// From the command lines alone: shell completion must be quick, and must not take a monitor from anybody.
+ExitCode print_names(Streams& streams) {
+  hypervisor::InventoryOptions options;
+  options.use_qmp = false;
+  const Result<std::vector<hypervisor::Guest>> guests = hypervisor::find_guests(options);
+  if (!guests) {
+    print_error(streams, guests.error());
+    return ExitCode::kFailed;
+  }
+  for (const hypervisor::Guest& guest : *guests) {
+    append_terminal_safe(streams.out.text(), guest.name);
+    streams.out << "\n";
+  }
+  return ExitCode::kOk;
+}
+
 ExitCode run_guests(bool json, Streams& streams) {
   const Result<std::vector<doctor::GuestState>> states = doctor::look_at_guests();
   if (!states) {
@@ -60,10 +83,14 @@ ExitCode run_guests(bool json, Streams& streams) {
 
 void add_guests_command(CLI::App& app, Invocation& invocation) {
   CLI::App* const command = app.add_subcommand("guests", "Lists the virtual machines of this host");
-  const auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "One JSON object");
-  command->callback([json, &invocation] {
-    invocation.run = [json](Streams& streams) { return run_guests(*json, streams); };
+  const auto options = std::make_shared<GuestsOptions>();
+  CLI::Option* const json = command->add_flag("--json", options->json, "One JSON object");
+  command->add_flag("--names", options->names, "The names alone, one a line, without asking any guest")
+      ->excludes(json);
+  command->callback([options, &invocation] {
+    invocation.run = [options](Streams& streams) {
+      return options->names ? print_names(streams) : run_guests(options->json, streams);
+    };
   });
 }
 

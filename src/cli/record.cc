@@ -87,14 +87,19 @@ Result<std::pair<std::string, std::string>> parse_pair(const std::string& option
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-Result<std::string> parse_profile(const std::string& wanted) {
-  std::vector<std::string> names;
+std::string profile_names(const std::string& between) {
   std::string list;
   for (const tracefs::Profile& profile : tracefs::profiles()) {
-    names.push_back(profile.name);
-    list += (list.empty() ? "" : ", ") + profile.name;
+    list += (list.empty() ? "" : between) + profile.name;
   }
+  return list;
+}
+
+Result<std::string> parse_profile(const std::string& wanted) {
   if (tracefs::find_profile(wanted) != nullptr) return wanted;
+  std::vector<std::string> names;
+  for (const tracefs::Profile& profile : tracefs::profiles()) names.push_back(profile.name);
+  const std::string list = profile_names(", ");
   const std::vector<std::string> nearest = nearest_names(wanted, names, 1);
   return Error(ErrorCode::kInvalid, "there is no profile \"" + wanted + "\"",
                nearest.empty() ? "profiles: " + list : "did you mean " + nearest[0] + "? profiles: " + list);
@@ -209,9 +214,8 @@ void declare_options(CLI::App& command, RecordOptions& options) {
                       "Events: system:name, system or name, with * and ?; commas between")
           ->type_name("LIST")
           ->allow_extra_args(false);
-  command
-      .add_option("--profile", options.profile, "A prepared choice of events: io (the default), cpu or all")
-      ->type_name("NAME")
+  command.add_option("--profile", options.profile, "A prepared choice of events; io is the default")
+      ->type_name(profile_names("|"))
       ->excludes(events);
   command
       .add_option("--filter", options.filters, "Let the kernel drop events that fail EXPR; may be repeated")
@@ -226,7 +230,8 @@ void declare_options(CLI::App& command, RecordOptions& options) {
   command
       .add_option("--feed", options.feed,
                   "How guests' agents drain their kernel (default: the best there is)")
-      ->check(CLI::IsMember({"map", "read"}));
+      ->check(CLI::IsMember({"map", "read"}).description(""))  // the value's name tells them
+      ->type_name("map|read");
   command.add_flag("--no-guests", options.no_guests, "Record the host alone");
   command.add_flag("--no-kvm-clock", options.no_kvm_clock, "Align guests by the handshake alone");
   command.add_flag("--quiet", options.quiet, "No progress and no summary");
