@@ -169,7 +169,7 @@ void add_io_command(CLI::App& app, Invocation& invocation) {
       ->allow_extra_args(false);
   command->add_option("--slowest", options->slowest, "Show so many of the slowest requests in full")
       ->type_name("N")
-      ->check(CLI::Range(0, 10'000))
+      ->check(CLI::Range(0, 10'000).description(""))
       ->capture_default_str();
   add_time_range(*command, options->range);
   command->add_flag("--json", options->json, "One JSON object");
