@@ -10,22 +10,10 @@ from pathlib import Path
 from guestlab import inside
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nested_record import offsets, wait_for_agent  # noqa: E402
+from nested_record import offsets, wait_for_agent, wait_for_machine  # noqa: E402
 
 EVENTS = "kvm:kvm_entry,kvm:kvm_exit,syscalls:sys_enter_sched_get_priority_max"
 WAIT_SECONDS = 120
-
-
-def wait_for_capture(recorder: subprocess.Popen, journal: Path) -> None:
-    """Until the guest's agent records."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
-        if any(line["type"] == "machine" and line["name"] == "vm1" and line["feed"] for line in map(json.loads, lines)):
-            return
-        if recorder.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"the recording did not begin: {recorder.poll()}")
-        time.sleep(0.2)
 
 
 def record(run: str, vm, load: str, *options: str) -> dict:
@@ -33,7 +21,7 @@ def record(run: str, vm, load: str, *options: str) -> dict:
     before = offsets()
     recorder = subprocess.Popen(["ivtrace", "record", "-o", inside.RESULTS / run, "--quiet", "--events", EVENTS, "--buffer-size", "16M", *options],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for_capture(recorder, inside.RESULTS / run / "journal.jsonl")
+    wait_for_machine(recorder, inside.RESULTS / run)
     counted = vm.check(load, WAIT_SECONDS)
     time.sleep(2)
     recorder.send_signal(signal.SIGINT)
