@@ -1,8 +1,6 @@
 """Runs inside the emulated KVM host: records one guest's storm by KVM's word on its clock, and again without it."""
 
 import json
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 from guestlab import inside
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nested_record import offsets, wait_for_agent, wait_for_machine  # noqa: E402
+from nested_record import ended, offsets, started, wait_for_agent, wait_for_machine  # noqa: E402
 
 EVENTS = "kvm:kvm_entry,kvm:kvm_exit,syscalls:sys_enter_sched_get_priority_max"
 WAIT_SECONDS = 120
@@ -19,14 +17,11 @@ WAIT_SECONDS = 120
 def record(run: str, vm, load: str, *options: str) -> dict:
     """Records while the guest runs `load`; what KVM said of its clock stands beside it."""
     before = offsets()
-    recorder = subprocess.Popen(["ivtrace", "record", "-o", inside.RESULTS / run, "--quiet", "--events", EVENTS, "--buffer-size", "16M", *options],
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    recorder = started(inside.RESULTS / run, EVENTS, *options)
     wait_for_machine(recorder, inside.RESULTS / run)
     counted = vm.check(load, WAIT_SECONDS)
     time.sleep(2)
-    recorder.send_signal(signal.SIGINT)
-    said = recorder.communicate(timeout=WAIT_SECONDS)[0]
-    return {"code": recorder.returncode, "said": said, "counted": counted, "offsets": sorted({*before.values(), *offsets().values()})}
+    return ended(recorder) | {"counted": counted, "offsets": sorted({*before.values(), *offsets().values()})}
 
 
 def main() -> None:

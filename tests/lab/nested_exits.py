@@ -5,7 +5,6 @@ The guest stands still while the counts begin and while they end, so they are of
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,13 +13,12 @@ from pathlib import Path
 from guestlab import inside
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nested_record import wait_for_agent, wait_for_machine  # noqa: E402
+from nested_record import ended, started, wait_for_agent, wait_for_machine  # noqa: E402
 
 EVENTS = "kvm:kvm_entry,kvm:kvm_exit,sched:sched_switch"
 # CPUID and TSC-deadline writes come by themselves; halts, interrupts and I/O from this.
 LOAD = "iv-reads --count 100; for i in 1 2 3 4 5 6 7 8 9 10; do usleep 20000; echo $i >/dev/console; done; iv-storm --count 20000"
 WAIT_SECONDS = 60
-OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
 def kvm_counters(pid: int) -> dict[str, int]:
@@ -38,17 +36,11 @@ class Perf:
             os.mkfifo(orders)
             os.mkfifo(answers)
             self.process = subprocess.Popen(["perf", "kvm", "stat", "record", "-p", str(pid), "-o", data, "-D", "-1", f"--control=fifo:{orders},{answers}"],
-                                            **OUTPUT)
+                                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             with open(orders, "w") as out, open(answers) as back:
                 out.write("enable\n")
                 out.flush()
                 back.readline()
-
-
-def ended(process: subprocess.Popen) -> dict:
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=WAIT_SECONDS)[0]
-    return {"code": process.returncode, "said": said}
 
 
 def main() -> None:
@@ -57,7 +49,7 @@ def main() -> None:
         vm.start("exec ivtrace-agent --foreground")
         wait_for_agent()
         vm.qmp("stop")
-        recorder = subprocess.Popen(["ivtrace", "record", "-o", run, "--quiet", "--events", EVENTS, "--buffer-size", "16M"], **OUTPUT)
+        recorder = started(run, EVENTS)
         wait_for_machine(recorder, run, captured=False)
         perf = Perf(vm.pid, data)
         before = kvm_counters(vm.pid)

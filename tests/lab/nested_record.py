@@ -1,6 +1,7 @@
 """Runs inside the emulated KVM host: records it and one guest of its own into /results."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,19 @@ def wait_for_agent() -> None:
             return
         if time.monotonic() > deadline:
             raise TimeoutError(f"no agent after {WAIT_SECONDS} s: {listed.stdout}")
+
+
+def started(run: Path, events: str, *options: str) -> subprocess.Popen:
+    """A recorder that is about to begin."""
+    return subprocess.Popen(["ivtrace", "record", "-o", run, "--quiet", "--events", events, "--buffer-size", "16M", *options],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ended(process: subprocess.Popen) -> dict:
+    """Ends a recorder or perf in good order: its exit code, and what it said."""
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=BEGIN_SECONDS)[0]
+    return {"code": process.returncode, "said": said}
 
 
 def wait_for_machine(recorder: subprocess.Popen, run: Path, captured: bool = True) -> None:
