@@ -9,17 +9,31 @@ namespace ivtrace::model {
 namespace {
 
 constexpr std::size_t kMaxPending = 4096;
+constexpr std::uint64_t kAskEach = 1 << 16;  // events
+
+/// Asks whether to go on, though not for each event.
+class Patience {
+ public:
+  explicit Patience(const std::function<bool()>& give_up) : give_up_(give_up) {}
+  bool ended() { return ++events_ % kAskEach == 0 && give_up_ && give_up_(); }
+  static Error error() { return Error(ErrorCode::kTimeout, "measuring the containment was given up"); }
+
+ private:
+  const std::function<bool()>& give_up_;
+  std::uint64_t events_ = 0;
+};
 
 /// The stretches in which the host lost events, in rising order and apart from each other.
 class LostRanges {
  public:
-  static Result<LostRanges> of_host(const run::RunReader& run) {
+  static Result<LostRanges> of_host(const run::RunReader& run, Patience& patience) {
     merge::Filter filter;
     filter.machines = {format::kHostMachine};
     IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
     LostRanges lost;
     merge::MergedEvent event;
     while (events.next(event)) {
+      if (patience.ended()) return Patience::error();
       if (event.loss != nullptr) lost.add(event.loss->from, event.loss->until.value_or(merge::kEndOfTime));
     }
     lost.join();
@@ -119,16 +133,21 @@ class Judge {
 
 }  // namespace
 
-Result<std::vector<Containment>> measure_containment(const run::RunReader& run) {
+Result<std::vector<Containment>> measure_containment(const run::RunReader& run,
+                                                     const std::function<bool()>& give_up) {
   std::vector<Containment> results;
-  if (kvm_vcpus(run).empty()) return results;
+  const std::vector<Vcpu> vcpus = kvm_vcpus(run);
+  if (std::none_of(vcpus.begin(), vcpus.end(), [](const Vcpu& vcpu) { return vcpu.cpu.has_value(); }))
+    return results;
   IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, {}));
   const VcpuEvents vcpu_events(run, events);
   if (!vcpu_events.recorded()) return results;
-  IVT_ASSIGN_OR_RETURN(LostRanges lost, LostRanges::of_host(run));
+  Patience patience(give_up);
+  IVT_ASSIGN_OR_RETURN(LostRanges lost, LostRanges::of_host(run, patience));
   std::vector<Judge> judges(vcpu_events.vcpus().begin(), vcpu_events.vcpus().end());
   merge::MergedEvent event;
   while (events.next(event)) {
+    if (patience.ended()) return Patience::error();
     if (event.loss != nullptr) {
       if (event.stream->machine != vcpu_events.host()) continue;
       for (Judge& judge : judges) judge.forget();
