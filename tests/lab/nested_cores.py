@@ -14,6 +14,7 @@ from nested_record import ended, offsets, started, wait_for_agent, wait_for_mach
 
 CPUS = 4
 SET = (3, 1)  # those whose TSC is set, one after the other
+LATE = 2      # whose TSC is set when the recording is about to end
 TOPOLOGY = f"{CPUS},sockets=2,cores=3,maxcpus=6"
 EVENTS = "kvm:kvm_entry,kvm:kvm_exit,syscalls:sys_enter_sched_get_priority_max"
 WAIT_SECONDS = 60
@@ -55,7 +56,9 @@ def main() -> None:
             results["offsets"].append(offsets())
             busy.wait(WAIT_SECONDS)
             storm(vm, events)
+        set_tsc_ahead(vm, LATE, ticks)
         results["record"] = ended(recorder)
+        results["offsets"].append(offsets())
     (inside.RESULTS / "results.json").write_text(json.dumps(results))
 
 

@@ -24,16 +24,24 @@ def epochs(run: Path) -> list[dict]:
     return [record["epoch"] for record in map(json.loads, (run / "journal.jsonl").read_text().splitlines()) if record["type"] == "epoch"]
 
 
+def changed(run: Path, into: Path, change) -> Path:
+    """A copy of the run whose journal's records went through `change`, which may drop them by giving back None.
+
+    What was derived from them is left out, so that it is measured anew.
+    """
+    shutil.copytree(run, into)
+    records = [change(record) for record in map(json.loads, (run / "journal.jsonl").read_text().splitlines()) if record["type"] != "containment"]
+    (into / "journal.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records if record))
+    return into
+
+
 def shifted(run: Path, ticks: int, into: Path) -> Path:
     """A copy of the run whose clock is off by so many ticks."""
-    shutil.copytree(run, into)
-    lines = []
-    for record in map(json.loads, (run / "journal.jsonl").read_text().splitlines()):
+    def shift(record):
         if record["type"] == "epoch":
             record["epoch"]["relation"]["offset"] += ticks
-        lines.append(json.dumps(record))
-    (into / "journal.jsonl").write_text("".join(f"{line}\n" for line in lines))
-    return into
+        return record
+    return changed(run, into, shift)
 
 
 @pytest.fixture(scope="module")
