@@ -29,8 +29,8 @@ struct Containment {
 };
 
 /// Judges every vCPU of every KVM guest whose clock is aligned; empty when the host's run has no kvm_entry
-/// and kvm_exit. Reads the host's events twice and the guests' once. `give_up`, asked now and then, ends it
-/// with kTimeout.
+/// and kvm_exit. Reads all events once, and again where the host lost some. `give_up`, asked now and then,
+/// ends it with kTimeout.
 Result<std::vector<Containment>> measure_containment(const run::RunReader& run,
                                                      const std::function<bool()>& give_up = {});
 
