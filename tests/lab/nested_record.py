@@ -32,7 +32,7 @@ def wait_for_agent() -> None:
 
 def started(run: Path, events: str, *options: str) -> subprocess.Popen:
     """A recorder that is about to begin."""
-    return subprocess.Popen(["ivtrace", "record", "-o", run, "--quiet", "--events", events, "--buffer-size", "16M", *options],
+    return subprocess.Popen(["ivtrace", "record", "-o", run, "--events", events, "--buffer-size", "16M", *options],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -44,7 +44,7 @@ def test_the_guest_is_one_whose_numbers_differ(recorded):
 
 
 def test_every_event_lies_between_entry_and_exit_of_its_own_vcpu(recorded):
-    _, run = recorded
+    told, run = recorded
     vm = info(run)
     contained = vm["clock"]["containment"]
     print(f"{vm['clock']}, {vm['events']} events, {vm['lost']} lost")
@@ -52,7 +52,8 @@ def test_every_event_lies_between_entry_and_exit_of_its_own_vcpu(recorded):
     assert contained["outside"] == 0
     assert contained["inside"] >= storms * 0.95
     assert vm["clock"]["contradictions"] == 0
-    # The recorder measured it, for each vCPU by itself.
+    # The recorder has told it, and measured it for each vCPU by itself.
+    assert f"vm1: containment: {contained['inside']:,} of {contained['inside']:,} events" in told["record"]["said"]
     measured = {record["vcpu"]: record for record in journal(run, "containment")}
     assert set(measured) == set(APIC_IDS) and sum(one["inside"] for one in measured.values()) == contained["inside"]
     for index, one in measured.items():
