@@ -20,6 +20,7 @@ PACKAGES = (
     "busybox-static",                 # their user space
     "python3",                        # guestlab itself, which boots them as it does elsewhere
     "libstdc++6", "libtraceevent1",   # ivtrace
+    "linux-perf",                     # another tool's word on the same exits
     "kmod", "iproute2", "procps", "util-linux",
 )
 UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")

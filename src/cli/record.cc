@@ -3,6 +3,7 @@
 
 #include <CLI/App.hpp>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -171,6 +172,20 @@ ProgressView view_of(const record::RecordProgress& progress) {
   return view;
 }
 
+/// Enough for a run of some gigabytes; `ivtrace info` takes the time that it needs.
+constexpr std::chrono::seconds kMeasureLimit{5};
+
+/// Another Ctrl-C ends it. What is not in the journal then is no loss.
+Containments measure_containments(const std::string& run, Streams& streams) {
+  const auto until = std::chrono::steady_clock::now() + kMeasureLimit;
+  stop_requested = false;
+  auto measured =
+      journal_containment(run, [&] { return stop_requested || std::chrono::steady_clock::now() > until; });
+  if (measured) return *std::move(measured);
+  print_notice(streams, measured.error().message + "; ivtrace info " + run + " goes on with it");
+  return {};
+}
+
 ExitCode run_record(const record::RecordConfig& config, bool quiet, Streams& streams) {
   const bool show = !quiet && streams.err.is_terminal();
   ProgressDisplay display(streams.err);
@@ -197,7 +212,8 @@ ExitCode run_record(const record::RecordConfig& config, bool quiet, Streams& str
     print_error(streams, summary.error());
     return summary.error().code == ErrorCode::kInvalid ? ExitCode::kUsage : ExitCode::kFailed;
   }
-  if (!quiet) streams.out << record_summary_text(*summary);
+  const Containments containments = measure_containments(config.out, streams);
+  if (!quiet) streams.out << record_summary_text(*summary, containments);
   return summary->lost_anything ? ExitCode::kLoss : ExitCode::kOk;
 }
 

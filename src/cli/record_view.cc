@@ -40,7 +40,7 @@ std::string total(double per_second, double seconds) {
 
 }  // namespace
 
-std::string record_summary_text(const record::RecordSummary& summary) {
+std::string record_summary_text(const record::RecordSummary& summary, const Containments& containments) {
   const double seconds = static_cast<double>(summary.elapsed.value) / 1e9;
   std::string out;
   append_line(out, fmt::format("{}: {:.1f} s, {}, {}", summary.path, seconds, format_size(summary.bytes),
@@ -59,6 +59,8 @@ std::string record_summary_text(const record::RecordSummary& summary) {
                    lost_text(machine.lost, machine.lost_more), machine.state});
   }
   table.append_to(out, "  ");
+  for (const auto& [guest, containment] : containments)
+    append_line(out, guest + ": containment: " + containment_text(containment));
   out += summary.lost_anything ? "Some events are lost: " : "Nothing was lost. Next: ";
   append_line(out, summary.lost_anything
                        ? "ivtrace info " + summary.path + " says where and why"

@@ -3,11 +3,13 @@
 
 #include <string>
 
+#include "cli/containment.h"
 #include "record/recorder.h"
 
 namespace ivtrace::cli {
 
-/// What was recorded, what is lost, how the command ended, and what to do next.
-std::string record_summary_text(const record::RecordSummary& summary);
+/// What was recorded, what is lost, how right the guests' clocks are, how the command ended, and what to do
+/// next.
+std::string record_summary_text(const record::RecordSummary& summary, const Containments& containments);
 
 }  // namespace ivtrace::cli

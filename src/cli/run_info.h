@@ -11,18 +11,9 @@
 #include <string>
 #include <vector>
 
-namespace ivtrace::cli {
+#include "cli/containment.h"
 
-/// Whether the events of a KVM guest lie between their vCPU's kvm_entry and kvm_exit, as on a right clock
-/// they must.
-struct ContainmentInfo {
-  std::uint64_t inside = 0;
-  std::uint64_t outside = 0;         ///< violations: the clock is wrong
-  std::uint64_t in_lost_ranges = 0;  ///< not judged: the host lost events there
-  std::uint64_t unknown = 0;  ///< not judged: before the first entry or exit, or where the clock changed
-  double worst_ns = 0;        ///< how far the worst violation lies outside
-  std::int64_t worst_at_ns = 0;
-};
+namespace ivtrace::cli {
 
 /// A guest's clock, or the host's own, as far as the run knows it.
 struct ClockInfo {

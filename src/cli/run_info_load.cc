@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "cli/event_scan.h"
-#include "model/containment.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -296,24 +295,6 @@ MachineInfo machine_info(const run::RunReader& run, const run::Machine& machine,
   return out;
 }
 
-/// Summed up over each guest's vCPUs. What cannot be measured is left out.
-void add_containment(const run::RunReader& run, const RunClock& clock, RunInfo& info) {
-  const auto measured = model::measure_containment(run);
-  if (!measured || clock.host() == nullptr) return;
-  for (const model::Containment& one : *measured) {
-    std::optional<ContainmentInfo>& sum = info.machines[one.vcpu.machine].clock.containment;
-    if (!sum) sum.emplace();
-    sum->inside += one.inside;
-    sum->outside += one.outside;
-    sum->in_lost_ranges += one.in_lost_ranges;
-    sum->unknown += one.unknown;
-    const auto worst = static_cast<double>(clock.host()->ticks_to_ns(one.worst_ticks).value);
-    if (!one.worst_at || worst < sum->worst_ns) continue;
-    sum->worst_ns = worst;
-    sum->worst_at_ns = clock.host()->to_ns(*one.worst_at).value;
-  }
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
@@ -363,7 +344,13 @@ RunInfo load_run_info(const run::RunReader& run, bool recording) {
   }
   for (const run::Machine& machine : run.machines())
     info.machines.push_back(machine_info(run, machine, clock, info));
-  add_containment(run, clock, info);
+  if (clock.host() != nullptr) {
+    Containments containments = containment_of(run, *clock.host());
+    for (MachineInfo& machine : info.machines) {
+      if (const auto found = containments.find(machine.name); found != containments.end())
+        machine.clock.containment = found->second;
+    }
+  }
   for (const MachineInfo& machine : info.machines) info.bytes += machine.bytes;
   for (const run::NoteRecord& note : run.notes()) {
     info.notes.push_back({clock.to_ns(note.tsc).value_or(0), note.machine, note.text});

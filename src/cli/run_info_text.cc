@@ -24,22 +24,6 @@ std::string error_text(const ClockInfo& clock) {
   return fmt::format("{:.1f} ms", ns / 1e6);
 }
 
-std::string containment_text(const ContainmentInfo& containment) {
-  const std::uint64_t judged = containment.inside + containment.outside;
-  std::string text = fmt::format("{} of {} events lie between kvm_entry and kvm_exit of their vCPU",
-                                 grouped(containment.inside), grouped(judged));
-  if (containment.outside > 0) {
-    text +=
-        fmt::format("; WRONG CLOCK: {} do not, the worst by {:.0f} ns at {}", grouped(containment.outside),
-                    containment.worst_ns, seconds_text(containment.worst_at_ns));
-  }
-  if (containment.in_lost_ranges > 0)
-    text +=
-        fmt::format("; {} where the host lost events are not judged", grouped(containment.in_lost_ranges));
-  if (containment.unknown > 0) text += fmt::format("; {} cannot be judged", grouped(containment.unknown));
-  return text;
-}
-
 void append_head(std::string& out, const RunInfo& info) {
   append_line(out, fmt::format("{}: {} s, {} of events, recorded {} by ivtrace {}", info.path,
                                seconds_text(info.duration_ns), format_size(info.bytes), info.created,

@@ -153,17 +153,19 @@ TEST(RecordSummary, SaysWhatWasLostAndWhatToDoNext) {
   summary.elapsed = Nanoseconds(2'000'000'000);
   summary.bytes = 1u << 20;
   summary.machines = {{"host", 1000, 5e5, -1, 0, false, ""}};
-  const std::string good = record_summary_text(summary);
+  const std::string good = record_summary_text(summary, {});
   EXPECT_NE(good.find("2,000"), std::string::npos) << good;
   EXPECT_NE(good.find("Nothing was lost. Next: ivtrace info run.ivt"), std::string::npos) << good;
   EXPECT_EQ(good.find("unknown"), std::string::npos) << good;
   summary.lost_anything = true;
   summary.machines[0].lost_more = true;
   summary.command_status = 3 << 8;
-  const std::string bad = record_summary_text(summary);
+  const std::string bad =
+      record_summary_text(summary, {{"vm1", {.inside = 5, .outside = 1, .worst_ns = 40}}});
   EXPECT_NE(bad.find("ivtrace info run.ivt says where and why"), std::string::npos) << bad;
   EXPECT_NE(bad.find("unknown"), std::string::npos) << bad;
   EXPECT_NE(bad.find("ended with status 3"), std::string::npos) << bad;
+  EXPECT_NE(bad.find("vm1: containment: 5 of 6 events lie"), std::string::npos) << bad;
 }
 
 TEST(CleanupText, NamesWhatWasDone) {

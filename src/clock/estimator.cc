@@ -531,6 +531,18 @@ Outcome Estimator::on_exact(const ExactRelation& exact) {
   return outcome;
 }
 
+/// When handshakes last agreed on every CPU that the track is for: what holds on one says nothing of the
+/// others.
+HostTsc Estimator::agreed_by_all(const Track& track) {
+  if (track.cpu) {
+    const auto own = track.agreed_by.find(*track.cpu);
+    return own == track.agreed_by.end() ? HostTsc(0) : own->second;
+  }
+  HostTsc earliest = track.agreed_at;
+  for (const auto& [cpu, at] : track.agreed_by) earliest = std::min(earliest, at);
+  return earliest;
+}
+
 void Estimator::exact_on_track(Track& track, const ExactRelation& exact, Outcome& outcome) {
   const std::uint64_t error = is_unscaled(exact.relation) ? 0 : 1;  // KVM rounds the product down
   const OffsetBounds bounds{exact.relation.offset, exact.relation.offset};
@@ -572,7 +584,7 @@ void Estimator::exact_on_track(Track& track, const ExactRelation& exact, Outcome
     epoch.valid_from = track.epoch.valid_from;
     epoch.uncertain = track.epoch.uncertain;
   } else {
-    const HostTsc not_before = std::max(exact.not_before, std::min(track.agreed_at, exact.not_after));
+    const HostTsc not_before = std::max(exact.not_before, std::min(agreed_by_all(track), exact.not_after));
     track.agreed_at = exact.not_after;
     track.exact_at = exact.not_after;
     change(track, epoch, bounds, not_before, exact.not_after, outcome);

@@ -123,6 +123,7 @@ class Estimator {
               HostTsc not_after, Outcome& outcome);
   bool replace_by_line(Track& track, Outcome& outcome);
   void refit(Track& track, const Burst& burst, Outcome& outcome);
+  static HostTsc agreed_by_all(const Track& track);
   void exact_on_track(Track& track, const ExactRelation& exact, Outcome& outcome);
   void ask_follow_up(Outcome& outcome);
 

@@ -98,7 +98,7 @@ TEST_P(EstimatorGolden, DerivesTheEpochs) {
 
 INSTANTIATE_TEST_SUITE_P(Files, EstimatorGolden,
                          testing::Values("estimator_handshake", "estimator_exact", "estimator_cpus",
-                                         "estimator_sightings"),
+                                         "estimator_kvm_cpus", "estimator_sightings"),
                          [](const auto& param) { return param.param; });
 
 /// A host and a guest whose TSCs are known, with the delays of a real handshake.

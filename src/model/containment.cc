@@ -3,36 +3,27 @@
 #include <algorithm>
 #include <utility>
 
-#include "format/run_layout.h"
-
 namespace ivtrace::model {
 namespace {
 
 constexpr std::size_t kMaxPending = 4096;
+constexpr std::uint64_t kAskEach = 1 << 16;  // events
 
-/// The stretches in which the host lost events, in rising order and apart from each other.
-class LostRanges {
+/// Asks whether to go on, though not for each event.
+class Patience {
  public:
-  static Result<LostRanges> of_host(const run::RunReader& run) {
-    merge::Filter filter;
-    filter.machines = {format::kHostMachine};
-    IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
-    LostRanges lost;
-    merge::MergedEvent event;
-    while (events.next(event)) {
-      if (event.loss != nullptr) lost.add(event.loss->from, event.loss->until.value_or(merge::kEndOfTime));
-    }
-    lost.join();
-    return lost;
-  }
-
-  /// For rising times.
-  bool covers(HostTsc time) {
-    while (next_ < ranges_.size() && ranges_[next_].second < time) ++next_;
-    return next_ < ranges_.size() && ranges_[next_].first <= time;
-  }
+  explicit Patience(const std::function<bool()>& give_up) : give_up_(give_up) {}
+  bool ended() { return ++events_ % kAskEach == 0 && give_up_ && give_up_(); }
+  static Error error() { return Error(ErrorCode::kTimeout, "measuring the containment was given up"); }
 
  private:
+  const std::function<bool()>& give_up_;
+  std::uint64_t events_ = 0;
+};
+
+/// The stretches in which the host lost events; once joined, in rising order and apart from each other.
+class LostRanges {
+ public:
   void add(HostTsc from, HostTsc until) { ranges_.emplace_back(from, std::max(from, until)); }
   void join() {
     std::sort(ranges_.begin(), ranges_.end());
@@ -46,7 +37,15 @@ class LostRanges {
     }
     ranges_ = std::move(joined);
   }
+  bool empty() const { return ranges_.empty(); }
 
+  /// For rising times; joined before.
+  bool covers(HostTsc time) {
+    while (next_ < ranges_.size() && ranges_[next_].second < time) ++next_;
+    return next_ < ranges_.size() && ranges_[next_].first <= time;
+  }
+
+ private:
   std::vector<std::pair<HostTsc, HostTsc>> ranges_;
   std::size_t next_ = 0;
 };
@@ -117,23 +116,27 @@ class Judge {
   std::vector<HostTsc> pending_;  // guest events since the exit
 };
 
-}  // namespace
+/// One reading of all events.
+struct Reading {
+  std::vector<Containment> judged;
+  LostRanges lost;  ///< that it came by, not joined
+};
 
-Result<std::vector<Containment>> measure_containment(const run::RunReader& run) {
-  std::vector<Containment> results;
-  if (kvm_vcpus(run).empty()) return results;
+Result<Reading> read_all(const run::RunReader& run, LostRanges known, Patience& patience) {
+  Reading reading;
   IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, {}));
   const VcpuEvents vcpu_events(run, events);
-  if (!vcpu_events.recorded()) return results;
-  IVT_ASSIGN_OR_RETURN(LostRanges lost, LostRanges::of_host(run));
+  if (!vcpu_events.recorded()) return reading;
   std::vector<Judge> judges(vcpu_events.vcpus().begin(), vcpu_events.vcpus().end());
   merge::MergedEvent event;
   while (events.next(event)) {
+    if (patience.ended()) return Patience::error();
     if (event.loss != nullptr) {
       if (event.stream->machine != vcpu_events.host()) continue;
+      reading.lost.add(event.loss->from, event.loss->until.value_or(merge::kEndOfTime));
       for (Judge& judge : judges) judge.forget();
     } else if (const auto vcpu = vcpu_events.vcpu_of(event)) {
-      judges[*vcpu].guest_event(event.time, lost.covers(event.time), event.source->doubt() != 0);
+      judges[*vcpu].guest_event(event.time, known.covers(event.time), event.source->doubt() != 0);
     } else if (const auto seen = vcpu_events.look(event); seen.step == VcpuEvents::Step::kEntry) {
       judges[seen.vcpu].enter(event.time);
     } else if (seen.step == VcpuEvents::Step::kExit) {
@@ -142,9 +145,26 @@ Result<std::vector<Containment>> measure_containment(const run::RunReader& run) 
   }
   for (Judge& judge : judges) {
     const Containment measured = judge.finish();
-    if (measured.vcpu.cpu) results.push_back(measured);
+    if (measured.vcpu.cpu) reading.judged.push_back(measured);
   }
-  return results;
+  return reading;
+}
+
+}  // namespace
+
+// A hole is told at its end, when the guest's events within it have been judged already. Most hosts lose
+// nothing, so that is read first, and once more where it is not so.
+Result<std::vector<Containment>> measure_containment(const run::RunReader& run,
+                                                     const std::function<bool()>& give_up) {
+  const std::vector<Vcpu> vcpus = kvm_vcpus(run);
+  if (std::none_of(vcpus.begin(), vcpus.end(), [](const Vcpu& vcpu) { return vcpu.cpu.has_value(); }))
+    return std::vector<Containment>{};
+  Patience patience(give_up);
+  IVT_ASSIGN_OR_RETURN(Reading reading, read_all(run, {}, patience));
+  if (reading.lost.empty()) return std::move(reading.judged);
+  reading.lost.join();
+  IVT_ASSIGN_OR_RETURN(Reading second, read_all(run, std::move(reading.lost), patience));
+  return std::move(second.judged);
 }
 
 }  // namespace ivtrace::model

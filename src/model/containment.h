@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -28,7 +29,9 @@ struct Containment {
 };
 
 /// Judges every vCPU of every KVM guest whose clock is aligned; empty when the host's run has no kvm_entry
-/// and kvm_exit. Reads the host's events twice and the guests' once.
-Result<std::vector<Containment>> measure_containment(const run::RunReader& run);
+/// and kvm_exit. Reads all events once, and again where the host lost some. `give_up`, asked now and then,
+/// ends it with kTimeout.
+Result<std::vector<Containment>> measure_containment(const run::RunReader& run,
+                                                     const std::function<bool()>& give_up = {});
 
 }  // namespace ivtrace::model

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "model/model_test_support.h"
 
 namespace ivtrace::model {
@@ -102,6 +104,63 @@ TEST(Containment, AVcpuIsFoundByItsApicIdAndNotByItsNumber) {
   busy_guest(run);
   const run::RunReader opened = run.open();
   EXPECT_TRUE(measure_containment(opened)->empty());
+}
+
+/// Two vCPUs that take turns, each with an event in each of its turns: guest CPU 0 has APIC ID 3, CPU 1
+/// has 5.
+Containment of_both(std::int32_t first_apic_id, std::int32_t second_apic_id) {
+  constexpr std::int32_t kOther = kVcpuThread + 1;
+  MadeRun made;
+  made.apic_id = first_apic_id;
+  made.more_vcpus = {{"vm1", 1, kOther, second_apic_id}};
+  made.more_cpus = {{1, 5, true}};
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const std::uint64_t entry = kStart + i * 2000;
+    made.entry(entry);
+    made.guest(entry + 300, 1, 2);
+    made.exit(entry + 900);
+    made.entry(entry + 1000, kOther);
+    made.guest(entry + 1400, 3, 4, 1);
+    made.exit(entry + 1900, 0x78, kOther);
+  }
+  const run::RunReader run = made.open();
+  const auto measured = measure_containment(run);
+  EXPECT_EQ(measured->size(), 2u);
+  Containment both;
+  for (const Containment& one : *measured) {
+    both.inside += one.inside;
+    both.outside += one.outside;
+    both.unknown += one.unknown;
+    both.worst_ticks = std::max(both.worst_ticks, one.worst_ticks);
+  }
+  return both;
+}
+
+TEST(Containment, EachVcpuIsJudgedByItsOwnEntriesAndExits) {
+  const Containment measured = of_both(3, 5);
+  EXPECT_EQ(measured.inside, 100u);
+  EXPECT_EQ(measured.outside + measured.unknown, 0u);
+}
+
+TEST(Containment, TakingOneVcpuForTheOtherShows) {
+  const Containment measured = of_both(5, 3);
+  EXPECT_EQ(measured.inside, 0u);
+  EXPECT_GE(measured.outside, 99u);  // the first event comes before its supposed vCPU's first entry
+  EXPECT_EQ(measured.worst_ticks, 500u);
+}
+
+TEST(Containment, CanBeGivenUp) {
+  MadeRun made;
+  for (std::uint64_t i = 0; i < 40'000; ++i) {
+    made.entry(kStart + i * 10);
+    made.exit(kStart + i * 10 + 5);
+  }
+  made.guest(kStart + 2, 1, 2);
+  const run::RunReader run = made.open();
+  EXPECT_TRUE(measure_containment(run, [] { return false; }).ok());
+  const auto measured = measure_containment(run, [] { return true; });
+  ASSERT_FALSE(measured.ok());
+  EXPECT_EQ(measured.error().code, ErrorCode::kTimeout);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A made run of a KVM host and one guest with one vCPU, for the tests of the model.
+// A made run of a KVM host and one guest, of one vCPU or some, for the tests of the model.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -66,8 +66,7 @@ inline std::string made_formats() {
   return out;
 }
 
-/// Events are given in host time, in any machine's order of rising times. All of a machine happen on its CPU
-/// 0.
+/// Events are given in host time, in any CPU's order of rising times. All of the host happen on its CPU 0.
 class MadeRun {
  public:
   void entry(std::uint64_t at, std::int32_t thread = kVcpuThread) { host(at, kEntryId, thread, {0}); }
@@ -88,14 +87,17 @@ class MadeRun {
   void new_task(std::uint64_t at, std::int32_t parent, std::int32_t child) {
     host(at, kNewTaskId, parent, {static_cast<std::uint32_t>(child)});
   }
-  void guest(std::uint64_t at, std::int32_t pid, std::int32_t next) {
-    guest_.push_back({at - kGuestBehind, switch_record(pid, 0, next, "guest-task")});
+  void guest(std::uint64_t at, std::int32_t pid, std::int32_t next, std::uint32_t cpu = 0) {
+    guest_[cpu].push_back({at - kGuestBehind, switch_record(pid, 0, next, "guest-task")});
   }
   /// The host lost events before its next one.
   void lose() { lost_before_ = host_.size(); }
   std::int64_t offset_error = 0;  ///< what the run's clock is off by
   std::int32_t apic_id = 3;       ///< as QEMU tells it; the guest's CPU 0 has 3
   std::string accel = "kvm";
+  bool anchors = false;  ///< so that the host's ticks are nanoseconds since the start
+  std::vector<run::VcpuRecord> more_vcpus;
+  std::vector<format::AgentCpu> more_cpus;
 
   run::RunReader open() {
     run::Manifest manifest;
@@ -111,8 +113,16 @@ class MadeRun {
     vm.accel = accel;
     vm.qemu_pid = kVcpuThread - 1;
     vm.cpus = {{0, 3, true}};
+    vm.cpus.insert(vm.cpus.end(), more_cpus.begin(), more_cpus.end());
     EXPECT_TRUE(writer->append(vm));
     EXPECT_TRUE(writer->append(run::VcpuRecord{"vm1", 0, kVcpuThread, apic_id}));
+    for (const run::VcpuRecord& vcpu : more_vcpus) EXPECT_TRUE(writer->append(vcpu));
+    for (std::uint64_t i = 0; anchors && i < 2; ++i) {
+      const auto ns = static_cast<std::int64_t>(i * 1'000'000'000);
+      const HostTsc tsc(manifest.start_tsc.value + i * 1'000'000'000);
+      EXPECT_TRUE(writer->append(
+          run::AnchorRecord{{tsc, 10, Nanoseconds{ns}, Nanoseconds{ns}, Nanoseconds{ns}, -1, -1}}));
+    }
     run::EpochRecord epoch;
     epoch.machine = "vm1";
     epoch.epoch.valid_from = GuestTsc(1);
@@ -122,8 +132,8 @@ class MadeRun {
     for (const char* machine : {"host", "vm1"}) {
       EXPECT_TRUE(writer->write_text(machine, format::kFormatsName, made_formats()));
     }
-    write(*writer, "host", host_, lost_before_);
-    write(*writer, "vm1", guest_, 0);
+    write(*writer, "host", 0, host_, lost_before_);
+    for (const auto& [cpu, events] : guest_) write(*writer, "vm1", cpu, events, 0);
     writer.reset();
     return *run::RunReader::open(scratch_ / "run.ivt");
   }
@@ -153,13 +163,14 @@ class MadeRun {
     return bytes;
   }
   // A page for each event: simple, and a hole can stand before any of them.
-  static void write(run::RunWriter& writer, const std::string& machine, const std::vector<Made>& events,
-                    std::size_t lost_before) {
+  static void write(run::RunWriter& writer, const std::string& machine, std::uint32_t cpu,
+                    const std::vector<Made>& events, std::size_t lost_before) {
     run::SegmentRecord segment;
     segment.machine = machine;
+    segment.cpu = cpu;
     segment.layout = format::PageLayout::kSlots;
     EXPECT_TRUE(writer.append(segment));
-    const auto file = writer.open_pages(machine, "", 0);
+    const auto file = writer.open_pages(machine, "", cpu);
     ASSERT_TRUE(file.ok());
     for (std::size_t i = 0; i < events.size(); ++i) {
       const bool missed = lost_before != 0 && i == lost_before;
@@ -170,7 +181,7 @@ class MadeRun {
 
   run::ScratchDirectory scratch_;
   std::vector<Made> host_;
-  std::vector<Made> guest_;
+  std::map<std::uint32_t, std::vector<Made>> guest_;  // by CPU
   std::size_t lost_before_ = 0;
 };
 

@@ -317,7 +317,10 @@ void GuestSession::stop_agent() {
   if (view.agent_alive && !gone_) {
     fetch_texts(true);
     fetch_cmdlines();
-    if (clock_) clock_->tick();
+    if (clock_) {
+      clock_->tick();
+      apply_tsc_writes();
+    }
     format::Request request;
     request.op = format::Op::kStop;
     // The poller goes on meanwhile: the agent needs room for what it still has to deliver.

@@ -305,6 +305,7 @@ void Recorder::tick() {
 // well.
 void Recorder::stop_guests() {
   if (!guests_) return;
+  watch_tsc();  // what the last second brought, while the sessions can still use it
   std::atomic<bool> stopped{false};
   std::thread stopper([&] {
     guests_->stop();

@@ -190,6 +190,8 @@ constexpr const char* kTypeName<LossRecord> = "loss";
 template <>
 constexpr const char* kTypeName<NoteRecord> = "note";
 template <>
+constexpr const char* kTypeName<ContainmentRecord> = "containment";
+template <>
 constexpr const char* kTypeName<EndRecord> = "end";
 
 /// Tries the alternatives of Record one by one.

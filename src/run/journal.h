@@ -67,8 +67,8 @@ struct DiskRecord {
   std::uint64_t device_number = 0;  ///< st_dev of the image's file system, or st_rdev of a block device
 };
 
-/// Where a disk's bytes lie on the host's block devices, as it was at one moment. The extents are in a file of
-/// the machine's folder, one per line: "guest_offset bytes major:minor device_offset", in bytes.
+/// Where a disk's bytes lie on the host's block devices, as it was at one moment. The extents are in a file
+/// of the machine's folder, one per line: "guest_offset bytes major:minor device_offset", in bytes.
 struct ExtentsRecord {
   std::string machine;
   std::string device;  ///< as DiskRecord
@@ -154,15 +154,28 @@ struct NoteRecord {
   std::string text;
 };
 
+/// Whether a KVM guest's events on one vCPU lie between its kvm_entry and kvm_exit (model/containment.h).
+/// Measured when the recording has ended, behind its end; missing where that was not done.
+struct ContainmentRecord {
+  std::string machine;
+  std::int32_t vcpu = -1;  ///< QEMU's cpu-index
+  std::uint64_t inside = 0;
+  std::uint64_t outside = 0;         ///< violations: the guest's clock is wrong
+  std::uint64_t in_lost_ranges = 0;  ///< not judged: the host lost events there
+  std::uint64_t unknown = 0;         ///< not judged: before the first entry or exit, or the clock is in doubt
+  std::uint64_t worst_ticks = 0;     ///< how far the worst violation lies outside
+  std::optional<HostTsc> worst_at;
+};
+
 /// The recording's end. Missing: the recorder died.
 struct EndRecord {
   HostTsc tsc;
   std::string reason;  ///< "duration", "command", "signal", "size-limit", "disk-full", "salvaged"
 };
 
-using Record =
-    std::variant<MachineRecord, VcpuRecord, ThreadsRecord, DiskRecord, ExtentsRecord, GoneRecord, SegmentRecord, MarkRecord,
-                 AnchorRecord, EpochRecord, BurstRecord, CountersRecord, LossRecord, NoteRecord, EndRecord>;
+using Record = std::variant<MachineRecord, VcpuRecord, ThreadsRecord, DiskRecord, ExtentsRecord, GoneRecord,
+                            SegmentRecord, MarkRecord, AnchorRecord, EpochRecord, BurstRecord, CountersRecord,
+                            LossRecord, NoteRecord, ContainmentRecord, EndRecord>;
 
 /// Bounds of what is decoded; the encoder cuts texts at 64 KiB and lists at 65,536 elements.
 inline constexpr std::size_t kMaxJournalLine = 8u << 20;

@@ -133,6 +133,13 @@ void describe(A& a, R& r) {
   a("tsc", r.tsc), a("machine", r.machine), a("text", r.text);
 }
 
+template <class A, Is<ContainmentRecord> R>
+void describe(A& a, R& r) {
+  a("machine", r.machine), a("vcpu", r.vcpu), a("inside", r.inside), a("outside", r.outside);
+  a("in_lost_ranges", r.in_lost_ranges), a("unknown", r.unknown), a("worst_ticks", r.worst_ticks);
+  a("worst_at", r.worst_at);
+}
+
 template <class A, Is<EndRecord> R>
 void describe(A& a, R& r) {
   a("tsc", r.tsc), a("reason", r.reason);

@@ -65,6 +65,7 @@ class RunLoader {
     std::map<StreamKey, Stream> streams;
     std::map<std::int32_t, std::size_t> vcpus;
     std::map<std::string, std::size_t> disks;
+    std::map<std::int32_t, std::size_t> containment;
     std::map<std::tuple<std::string, std::uint32_t, std::uint64_t>, std::size_t> counters;
   };
 
@@ -227,6 +228,12 @@ class RunLoader {
   }
   void take(LossRecord& r, std::uint64_t at) {
     if (Machine* m = machine(r.machine, at).first) m->losses.push_back(std::move(r));
+  }
+  void take(ContainmentRecord& r, std::uint64_t at) {
+    if (auto [m, draft] = machine(r.machine, at); m != nullptr) {
+      const std::int32_t key = r.vcpu;
+      put_last(draft->containment, m->containment, key, r);
+    }
   }
   void take(NoteRecord& r, std::uint64_t) { run_.notes_.push_back(std::move(r)); }
   void take(EndRecord& r, std::uint64_t) { run_.end_ = std::move(r); }

@@ -63,7 +63,8 @@ struct Machine {
   std::vector<BurstRecord> bursts;
   std::vector<CountersRecord> counters;  ///< the last of each (buffer, cpu, generation)
   std::vector<LossRecord> losses;
-  std::vector<PagesFile> files;  ///< by buffer, then CPU
+  std::vector<ContainmentRecord> containment;  ///< the last of each vCPU
+  std::vector<PagesFile> files;                ///< by buffer, then CPU
 };
 
 /// A run as it was at the moment of open(). Immutable afterwards, so usable by several threads.

@@ -68,7 +68,8 @@ inline std::vector<Record> sample_records() {
           CountersRecord{"vm1", "", 9, true, counters},
           loss,
           NoteRecord{HostTsc{4}, "vm1", "guest vm1 came"},
-          EndRecord{HostTsc{11}, "signal"}};
+          EndRecord{HostTsc{11}, "signal"},
+          ContainmentRecord{"vm1", 0, 1000, 1, 2, 3, 70, HostTsc{9}}};
 }
 
 }  // namespace ivtrace::run

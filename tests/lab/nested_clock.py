@@ -1,8 +1,6 @@
 """Runs inside the emulated KVM host: records one guest's storm by KVM's word on its clock, and again without it."""
 
 import json
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,35 +8,20 @@ from pathlib import Path
 from guestlab import inside
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nested_record import offsets, wait_for_agent  # noqa: E402
+from nested_record import ended, offsets, started, wait_for_agent, wait_for_machine  # noqa: E402
 
 EVENTS = "kvm:kvm_entry,kvm:kvm_exit,syscalls:sys_enter_sched_get_priority_max"
 WAIT_SECONDS = 120
 
 
-def wait_for_capture(recorder: subprocess.Popen, journal: Path) -> None:
-    """Until the guest's agent records."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
-        if any(line["type"] == "machine" and line["name"] == "vm1" and line["feed"] for line in map(json.loads, lines)):
-            return
-        if recorder.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"the recording did not begin: {recorder.poll()}")
-        time.sleep(0.2)
-
-
 def record(run: str, vm, load: str, *options: str) -> dict:
     """Records while the guest runs `load`; what KVM said of its clock stands beside it."""
     before = offsets()
-    recorder = subprocess.Popen(["ivtrace", "record", "-o", inside.RESULTS / run, "--quiet", "--events", EVENTS, "--buffer-size", "16M", *options],
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for_capture(recorder, inside.RESULTS / run / "journal.jsonl")
+    recorder = started(inside.RESULTS / run, EVENTS, *options)
+    wait_for_machine(recorder, inside.RESULTS / run)
     counted = vm.check(load, WAIT_SECONDS)
     time.sleep(2)
-    recorder.send_signal(signal.SIGINT)
-    said = recorder.communicate(timeout=WAIT_SECONDS)[0]
-    return {"code": recorder.returncode, "said": said, "counted": counted, "offsets": sorted({*before.values(), *offsets().values()})}
+    return ended(recorder) | {"counted": counted, "offsets": sorted({*before.values(), *offsets().values()})}
 
 
 def main() -> None:

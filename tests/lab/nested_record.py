@@ -1,6 +1,7 @@
 """Runs inside the emulated KVM host: records it and one guest of its own into /results."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from guestlab import inside
 
 RECORD_SECONDS = 5
 WAIT_SECONDS = 60  # everything is several times slower in here
+BEGIN_SECONDS = 120
 
 
 def offsets() -> dict[str, str]:
@@ -26,6 +28,32 @@ def wait_for_agent() -> None:
             return
         if time.monotonic() > deadline:
             raise TimeoutError(f"no agent after {WAIT_SECONDS} s: {listed.stdout}")
+
+
+def started(run: Path, events: str, *options: str) -> subprocess.Popen:
+    """A recorder that is about to begin."""
+    return subprocess.Popen(["ivtrace", "record", "-o", run, "--events", events, "--buffer-size", "16M", *options],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ended(process: subprocess.Popen) -> dict:
+    """Ends a recorder or perf in good order: its exit code, and what it said."""
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=BEGIN_SECONDS)[0]
+    return {"code": process.returncode, "said": said}
+
+
+def wait_for_machine(recorder: subprocess.Popen, run: Path, captured: bool = True) -> None:
+    """Until the host and the guest are recorded; `captured`: by the guest's agent, else from the host."""
+    deadline = time.monotonic() + BEGIN_SECONDS
+    journal = run / "journal.jsonl"
+    while True:
+        lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
+        if any(line["type"] == "machine" and line["name"] == "vm1" and (line["feed"] or not captured) for line in map(json.loads, lines)):
+            return
+        if recorder.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(f"the recording did not begin: {recorder.poll()}")
+        time.sleep(0.2)
 
 
 def main() -> None:
