@@ -3,6 +3,7 @@
 
 #include "cli/checks_view.h"
 #include "cli/commands.h"
+#include "cli/connect_option.h"
 #include "doctor/guest.h"
 #include "doctor/host.h"
 
@@ -12,13 +13,15 @@ namespace {
 struct DoctorOptions {
   std::vector<std::string> guests;
   std::string output = ".";
+  std::string connect;
   bool json = false;
 };
 
 Result<std::vector<CheckedMachine>> examine(const DoctorOptions& options) {
   std::vector<CheckedMachine> machines = {{"host", doctor::check_host(options.output)}};
   if (options.guests.empty()) return machines;
-  IVT_ASSIGN_OR_RETURN(const std::vector<doctor::GuestState> guests, doctor::look_at_guests());
+  IVT_ASSIGN_OR_RETURN(const hypervisor::InventoryOptions inventory, inventory_options(options.connect));
+  IVT_ASSIGN_OR_RETURN(const std::vector<doctor::GuestState> guests, doctor::look_at_guests(inventory));
   for (const std::string& wanted : options.guests) {
     IVT_ASSIGN_OR_RETURN(const std::size_t index, doctor::pick_guest(guests, wanted));
     const doctor::GuestState& state = guests[index];
@@ -53,6 +56,7 @@ void add_doctor_command(CLI::App& app, Invocation& invocation) {
       ->type_name("NAME")
       ->allow_extra_args(false);
   command->add_option("-o,--output", options->output, "Where a run would be written")->type_name("DIR");
+  add_connect_option(*command, options->connect);
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([options, &invocation] {
     invocation.run = [options](Streams& streams) { return run_doctor(*options, streams); };

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/connect_option.h"
 #include "cli/guests_view.h"
 #include "doctor/guest.h"
 #include "hypervisor/inventory.h"
@@ -11,6 +12,7 @@ namespace ivtrace::cli {
 namespace {
 
 struct GuestsOptions {
+  std::string connect;
   bool json = false;
   bool names = false;
 };
@@ -67,15 +69,26 @@ ExitCode print_names(Streams& streams) {
   return ExitCode::kOk;
 }
 
-ExitCode run_guests(bool json, Streams& streams) {
-  const Result<std::vector<doctor::GuestState>> states = doctor::look_at_guests();
-  if (!states) {
-    print_error(streams, states.error());
+Result<std::vector<GuestView>> look(const GuestsOptions& options, Streams& streams) {
+  IVT_ASSIGN_OR_RETURN(const hypervisor::InventoryOptions inventory, inventory_options(options.connect));
+  IVT_ASSIGN_OR_RETURN(const std::vector<doctor::GuestState> states, doctor::look_at_guests(inventory));
+  std::vector<GuestView> views;
+  std::vector<hypervisor::Guest> guests;
+  for (const doctor::GuestState& state : states) {
+    views.push_back(guest_view(state));
+    guests.push_back(state.guest);
+  }
+  tell_unseen(inventory, guests, streams);
+  return views;
+}
+
+ExitCode run_guests(const GuestsOptions& options, Streams& streams) {
+  const Result<std::vector<GuestView>> guests = look(options, streams);
+  if (!guests) {
+    print_error(streams, guests.error());
     return ExitCode::kFailed;
   }
-  std::vector<GuestView> guests;
-  for (const doctor::GuestState& state : *states) guests.push_back(guest_view(state));
-  streams.out << (json ? guests_json(guests) : guests_text(guests));
+  streams.out << (options.json ? guests_json(*guests) : guests_text(*guests));
   return ExitCode::kOk;
 }
 
@@ -84,12 +97,13 @@ ExitCode run_guests(bool json, Streams& streams) {
 void add_guests_command(CLI::App& app, Invocation& invocation) {
   CLI::App* const command = app.add_subcommand("guests", "Lists the virtual machines of this host");
   const auto options = std::make_shared<GuestsOptions>();
+  add_connect_option(*command, options->connect);
   CLI::Option* const json = command->add_flag("--json", options->json, "One JSON object");
   command->add_flag("--names", options->names, "The names alone, one a line, without asking any guest")
       ->excludes(json);
   command->callback([options, &invocation] {
     invocation.run = [options](Streams& streams) {
-      return options->names ? print_names(streams) : run_guests(options->json, streams);
+      return options->names ? print_names(streams) : run_guests(*options, streams);
     };
   });
 }

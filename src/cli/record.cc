@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/connect_option.h"
 #include "cli/progress.h"
 #include "cli/record_view.h"
 #include "record/recorder.h"
@@ -31,6 +32,7 @@ struct RecordOptions {
   std::string duration;
   std::string feed;
   std::string state_directory;
+  std::string connect;
   bool no_guests = false;
   bool no_kvm_clock = false;
   bool quiet = false;
@@ -248,6 +250,7 @@ void declare_options(CLI::App& command, RecordOptions& options) {
                   "How guests' agents drain their kernel (default: the best there is)")
       ->check(CLI::IsMember({"map", "read"}).description(""))  // the value's name tells them
       ->type_name("map|read");
+  add_connect_option(command, options.connect);
   command.add_flag("--no-guests", options.no_guests, "Record the host alone");
   command.add_flag("--no-kvm-clock", options.no_kvm_clock, "Align guests by the handshake alone");
   command.add_flag("--quiet", options.quiet, "No progress and no summary");
@@ -276,6 +279,14 @@ void add_record_command(CLI::App& app, Invocation& invocation) {
         return ExitCode::kUsage;
       }
       config->command_line = invocation.command_line;
+      if (config->find_guests) {
+        auto inventory = inventory_options(options->connect);
+        if (!inventory) {
+          print_error(streams, inventory.error());
+          return ExitCode::kFailed;
+        }
+        config->inventory = *std::move(inventory);
+      }
       return run_record(*config, options->quiet, streams);
     };
   });

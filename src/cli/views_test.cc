@@ -34,26 +34,47 @@ TEST(AttachText, SaysWhatIsThereAndWhoServesIt) {
   ring.path = "/dev/shm/ivtrace-8-vm";
   ring.bytes = 16u << 20;
   ring.bus = "pci.0";
-  EXPECT_EQ(attached_text("vm\x1b", ring),
+  EXPECT_EQ(attached_text("vm\x1b", ring, {}),
             "vm\\x1b has a ring now: 16.0 MiB at /dev/shm/ivtrace-8-vm, on pci.0\n"
-            "No agent serves it yet: start ivtrace-agent as root in the guest.\n");
+            "No agent serves it yet: start ivtrace-agent as root in the guest, or bring it in with "
+            "--deploy.\n");
   ring.was_there = true;
   ring.agent_alive = true;
-  EXPECT_EQ(attached_text("vm", ring),
+  EXPECT_EQ(attached_text("vm", ring, {}),
             "vm has a ring already: 16.0 MiB at /dev/shm/ivtrace-8-vm\n"
             "ivtrace-agent serves it.\n");
-  EXPECT_EQ(nlohmann::json::parse(attached_json("vm", ring))["bytes"], 16u << 20);
+  EXPECT_EQ(nlohmann::json::parse(attached_json("vm", ring, {}))["bytes"], 16u << 20);
+}
+
+TEST(AttachText, SaysWhatWasDeployed) {
+  attach::Attached ring;
+  ring.path = "/dev/shm/r";
+  ring.bytes = 1u << 20;
+  ring.was_there = ring.agent_alive = true;
+  attach::Deployed deployed;
+  deployed.directory = "/run/ivtrace-deployed";
+  deployed.bytes = 2u << 20;
+  EXPECT_EQ(attached_text("vm", ring, deployed),
+            "vm has a ring already: 1.0 MiB at /dev/shm/r\n"
+            "ivtrace-agent serves it: 2.0 MiB, copied to /run/ivtrace-deployed in the guest.\n");
+  EXPECT_EQ(nlohmann::json::parse(attached_json("vm", ring, deployed))["deployed"]["bytes"], 2u << 20);
+  deployed.was_there = true;
+  EXPECT_NE(attached_text("vm", ring, deployed).find("none was deployed"), std::string::npos);
+  EXPECT_EQ(undeployed_text("vm", {true, "/run/x"}), "The agent in vm was ended, and /run/x removed.\n");
+  EXPECT_EQ(undeployed_text("vm", {}), "vm has no agent of a deploy: nothing to remove.\n");
+  EXPECT_EQ(nlohmann::json::parse(undeployed_json("vm", {true, "/run/x"}))["directory"], "/run/x");
+  EXPECT_FALSE(nlohmann::json::parse(attached_json("vm", ring, {})).contains("deployed"));
 }
 
 TEST(DetachText, SaysWhetherTheAgentLetGo) {
   attach::Detached result;
-  EXPECT_EQ(detached_text("vm", result), "vm has no ring: nothing to detach.\n");
+  EXPECT_EQ(detached_text("vm", result, {}), "vm has no ring: nothing to detach.\n");
   result.had_ring = true;
   result.note = "no agent had taken it";
-  EXPECT_EQ(detached_text("vm", result), "vm has no ring any more; no agent had taken it.\n");
+  EXPECT_EQ(detached_text("vm", result, {}), "vm has no ring any more; no agent had taken it.\n");
   result.agent_let_go = true;
-  EXPECT_EQ(detached_text("vm", result), "vm has no ring any more; its agent let go of it first.\n");
-  EXPECT_EQ(nlohmann::json::parse(detached_json("vm", result))["agent_let_go"], true);
+  EXPECT_EQ(detached_text("vm", result, {}), "vm has no ring any more; its agent let go of it first.\n");
+  EXPECT_EQ(nlohmann::json::parse(detached_json("vm", result, {}))["agent_let_go"], true);
 }
 
 TEST(GuestsText, TableAndDetails) {

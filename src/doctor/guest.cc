@@ -37,17 +37,17 @@ std::string joined(const std::vector<std::string>& names) {
 Check monitor_check(const hypervisor::Monitor& monitor) {
   switch (monitor.state) {
     case hypervisor::QmpState::kOk:
-      return {"monitor", "ok", "QMP at " + monitor.path, ""};
+      return {"monitor", "ok", monitor.describe(), ""};
     case hypervisor::QmpState::kNone:
-      return {"monitor", "warning", "no QMP monitor on a socket: vCPUs and disks are known from /proc alone",
-              "start QEMU with -qmp unix:PATH,server=on,wait=off"};
+      return {"monitor", "warning", "no QMP monitor to ask: vCPUs and disks are known from /proc alone",
+              "start QEMU with -qmp unix:PATH,server=on,wait=off; for a domain of libvirt see --connect"};
     case hypervisor::QmpState::kBusy:
-      return {"monitor", "warning", "QMP at " + monitor.path + " is held by another program",
+      return {"monitor", "warning", monitor.describe() + " is held by another program",
               "give ivtrace a second -qmp socket"};
     case hypervisor::QmpState::kFailed:
       break;
   }
-  return {"monitor", "warning", "QMP at " + monitor.path + ": " + monitor.detail,
+  return {"monitor", "warning", monitor.describe() + ": " + monitor.detail,
           "see whether the guest still runs"};
 }
 
@@ -76,8 +76,8 @@ Check failed_to_ask(const Error& error) {
 
 }  // namespace
 
-Result<std::vector<GuestState>> look_at_guests() {
-  IVT_ASSIGN_OR_RETURN(std::vector<hypervisor::Guest> found, hypervisor::find_guests());
+Result<std::vector<GuestState>> look_at_guests(const hypervisor::InventoryOptions& options) {
+  IVT_ASSIGN_OR_RETURN(std::vector<hypervisor::Guest> found, hypervisor::find_guests(options));
   std::vector<GuestState> guests;
   bool watch = false;
   for (hypervisor::Guest& guest : found) {
@@ -121,6 +121,16 @@ Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std:
   const std::vector<std::string> nearest = nearest_names(wanted, names);
   return Error(ErrorCode::kNotFound, "there is no guest \"" + wanted + "\"",
                nearest.empty() ? "guests: " + joined(names) : "did you mean " + joined(nearest) + "?");
+}
+
+Result<GuestState> find_guest(const std::string& wanted, const hypervisor::InventoryOptions& options) {
+  IVT_ASSIGN_OR_RETURN(const std::vector<GuestState> guests, look_at_guests(options));
+  const Result<std::size_t> index = pick_guest(guests, wanted);
+  if (index) return guests[*index];
+  std::vector<hypervisor::Guest> found;
+  for (const GuestState& state : guests) found.push_back(state.guest);
+  if (auto unseen = hypervisor::unseen_domain(options, wanted, found)) return *std::move(unseen);
+  return index.error();
 }
 
 std::vector<Check> judge_guest(const GuestState& state) {

@@ -24,11 +24,14 @@ struct GuestState {
 };
 
 /// Every guest of this host. Watches formatted rings for a little more than a second, all at once.
-Result<std::vector<GuestState>> look_at_guests();
+Result<std::vector<GuestState>> look_at_guests(const hypervisor::InventoryOptions& options = {});
 
 /// The one guest among `guests` that `wanted` names: its name, UUID or pid. kNotFound with the nearest names;
 /// kInvalid when several have that name. The index into `guests`.
 Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std::string& wanted);
+
+/// Both in one: the guest that `wanted` names, as it is now.
+Result<GuestState> find_guest(const std::string& wanted, const hypervisor::InventoryOptions& options);
 
 /// What can be told from outside, in the order in which a person would fix it.
 std::vector<format::Check> judge_guest(const GuestState& state);

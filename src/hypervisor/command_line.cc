@@ -154,6 +154,7 @@ struct Parts {
   std::vector<std::string> ring_memory;        ///< memdev of each ivshmem-plain
   std::map<std::string, OptionValues> chardevs;
   std::vector<OptionValues> monitors;
+  std::string agent_chardev;  ///< behind the guest agent's port
 };
 
 void take_qmp(const std::string& text, Parts& parts) {
@@ -175,7 +176,12 @@ void take_drive(const OptionValues& drive, Parts& parts) {
 }
 
 void take_device(const OptionValues& device, Parts& parts) {
-  if (get(device, "driver") == "ivshmem-plain") parts.ring_memory.push_back(get(device, "memdev"));
+  const std::string driver = get(device, "driver");
+  if (driver == "ivshmem-plain") parts.ring_memory.push_back(get(device, "memdev"));
+  if (driver == "virtserialport" && get(device, "name") == "org.qemu.guest_agent.0") {
+    parts.result.has_agent_port = true;
+    parts.agent_chardev = get(device, "chardev");
+  }
 }
 
 void take_machine(const std::string& text, Parts& parts) {
@@ -241,18 +247,22 @@ void tie_rings(Parts& parts) {
   }
 }
 
+/// Path of the UNIX socket on which QEMU listens for that chardev, or "".
+std::string socket_path(const OptionValues& chardev) {
+  const bool listens = get(chardev, "backend") == "socket" && get(chardev, "server", "off") != "off";
+  return listens ? get(chardev, "path") : std::string();
+}
+
 void tie_monitors(Parts& parts) {
   for (const OptionValues& monitor : parts.monitors) {
     if (get(monitor, "mode", "readline") != "control") continue;
     const auto chardev = parts.chardevs.find(get(monitor, "chardev"));
     if (chardev == parts.chardevs.end()) continue;
-    const std::string path = get(chardev->second, "path");
-    if (get(chardev->second, "backend") == "socket" && !path.empty() &&
-        get(chardev->second, "server", "off") != "off") {
+    const std::string path = socket_path(chardev->second);
+    if (!path.empty()) {
       parts.result.qmp_sockets.push_back(path);
     } else {
-      parts.result.unknown.push_back(
-          "the QMP monitor is held by QEMU's parent (libvirt): it cannot be asked");
+      parts.result.monitor_is_held = true;
     }
   }
 }
@@ -304,6 +314,8 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   for (Disk& disk : parts.blocks.disks()) parts.result.disks.push_back(std::move(disk));
   tie_rings(parts);
   tie_monitors(parts);
+  if (const auto chardev = parts.chardevs.find(parts.agent_chardev); chardev != parts.chardevs.end())
+    parts.result.agent_socket = socket_path(chardev->second);
   return std::move(parts.result);
 }
 

@@ -32,7 +32,10 @@ struct CommandLine {
   std::vector<Disk> disks;
   std::vector<RingBacking> rings;        ///< memory files behind ivshmem-plain devices
   std::vector<std::string> qmp_sockets;  ///< UNIX sockets that QEMU listens on for QMP
-  std::vector<std::string> unknown;      ///< "the monitor is a file descriptor", …
+  bool monitor_is_held = false;          ///< it has a QMP monitor that its parent holds, as libvirt does
+  bool has_agent_port = false;           ///< a virtio-serial port for the QEMU guest agent
+  std::string agent_socket;              ///< UNIX socket behind that port; "" when its parent holds it
+  std::vector<std::string> unknown;      ///< "the QMP monitor is no UNIX socket", …
 };
 
 /// `arguments` without the program's name.

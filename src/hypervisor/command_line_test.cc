@@ -96,7 +96,22 @@ TEST(CommandLine, AGuestStartedByLibvirt) {
   ASSERT_EQ(line.rings.size(), 1u);
   EXPECT_EQ(line.rings[0].bytes, 4u << 20);
   EXPECT_TRUE(line.qmp_sockets.empty());
-  ASSERT_EQ(line.unknown.size(), 1u);
+  EXPECT_TRUE(line.monitor_is_held);
+  EXPECT_TRUE(line.unknown.empty());
+}
+
+TEST(CommandLine, TheGuestAgentsPort) {
+  const CommandLine line = parse_command_line(
+      {"-chardev", "socket,path=/run/q.sock,server=on,wait=off,id=qga0", "-device",
+       "virtserialport,chardev=qga0,name=org.qemu.guest_agent.0", "-chardev",
+       "socket,path=/run/other,server=on,id=x", "-device", "virtserialport,chardev=x,name=other"});
+  EXPECT_TRUE(line.has_agent_port);
+  EXPECT_EQ(line.agent_socket, "/run/q.sock");
+  const CommandLine held = parse_command_line(
+      {"-chardev", "socket,id=charchannel0,fd=31,server=on,wait=off", "-device",
+       R"({"driver":"virtserialport","chardev":"charchannel0","name":"org.qemu.guest_agent.0"})"});
+  EXPECT_TRUE(held.has_agent_port);
+  EXPECT_EQ(held.agent_socket, "");
 }
 
 TEST(CommandLine, MonitorsByChardevAndDottedBlockdevs) {

@@ -11,8 +11,8 @@
 
 #include "base/text.h"
 #include "hypervisor/command_line.h"
+#include "hypervisor/monitor.h"
 #include "hypervisor/process.h"
-#include "hypervisor/qmp.h"
 #include "hypervisor/qmp_facts.h"
 
 namespace ivtrace::hypervisor {
@@ -21,6 +21,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxUnknown = 64;
+constexpr Nanoseconds kListLimit{2'000'000'000};
 
 void say_unknown(Guest& guest, std::string text) {
   if (guest.unknown.size() < kMaxUnknown) guest.unknown.push_back(std::move(text));
@@ -47,7 +48,7 @@ void identify(Disk& disk) {
 /// Asks one QEMU's monitor. Each question may fail alone: then that fact is unknown, the others are not.
 class Interview {
  public:
-  Interview(QmpConnection connection, Guest& guest) : connection_(std::move(connection)), guest_(guest) {}
+  Interview(MonitorConnection& connection, Guest& guest) : connection_(connection), guest_(guest) {}
 
   void ask_all(const std::vector<Disk>& command_line_disks, const std::string& directory) {
     if (const auto name = ask("query-name"); name && !text_of(*name, "name").empty())
@@ -69,7 +70,7 @@ class Interview {
     if (!connection_.usable()) return std::nullopt;
     auto answer = connection_.execute(command, arguments);
     if (answer) return std::move(*answer);
-    if (answer.error().code != ErrorCode::kNotFound) {
+    if (answer.error().code != ErrorCode::kNotFound || !connection_.usable()) {
       guest_.qmp.state = QmpState::kFailed;
       guest_.qmp.detail = command + ": " + answer.error().message;
     }
@@ -128,21 +129,35 @@ class Interview {
     if (answered && connection_.usable()) guest_.rings = std::move(rings);
   }
 
-  QmpConnection connection_;
+  MonitorConnection& connection_;
   Guest& guest_;
 };
 
+/// The monitors that the guest may be asked through, best first: libvirt marks a domain that is asked.
+std::vector<Monitor> monitors_of(const CommandLine& line, const std::string& directory,
+                                 const LibvirtChoice& libvirt) {
+  std::vector<Monitor> monitors;
+  for (const std::string& socket : line.qmp_sockets)
+    monitors.emplace_back().path = absolute(socket, directory);
+  if (line.monitor_is_held && libvirt.libvirt && !line.uuid.empty()) {
+    Monitor& monitor = monitors.emplace_back();
+    monitor.libvirt = libvirt.libvirt;
+    monitor.domain = line.uuid;
+  }
+  return monitors;
+}
+
 /// Asks the first monitor that answers.
-void ask_monitors(const std::vector<std::string>& sockets, const CommandLine& line,
-                  const std::string& directory, const InventoryOptions& options, Guest& guest) {
-  for (const std::string& socket : sockets) {
-    guest.qmp.path = absolute(socket, directory);
-    auto connection = QmpConnection::open(guest.qmp.path, options.step_limit, options.guest_limit);
+void ask_monitors(const CommandLine& line, const std::string& directory, const InventoryOptions& options,
+                  Guest& guest) {
+  for (const Monitor& monitor : monitors_of(line, directory, options.libvirt)) {
+    guest.qmp = monitor;
+    auto connection = open_monitor(monitor, options.step_limit, options.guest_limit);
     if (connection) {
       guest.qmp.state = QmpState::kOk;
-      guest.qmp.detail.clear();
-      Interview(std::move(*connection), guest).ask_all(line.disks, directory);
-      return;
+      Interview(**connection, guest).ask_all(line.disks, directory);
+      if (guest.qmp.state == QmpState::kOk) return;
+      continue;
     }
     guest.qmp.state = connection.error().code == ErrorCode::kBusy ? QmpState::kBusy : QmpState::kFailed;
     guest.qmp.detail = connection.error().message;
@@ -160,6 +175,14 @@ std::optional<Vcpu> vcpu_of_thread(const ProcessThread& thread, std::string& acc
   if (kind == "KVM") accel = "kvm";
   if (kind == "TCG") accel = "tcg";
   return Vcpu{static_cast<std::int32_t>(*index), thread.tid, std::nullopt};
+}
+
+/// A QEMU in a container knows its threads by other numbers than we do.
+void translate_threads(const std::string& proc, Guest& guest) {
+  const auto threads = threads_by_own_number(guest.pid, proc);
+  for (Vcpu& vcpu : guest.vcpus) {
+    if (const auto thread = threads.find(vcpu.thread); thread != threads.end()) vcpu.thread = thread->second;
+  }
 }
 
 void check_threads(const std::vector<ProcessThread>& threads, Guest& guest) {
@@ -196,7 +219,7 @@ void check_rings(const std::string& proc, Guest& guest) {
   });
 }
 
-void complete(const CommandLine& line, const std::string& proc, Guest& guest) {
+void complete(const CommandLine& line, const std::string& no_libvirt, const std::string& proc, Guest& guest) {
   if (guest.name.empty()) guest.name = "qemu-" + std::to_string(guest.pid.value);
   if (guest.disks.empty() && guest.qmp.state != QmpState::kOk && line.disks.empty()) {
     for (const std::string& path : open_images(guest.pid, proc)) {
@@ -207,7 +230,10 @@ void complete(const CommandLine& line, const std::string& proc, Guest& guest) {
     if (!guest.disks.empty()) say_unknown(guest, "formats of the disks: they are only known as open files");
   }
   for (Disk& disk : guest.disks) identify(disk);
-  if (guest.qmp.state == QmpState::kNone) {
+  if (guest.qmp.state == QmpState::kNone && line.monitor_is_held) {
+    say_unknown(guest, "what was plugged since the start: libvirt holds the monitor, and " +
+                           (no_libvirt.empty() ? "it was not asked" : no_libvirt));
+  } else if (guest.qmp.state == QmpState::kNone) {
     say_unknown(guest,
                 "what was plugged since the start: no monitor to ask (QEMU option -qmp "
                 "unix:PATH,server=on,wait=off)");
@@ -247,11 +273,14 @@ Result<Guest> inspect_guest(Pid pid, const InventoryOptions& options) {
   guest.disks = line.disks;
   guest.rings = line.rings;
   guest.unknown = line.unknown;
-  if (options.use_qmp) ask_monitors(line.qmp_sockets, line, process.working_directory, options, guest);
+  guest.has_agent_port = line.has_agent_port;
+  guest.agent_socket = absolute(line.agent_socket, process.working_directory);
+  if (options.use_qmp) ask_monitors(line, process.working_directory, options, guest);
   IVT_ASSIGN_OR_RETURN(const auto threads, list_threads(pid, options.proc));
+  translate_threads(options.proc, guest);
   check_threads(threads, guest);
   check_rings(options.proc, guest);
-  complete(line, options.proc, guest);
+  complete(line, options.libvirt.problem, options.proc, guest);
   // A pid that was given to another process meanwhile would have mixed two guests.
   const auto still = start_time(pid, options.proc);
   if (!still || *still != guest.start_time) {
@@ -268,6 +297,29 @@ Result<std::vector<Guest>> find_guests(const InventoryOptions& options) {
     if (guest) guests.push_back(std::move(*guest));  // else it ended while we looked
   }
   return guests;
+}
+
+std::vector<Domain> unseen_domains(const InventoryOptions& options, const std::vector<Guest>& guests) {
+  if (!options.libvirt.libvirt) return {};
+  auto domains = options.libvirt.libvirt->domains(kListLimit);
+  if (!domains) return {};
+  std::erase_if(*domains, [&](const Domain& domain) {
+    return std::any_of(guests.begin(), guests.end(),
+                       [&](const Guest& guest) { return guest.uuid == domain.uuid; });
+  });
+  return *std::move(domains);
+}
+
+std::optional<Error> unseen_domain(const InventoryOptions& options, const std::string& wanted,
+                                   const std::vector<Guest>& guests) {
+  for (const Domain& domain : unseen_domains(options, guests)) {
+    if (domain.name != wanted && domain.uuid != wanted) continue;
+    return Error(ErrorCode::kNotFound,
+                 "libvirt at " + options.libvirt.libvirt->uri() + " runs the domain " + domain.name +
+                     ", but no QEMU process here has its UUID " + domain.uuid,
+                 "run ivtrace on the machine, and in the PID namespace, where that QEMU runs");
+  }
+  return std::nullopt;
 }
 
 }  // namespace ivtrace::hypervisor

@@ -2,20 +2,22 @@
 // is.
 //
 // Facts come from /proc (command line, threads, open files) and, where the process has a monitor on a UNIX
-// socket, from QMP. A QMP socket serves one client at a time and may be held by somebody else, and QEMU may
-// be compromised or hang: every step has a time limit, every reply a size limit, the connection is closed at
-// once after use, and what could not be learned is said in Guest::unknown. Only the absence of all of /proc
-// is an error.
+// socket or one that libvirt holds, from QMP. A QMP socket serves one client at a time and may be held by
+// somebody else, and QEMU may be compromised or hang: every step has a time limit, every reply a size limit,
+// the connection is closed at once after use, and what could not be learned is said in Guest::unknown. Only
+// the absence of all of /proc is an error.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/units.h"
+#include "hypervisor/libvirt.h"
 
 namespace ivtrace::hypervisor {
 
@@ -50,10 +52,16 @@ enum class QmpState {
 };
 const char* to_string(QmpState state);
 
+/// Where a guest's monitor is: on a socket, or held by libvirt.
 struct Monitor {
-  std::string path;
+  std::string path;                  ///< of the socket, "" when libvirt holds it
+  std::shared_ptr<Libvirt> libvirt;  ///< null: it is on a socket, if anywhere
+  std::string domain;                ///< its UUID, for libvirt
   QmpState state = QmpState::kNone;
   std::string detail;
+
+  bool named() const { return libvirt || !path.empty(); }
+  std::string describe() const;  ///< "QMP at PATH", "libvirt at URI"
 };
 
 /// One QEMU process. (pid, start_time) is its identity: a pid alone may be used again.
@@ -68,6 +76,8 @@ struct Guest {
   std::vector<Disk> disks;
   std::vector<RingBacking> rings;  ///< usually none or one
   Monitor qmp;
+  bool has_agent_port = false;  ///< a virtio-serial port for the QEMU guest agent
+  std::string agent_socket;     ///< UNIX socket of its host's end, "" when libvirt has it or there is none
   std::vector<std::string> unknown;  ///< what could not be learned and why, for people
 
   bool same_process(const Guest& other) const { return pid == other.pid && start_time == other.start_time; }
@@ -78,6 +88,7 @@ struct InventoryOptions {
   Nanoseconds step_limit{1'000'000'000};   ///< of each QMP step
   Nanoseconds guest_limit{3'000'000'000};  ///< of all QMP steps of one guest
   bool use_qmp = true;
+  LibvirtChoice libvirt;  ///< for guests whose monitor it holds
 };
 
 /// All QEMU processes that this process may see, by rising pid. Blocks at most guest_limit for each guest.
@@ -92,28 +103,40 @@ struct ProcessThread {
 /// The threads of a process now, by rising tid; kGone when it is no more.
 Result<std::vector<ProcessThread>> list_threads(Pid pid, const std::string& proc = "/proc");
 
+/// The running domains of libvirt that none of the guests is: their processes are on another machine, or not
+/// to be seen from here. Empty when there is no libvirt, or when it does not tell.
+std::vector<Domain> unseen_domains(const InventoryOptions& options, const std::vector<Guest>& guests);
+/// What to say about a wanted guest (name or UUID) that is one of those; nothing when it is none.
+std::optional<Error> unseen_domain(const InventoryOptions& options, const std::string& wanted,
+                                   const std::vector<Guest>& guests);
+
 /// Tells which guests came and went between two looks. A new process is asked by QMP at once and at
 /// the next three looks, a known one at every tenth look: what was plugged meanwhile is seen then, and a
-/// recording does not hold monitors. One thread.
+/// recording does not hold monitors. One to which something happened, as libvirt tells, is asked at the next
+/// look. One thread.
 class Watch {
  public:
   struct Changes {
     std::vector<Guest> came;
     std::vector<Guest> gone;
-    std::vector<Guest> changed;  ///< known ones of which more or other things are known now
-    bool any() const { return !came.empty() || !gone.empty() || !changed.empty(); }
+    std::vector<Guest> changed;       ///< known ones of which more or other things are known now
+    std::vector<DomainEvent> events;  ///< what libvirt told since the look before
+    bool any() const { return !came.empty() || !gone.empty() || !changed.empty() || !events.empty(); }
   };
 
   explicit Watch(InventoryOptions options = {}) : options_(std::move(options)) {}
 
   /// The first look reports every guest as come.
   Result<Changes> look();
+  /// Something happened: a look should not wait for its time.
+  bool woken();
   const std::vector<Guest>& guests() const { return guests_; }
 
  private:
   InventoryOptions options_;
   std::vector<Guest> guests_;
-  std::map<Pid, unsigned> looks_;  ///< since the guest came
+  std::map<Pid, unsigned> looks_;    ///< since the guest came
+  std::vector<DomainEvent> events_;  ///< for the next look
 };
 
 }  // namespace ivtrace::hypervisor

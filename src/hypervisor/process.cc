@@ -36,6 +36,21 @@ bool is_qemu_program(std::string_view path) {
          name.starts_with("qemu-kvm ") || name.starts_with("kvm ");  // " (deleted)" after an upgrade
 }
 
+/// "NSpid: 9102 12" of a status file: the number in our PID namespace first, in the task's own last. Nothing
+/// when they are one.
+std::optional<Tid> own_number(const std::string& status_path) {
+  const auto status = read_file(status_path, 64u << 10);
+  if (!status) return std::nullopt;
+  for (const std::string_view line : split(*status, '\n')) {
+    if (!line.starts_with("NSpid:")) continue;
+    const auto numbers = split(trim(line.substr(6)), '\t');
+    const auto last = parse_u64(numbers.back());
+    if (numbers.size() < 2 || !last || *last > INT_MAX) return std::nullopt;
+    return Tid(static_cast<std::int32_t>(*last));
+  }
+  return std::nullopt;
+}
+
 std::vector<Pid> numbers_in(const std::vector<std::string>& names) {
   std::vector<Pid> pids;
   for (const std::string& name : names) {
@@ -85,6 +100,19 @@ Result<QemuProcess> read_process(Pid pid, const std::string& proc) {
     process.arguments.emplace_back(arguments[i]);
   process.working_directory = read_link(entry(pid, proc, "cwd"));
   return process;
+}
+
+std::map<Tid, Tid> threads_by_own_number(Pid pid, const std::string& proc) {
+  std::map<Tid, Tid> threads;
+  if (!own_number(entry(pid, proc, "status"))) return threads;
+  const std::string directory = entry(pid, proc, "task");
+  const auto names = list_directory(directory);
+  if (!names) return threads;
+  for (const Pid tid : numbers_in(*names)) {
+    const auto own = own_number(directory + "/" + std::to_string(tid.value) + "/status");
+    if (own) threads.emplace(*own, Tid(tid.value));
+  }
+  return threads;
 }
 
 bool has_mapped(Pid pid, const std::string& path, const std::string& proc) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,10 @@ Result<std::vector<Pid>> qemu_pids(const std::string& proc);
 Result<QemuProcess> read_process(Pid pid, const std::string& proc);
 /// Field 22 of /proc/PID/stat: clock ticks since boot; tells a pid from its next use.
 Result<std::uint64_t> start_time(Pid pid, const std::string& proc);
+
+/// The threads of a process that lives in another PID namespace, by the numbers that it knows them by itself;
+/// empty when it lives in ours.
+std::map<Tid, Tid> threads_by_own_number(Pid pid, const std::string& proc);
 
 /// User and group by whose rights a process opens files (/proc/PID/status, the fourth of Uid and of Gid).
 struct FileOwner {

@@ -22,17 +22,17 @@ constexpr const char* kPorts = "/machine/peripheral";
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 /// An answer, null where QEMU answers with an error, an Error when the monitor is of no more use.
-Result<json> ask(QmpConnection& monitor, const std::string& command, const json& arguments) {
+Result<json> ask(MonitorConnection& monitor, const std::string& command, const json& arguments) {
   auto answer = monitor.execute(command, dump(arguments));
   if (answer || monitor.usable()) return answer ? *std::move(answer) : json();
   return answer.error();
 }
 
-Result<json> get(QmpConnection& monitor, const std::string& path, const std::string& property) {
+Result<json> get(MonitorConnection& monitor, const std::string& path, const std::string& property) {
   return ask(monitor, "qom-get", {{"path", path}, {"property", property}});
 }
 
-Result<json> list(QmpConnection& monitor, const std::string& path) {
+Result<json> list(MonitorConnection& monitor, const std::string& path) {
   return ask(monitor, "qom-list", {{"path", path}});
 }
 
@@ -48,7 +48,7 @@ struct Port {
 };
 
 /// The port's bus when something can be plugged into it now.
-Result<std::optional<Port>> free_port(QmpConnection& monitor, const std::string& path) {
+Result<std::optional<Port>> free_port(MonitorConnection& monitor, const std::string& path) {
   IVT_ASSIGN_OR_RETURN(const json hotplug, get(monitor, path, "hotplug"));
   if (hotplug.is_boolean() && !hotplug.get<bool>()) return std::optional<Port>();
   IVT_ASSIGN_OR_RETURN(const json properties, list(monitor, path));
@@ -80,7 +80,7 @@ Error no_port(const std::optional<Port>& too_small, std::uint64_t bytes) {
 
 /// The free port with the smallest window that is wide enough. Ports without an id do not count: their buses
 /// share one name.
-Result<std::string> find_root_port(QmpConnection& monitor, std::uint64_t bytes) {
+Result<std::string> find_root_port(MonitorConnection& monitor, std::uint64_t bytes) {
   IVT_ASSIGN_OR_RETURN(const json devices, list(monitor, kPorts));
   std::optional<Port> best;
   std::optional<Port> too_small;
@@ -99,26 +99,27 @@ Result<std::string> find_root_port(QmpConnection& monitor, std::uint64_t bytes) 
 
 }  // namespace
 
-Result<std::string> qom_text(QmpConnection& monitor, const std::string& path, const std::string& property) {
+Result<std::string> qom_text(MonitorConnection& monitor, const std::string& path,
+                             const std::string& property) {
   IVT_ASSIGN_OR_RETURN(const json value, get(monitor, path, property));
   return text_of(value);
 }
 
-Result<std::optional<std::uint64_t>> qom_number(QmpConnection& monitor, const std::string& path,
+Result<std::optional<std::uint64_t>> qom_number(MonitorConnection& monitor, const std::string& path,
                                                 const std::string& property) {
   IVT_ASSIGN_OR_RETURN(const json value, get(monitor, path, property));
   if (!value.is_number_unsigned()) return std::optional<std::uint64_t>();
   return std::optional(value.get<std::uint64_t>());
 }
 
-Result<bool> qom_has(QmpConnection& monitor, const std::string& parent, const std::string& name) {
+Result<bool> qom_has(MonitorConnection& monitor, const std::string& parent, const std::string& name) {
   IVT_ASSIGN_OR_RETURN(const json children, list(monitor, parent));
   return children.is_array() && std::any_of(children.begin(), children.end(), [&](const json& child) {
            return text_of(child, "name") == name;
          });
 }
 
-Result<std::string> find_ring_bus(QmpConnection& monitor, std::uint64_t bytes) {
+Result<std::string> find_ring_bus(MonitorConnection& monitor, std::uint64_t bytes) {
   IVT_ASSIGN_OR_RETURN(const std::string machine, qom_text(monitor, "/machine", "type"));
   if (machine.find("i440fx") != std::string::npos) return std::string("pci.0");
   if (machine.find("q35") != std::string::npos) return find_root_port(monitor, bytes);

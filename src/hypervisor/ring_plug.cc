@@ -1,48 +1,41 @@
 #include "hypervisor/ring_plug.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "hypervisor/monitor.h"
 #include "hypervisor/process.h"
-#include "hypervisor/qmp.h"
 #include "hypervisor/qom.h"
+#include "hypervisor/ring_device.h"
 
 namespace ivtrace::hypervisor {
 namespace {
 
-using nlohmann::json;
-using Clock = std::chrono::steady_clock;
-
 constexpr const char* kDevices = "/machine/peripheral";
 constexpr const char* kObjects = "/objects";
 constexpr std::size_t kMaxFileName = 64;
-constexpr int kLookEveryMs = 50;
-/// QEMU gives a device's memory free a moment after the device is gone.
-constexpr std::chrono::seconds kMemoryBusy(1);
 /// How long a device that was just plugged in, and is taken back, is waited for.
 constexpr Nanoseconds kTakeBackLimit(7'000'000'000);
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+using MonitorHandle = std::unique_ptr<MonitorConnection>;
 
-Result<QmpConnection> open_monitor(const Guest& guest, const PlugOptions& options, Nanoseconds total) {
-  if (guest.qmp.path.empty()) {
-    return Error(ErrorCode::kUnsupported,
-                 guest.name + " has no QMP monitor on a socket to plug a ring through",
-                 "start QEMU with -qmp unix:PATH,server=on,wait=off");
+Result<MonitorHandle> open_plug_monitor(const Guest& guest, const PlugOptions& options, Nanoseconds total) {
+  if (!guest.qmp.named()) {
+    return Error(ErrorCode::kUnsupported, guest.name + " has no QMP monitor to plug a ring through",
+                 "start QEMU with -qmp unix:PATH,server=on,wait=off, or let ivtrace reach libvirt if that "
+                 "holds the monitor");
   }
-  auto monitor = QmpConnection::open(guest.qmp.path, options.step_limit, total);
+  auto monitor = open_monitor(guest.qmp, options.step_limit, total);
   if (monitor) return monitor;
   Error error = monitor.error();
   error.message = guest.name + ": " + error.message;
@@ -85,79 +78,27 @@ class RingFile {
   std::string path_;
 };
 
-Status add_memory(QmpConnection& monitor, const std::string& path, std::uint64_t bytes) {
-  const auto added = monitor.execute("object-add", dump({{"qom-type", "memory-backend-file"},
-                                                         {"id", kRingMemoryId},
-                                                         {"share", true},
-                                                         {"size", bytes},
-                                                         {"mem-path", path}}));
-  return added ? Status() : added.error();
-}
-
-Status add_device(QmpConnection& monitor, const std::string& bus) {
-  const auto added = monitor.execute(
-      "device_add",
-      dump({{"driver", "ivshmem-plain"}, {"id", kRingDeviceId}, {"memdev", kRingMemoryId}, {"bus", bus}}));
-  return added ? Status() : added.error();
-}
-
-/// Looks every now and then until the device is gone.
-Status wait_until_gone(QmpConnection& monitor, Nanoseconds limit) {
-  const auto end = Clock::now() + std::chrono::nanoseconds(limit.value);
-  while (true) {
-    IVT_ASSIGN_OR_RETURN(const bool there, qom_has(monitor, kDevices, kRingDeviceId));
-    if (!there) return {};
-    if (Clock::now() >= end) {
-      return Error(
-          ErrorCode::kTimeout,
-          "the guest did not let go of its ring within " + std::to_string(limit.value / 1'000'000'000) + " s",
-          "is it running? QEMU keeps the request; ask again later");
-    }
-    ::poll(nullptr, 0, kLookEveryMs);
-  }
-}
-
-Status remove_device(QmpConnection& monitor, Nanoseconds limit) {
-  const auto asked = monitor.execute("device_del", dump({{"id", kRingDeviceId}}));
-  // Asked for before, by an unplug that was given up: QEMU says so, and what counts is that it goes.
-  if (!asked && asked.error().message.find("already in the process of unplug") == std::string::npos) {
-    IVT_ASSIGN_OR_RETURN(const bool there, qom_has(monitor, kDevices, kRingDeviceId));
-    return there ? Status(asked.error()) : Status();
-  }
-  return wait_until_gone(monitor, limit);
-}
-
-Status remove_memory(QmpConnection& monitor) {
-  const auto end = Clock::now() + kMemoryBusy;
-  while (true) {
-    const auto removed = monitor.execute("object-del", dump({{"id", kRingMemoryId}}));
-    if (removed) return {};
-    if (!monitor.usable() || Clock::now() >= end) return removed.error();
-    ::poll(nullptr, 0, kLookEveryMs);
-  }
-}
-
-Result<PlugState> look(QmpConnection& monitor) {
+Result<PlugState> look(MonitorConnection& monitor, const RingDevice& ring) {
   PlugState state;
-  IVT_ASSIGN_OR_RETURN(state.device, qom_has(monitor, kDevices, kRingDeviceId));
-  IVT_ASSIGN_OR_RETURN(state.memory, qom_has(monitor, kObjects, kRingMemoryId));
+  IVT_ASSIGN_OR_RETURN(state.device, qom_has(monitor, kDevices, ring.device()));
+  IVT_ASSIGN_OR_RETURN(state.memory, qom_has(monitor, kObjects, ring.memory()));
   if (state.memory) {
-    IVT_ASSIGN_OR_RETURN(state.path,
-                         qom_text(monitor, std::string(kObjects) + "/" + kRingMemoryId, "mem-path"));
+    IVT_ASSIGN_OR_RETURN(state.path, qom_text(monitor, ring.memory_object(), "mem-path"));
   }
   return state;
 }
 
 /// Device first, then the memory below it. With a connection of its own where the first one failed.
-Status take_back(const Guest& guest, const PlugOptions& options, QmpConnection& monitor) {
-  std::optional<QmpConnection> second;
+Status take_back(const Guest& guest, const PlugOptions& options, MonitorConnection& monitor) {
+  MonitorHandle second;
   if (!monitor.usable()) {
-    IVT_ASSIGN_OR_RETURN(second, open_monitor(guest, options, options.total_limit));
+    IVT_ASSIGN_OR_RETURN(second, open_plug_monitor(guest, options, options.total_limit));
   }
-  QmpConnection& working = second ? *second : monitor;
-  IVT_ASSIGN_OR_RETURN(const PlugState state, look(working));
-  if (state.device) IVT_RETURN_IF_ERROR(remove_device(working, kTakeBackLimit));
-  if (state.memory) IVT_RETURN_IF_ERROR(remove_memory(working));
+  MonitorConnection& working = second ? *second : monitor;
+  const RingDevice device(guest);
+  IVT_ASSIGN_OR_RETURN(const PlugState state, look(working, device));
+  if (state.device) IVT_RETURN_IF_ERROR(device.remove_device(working, kTakeBackLimit));
+  if (state.memory) IVT_RETURN_IF_ERROR(device.remove_memory(working));
   return {};
 }
 
@@ -170,22 +111,12 @@ bool is_rings_file(const Guest& guest, const std::string& path, const PlugOption
 }
 
 /// Memory without a device: what an attach left that was killed in between.
-Status remove_leftover(const Guest& guest, const PlugOptions& options, QmpConnection& monitor,
+Status remove_leftover(const Guest& guest, const PlugOptions& options, MonitorConnection& monitor,
                        const std::string& path) {
   const bool ours = is_rings_file(guest, path, options);
-  IVT_RETURN_IF_ERROR(remove_memory(monitor));
+  IVT_RETURN_IF_ERROR(RingDevice(guest).remove_memory(monitor));
   if (ours) ::unlink(path.c_str());
   return {};
-}
-
-Status plug(QmpConnection& monitor, const Guest& guest, const PluggedRing& ring, const PlugOptions& options) {
-  IVT_RETURN_IF_ERROR(add_memory(monitor, ring.path, ring.bytes));
-  if (!has_mapped(guest.pid, ring.path, options.proc)) {
-    return Error(ErrorCode::kUnsupported,
-                 "what QEMU opened as " + ring.path + " is another file: it runs in another mount namespace",
-                 "give the guest its ring when it is started");
-  }
-  return add_device(monitor, ring.bus);
 }
 
 /// The pid in "ivtrace-<pid>-<name>", or nothing.
@@ -221,25 +152,26 @@ Result<PluggedRing> plug_ring(const Guest& guest, std::uint64_t bytes, const Plu
     return Error(ErrorCode::kInvalid, "a ring of " + std::to_string(bytes) + " bytes cannot be plugged in",
                  "a power of two from 1M to 1G, as 16M");
   }
-  IVT_ASSIGN_OR_RETURN(QmpConnection monitor, open_monitor(guest, options, options.total_limit));
+  IVT_ASSIGN_OR_RETURN(const MonitorHandle monitor, open_plug_monitor(guest, options, options.total_limit));
+  const RingDevice device(guest);
   PluggedRing ring{ring_file_path(guest, options.directory), bytes, {}};
-  IVT_ASSIGN_OR_RETURN(const PlugState before, look(monitor));
+  IVT_ASSIGN_OR_RETURN(const PlugState before, look(*monitor, device));
   if (before.device) {
     return Error(ErrorCode::kBusy, guest.name + " has a ring from an earlier attach, but its file is gone",
                  "ivtrace detach it first");
   }
-  IVT_ASSIGN_OR_RETURN(ring.bus, find_ring_bus(monitor, bytes));
+  IVT_ASSIGN_OR_RETURN(ring.bus, find_ring_bus(*monitor, bytes));
   IVT_ASSIGN_OR_RETURN(const FileOwner owner, file_owner(guest.pid, options.proc));
-  if (before.memory) IVT_RETURN_IF_ERROR(remove_leftover(guest, options, monitor, ring.path));
+  if (before.memory) IVT_RETURN_IF_ERROR(remove_leftover(guest, options, *monitor, ring.path));
   IVT_ASSIGN_OR_RETURN(RingFile file, RingFile::create(ring.path, bytes, owner));
-  const Status plugged = plug(monitor, guest, ring, options);
+  const Status plugged = device.plug(*monitor, ring.path, bytes, ring.bus, options.proc);
   if (plugged) {
     file.keep();
     return ring;
   }
   Error error = plugged.error();
   error.message = "the ring could not be plugged in: " + error.message;
-  if (const Status undone = take_back(guest, options, monitor); !undone) {
+  if (const Status undone = take_back(guest, options, *monitor); !undone) {
     file.keep();
     error.hint =
         "what is left of it (" + undone.error().message + ") is removed by: ivtrace detach " + guest.name;
@@ -250,20 +182,21 @@ Result<PluggedRing> plug_ring(const Guest& guest, std::uint64_t bytes, const Plu
 }
 
 Result<PlugState> look_at_plug(const Guest& guest, const PlugOptions& options) {
-  IVT_ASSIGN_OR_RETURN(QmpConnection monitor, open_monitor(guest, options, options.total_limit));
-  return look(monitor);
+  IVT_ASSIGN_OR_RETURN(const MonitorHandle monitor, open_plug_monitor(guest, options, options.total_limit));
+  return look(*monitor, RingDevice(guest));
 }
 
 Status unplug_ring(const Guest& guest, const PlugOptions& options) {
   const Nanoseconds total(options.total_limit.value + options.removal_limit.value);
-  IVT_ASSIGN_OR_RETURN(QmpConnection monitor, open_monitor(guest, options, total));
-  IVT_ASSIGN_OR_RETURN(const PlugState state, look(monitor));
+  IVT_ASSIGN_OR_RETURN(const MonitorHandle monitor, open_plug_monitor(guest, options, total));
+  const RingDevice device(guest);
+  IVT_ASSIGN_OR_RETURN(const PlugState state, look(*monitor, device));
   if (!state.device && !state.memory)
     return Error(ErrorCode::kNotFound, guest.name + " has no ring of an attach");
   const std::string path = ring_file_path(guest, options.directory);
   const bool ours = is_rings_file(guest, path, options);
-  if (state.device) IVT_RETURN_IF_ERROR(remove_device(monitor, options.removal_limit));
-  if (state.memory) IVT_RETURN_IF_ERROR(remove_memory(monitor));
+  if (state.device) IVT_RETURN_IF_ERROR(device.remove_device(*monitor, options.removal_limit));
+  if (state.memory) IVT_RETURN_IF_ERROR(device.remove_memory(*monitor));
   if (ours && ::unlink(path.c_str()) != 0) return errno_error(errno, "cannot remove " + path);
   return {};
 }

@@ -1,10 +1,11 @@
 // Plugging a ring into a running guest, and out again, through its monitor.
 //
 //   plug      file (O_EXCL, all of its memory reserved) → object-add memory-backend-file → device_add
-//   ivshmem-plain unplug    device_del → the guest lets go → object-del → file removed
+//   unplug    device_del → the guest lets go → object-del → file removed
 //
-// What is made here carries kRingDeviceId, kRingMemoryId and ring_file_path(): by these it is known again,
-// and nothing else is ever removed. A failure half-way undoes what was done before it.
+// A domain of libvirt's gets the same device on the same file through libvirt, which must know what its
+// domains have. What is made here carries the ids of RingDevice and ring_file_path(): by these it is known
+// again, and nothing else is ever removed. A failure half-way undoes what was done before it.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,10 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "hypervisor/inventory.h"
+#include "hypervisor/ring_device.h"
 
 namespace ivtrace::hypervisor {
 
-inline constexpr const char* kRingDeviceId = "ivtrace-ring";
-inline constexpr const char* kRingMemoryId = "ivtrace-memory";
 inline constexpr const char* kRingFilePrefix =
     "ivtrace-";  ///< then the pid of QEMU, a dash, the guest's name
 

@@ -2,6 +2,7 @@
 // what was plugged into a known guest is asked at every tenth, so that monitors are not held and a busy one
 // does not stall us.
 #include <algorithm>
+#include <utility>
 
 #include "hypervisor/inventory.h"
 #include "hypervisor/process.h"
@@ -31,9 +32,17 @@ bool same_facts(const Guest& a, const Guest& b) {
 
 }  // namespace
 
+bool Watch::woken() {
+  if (!options_.libvirt.libvirt) return false;
+  for (DomainEvent& event : options_.libvirt.libvirt->take_events()) events_.push_back(std::move(event));
+  return !events_.empty();
+}
+
 Result<Watch::Changes> Watch::look() {
   IVT_ASSIGN_OR_RETURN(const auto pids, qemu_pids(options_.proc));
   Changes changes;
+  woken();
+  changes.events = std::exchange(events_, {});
   std::vector<Guest> now;
   for (const Pid pid : pids) {
     const auto started = start_time(pid, options_.proc);
@@ -43,7 +52,10 @@ Result<Watch::Changes> Watch::look() {
     });
     const bool is_known = known != guests_.end();
     unsigned& looks = looks_[pid];
-    looks = is_known ? looks + 1 : 0;
+    const bool touched = is_known && std::ranges::any_of(changes.events, [&](const DomainEvent& event) {
+                           return event.domain.uuid == known->uuid;
+                         });
+    looks = is_known && !touched ? looks + 1 : 0;
     if (looks > kYoungLooks && looks % kAskEvery != 0) {
       now.push_back(*known);
       continue;

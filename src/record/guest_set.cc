@@ -32,6 +32,7 @@ Result<std::vector<hypervisor::Guest>> GuestSet::find(const RecordConfig& config
     const bool found = std::any_of(changes.came.begin(), changes.came.end(),
                                    [&](const hypervisor::Guest& guest) { return matches(guest, wanted); });
     if (found) continue;
+    if (auto unseen = hypervisor::unseen_domain(config.inventory, wanted, changes.came)) return *unseen;
     std::string hint =
         names.empty() ? "no QEMU guest runs on this host" : "ivtrace guests lists those that run";
     const auto nearest = nearest_names(wanted, names);
@@ -113,13 +114,29 @@ void GuestSet::follow() {
   while (!stopping_) {
     poll_new_links();
     std::this_thread::sleep_for(milliseconds(50));
-    if (!config_.find_guests || std::chrono::steady_clock::now() - looked < std::chrono::seconds(1)) continue;
+    if (!config_.find_guests) continue;
+    if (!watch_.woken() && std::chrono::steady_clock::now() - looked < std::chrono::seconds(1)) continue;
     looked = std::chrono::steady_clock::now();
     if (auto changes = watch_.look(); changes && changes->any()) apply(*changes);
   }
 }
 
+/// Other domains' doings are none of the run's business.
+bool GuestSet::is_ours(const hypervisor::Domain& domain) const {
+  hypervisor::Guest guest;
+  guest.name = domain.name;
+  guest.uuid = domain.uuid;
+  if (is_wanted(config_, guest)) return true;
+  const auto all = sessions();
+  return std::any_of(all.begin(), all.end(), [&](const auto& session) {
+    return session->guest() && session->guest()->uuid == domain.uuid;
+  });
+}
+
 void GuestSet::apply(const hypervisor::Watch::Changes& changes) {
+  for (const hypervisor::DomainEvent& event : changes.events) {
+    if (is_ours(event.domain)) log_.note("", "libvirt: " + event.domain.name + " " + event.what);
+  }
   for (const hypervisor::Guest& guest : changes.came) {
     if (!is_wanted(config_, guest)) continue;
     log_.note("", "guest " + guest.name + " came");

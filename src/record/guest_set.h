@@ -47,6 +47,7 @@ class GuestSet {
   void poll_new_links();
   void follow();
   void apply(const hypervisor::Watch::Changes& changes);
+  bool is_ours(const hypervisor::Domain& domain) const;
   std::string unique_name(const std::string& wanted);
 
   const RecordConfig& config_;

@@ -203,6 +203,7 @@ Status Recorder::choose_filters() {
 }
 
 Status Recorder::find_guests() {
+  watch_ = hypervisor::Watch(config_.inventory);
   IVT_ASSIGN_OR_RETURN(found_, GuestSet::find(config_, watch_));
   return {};
 }

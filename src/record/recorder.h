@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "hypervisor/inventory.h"
 #include "record/registry.h"
 
 namespace ivtrace::record {
@@ -23,8 +24,9 @@ struct ExtraRing {
 
 /// What is asked for.
 struct RecordConfig {
-  std::string out;                  ///< run directory, must not exist
-  std::vector<std::string> guests;  ///< names (globs), UUIDs or pids; empty: all
+  std::string out;                         ///< run directory, must not exist
+  std::vector<std::string> guests;         ///< names (globs), UUIDs or pids; empty: all
+  hypervisor::InventoryOptions inventory;  ///< how guests are found and asked
   std::vector<ExtraRing> extra_rings;
   std::vector<std::string> events;  ///< patterns; empty: the profile's
   std::string profile = "io";       ///< tracefs::find_profile()
