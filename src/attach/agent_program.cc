@@ -14,7 +14,8 @@ namespace ivtrace::attach {
 namespace {
 
 constexpr const char* kName = "ivtrace-agent";
-constexpr const char* kInstalled[] = {"/usr/local/bin", "/usr/bin", "/usr/lib/ivtrace"};
+// From this program's own directory: beside it, and where `make install` and the host's package put it.
+constexpr const char* kPlaces[] = {"", "/../sbin", "/../lib/ivtrace"};
 constexpr std::size_t kMaxProgram = 256u << 20;
 
 std::string own_directory() {
@@ -53,10 +54,9 @@ Result<std::string> find_agent_program(const std::string& wanted) {
     if (::access(wanted.c_str(), R_OK) != 0) return errno_error(errno, "cannot read the agent " + wanted);
     return wanted;
   }
-  std::vector<std::string> places = {own_directory()};
-  places.insert(places.end(), std::begin(kInstalled), std::end(kInstalled));
-  for (const std::string& place : places) {
-    const std::string path = place + "/" + kName;
+  const std::string own = own_directory();
+  for (const char* place : kPlaces) {
+    const std::string path = own + place + "/" + kName;
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
   return Error(ErrorCode::kNotFound, "there is no ivtrace-agent beside this program or where it is installed",
