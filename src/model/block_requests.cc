@@ -22,6 +22,7 @@ BlockRequests::Change BlockRequests::look(const BlockEvents::Seen& seen, HostTsc
       wanted_.emplace(seen.range.first,
                       Wanted{found->second.range, found->second.queued.value_or(found->second.issued),
                              found->second.task});
+      change.requeued = found->second;
       open_.erase(found);
       break;
     }

@@ -38,6 +38,7 @@ class BlockRequests {
   struct Change {
     BlockRequest* issued = nullptr;
     const BlockRequest* completed = nullptr;
+    std::optional<BlockRequest> requeued;  ///< went back to its queue; it will be issued under a new number
   };
   Change look(const BlockEvents::Seen& seen, HostTsc at);
   /// Events were lost: nothing that is open is believed any more. What was open, as it was.

@@ -106,6 +106,7 @@ void IoPath::look_at_host(const merge::MergedEvent& event) {
   const auto change = host_requests_.look(seen, event.time);
   if (change.issued != nullptr) host_issued(*change.issued);
   if (change.completed != nullptr) host_completed(*change.completed);
+  if (change.requeued) host_requeued(*change.requeued, event.time);
 }
 
 void IoPath::look_at_syscalls(const merge::MergedEvent& event) {
@@ -135,40 +136,91 @@ void IoPath::host_issued(const BlockRequest& request) {
   host_open_.insert_or_assign(request.number, std::move(open));
 }
 
+// A guest may have the same sectors open on two of its devices: then only one of them is served.
 void IoPath::serve(const DiskPart& part, const BlockRequest& host, HostOpen& open) {
   GuestState& guest = guests_[part.disk.machine];
   const HostTsc queued = host.queued.value_or(host.issued);
+  std::vector<BlockRequest*> fitting;
   for (auto& [key, request] : guest.requests.open()) {
     SectorRange wanted = part.range;
     wanted.device = request.range.device;
-    if (!request.range.overlaps(wanted) || request.direction != host.direction || request.issued > queued)
-      continue;
-    if (!believes(guest, request.range.device, part.disk.disk)) continue;
-    Service& service = guest.services[request.number];
-    if (service.requests == 0) {
-      service.queued = queued;
-      service.issued = host.issued;
-      service.device = host.range.device;
-      service.thread = host.task.tid;
-      const auto call = calls_.find(host.task.tid);
-      if (call != calls_.end() && call->second >= request.issued && call->second <= queued)
-        service.submitted = call->second;
-      service.load_before = loads_[host.range.device].now(host.issued);
-    }
-    service.queued = std::min(service.queued, queued);
-    service.disk = part.disk.disk;
-    service.bytes += wanted.count * kSectorBytes;
-    const Served served{part.disk.machine, request.number};
-    if (std::find(open.serves.begin(), open.serves.end(), served) != open.serves.end()) continue;
-    ++service.requests;
-    open.serves.push_back(served);
+    if (request.range.overlaps(wanted) && request.direction == host.direction && request.issued <= queued)
+      fitting.push_back(&request);
+  }
+  const auto device = choose_device(guest, fitting, part.disk.disk);
+  for (BlockRequest* request : fitting) {
+    if (request->range.device == device)
+      link({part.disk.machine, request->number}, *request, part, host, open);
   }
 }
 
-bool IoPath::believes(GuestState& guest, std::uint32_t device, std::size_t disk) {
-  auto& votes = guest.votes[device];
-  const std::uint64_t mine = ++votes[disk];
-  return std::all_of(votes.begin(), votes.end(), [&](const auto& vote) { return vote.second <= mine; });
+std::optional<std::uint32_t> IoPath::choose_device(GuestState& guest,
+                                                   const std::vector<BlockRequest*>& fitting,
+                                                   std::size_t disk) {
+  std::optional<std::uint32_t> best;
+  std::int64_t best_score = 0;
+  bool several = false;
+  for (const BlockRequest* request : fitting) {
+    if (best && request->range.device == *best) continue;
+    several = several || best;
+    const std::int64_t score = belief(guest, request->range.device, disk);
+    if (best && score <= best_score) continue;
+    best = request->range.device;
+    best_score = score;
+  }
+  // Only what is plain teaches. One that mostly was another disk's came together by chance.
+  if (best && !several) ++guest.votes[*best][disk];
+  return best_score >= 0 ? best : std::nullopt;
+}
+
+/// By how much the device is rather this disk than any other.
+std::int64_t IoPath::belief(const GuestState& guest, std::uint32_t device, std::size_t disk) {
+  const auto votes = guest.votes.find(device);
+  if (votes == guest.votes.end()) return 0;
+  std::int64_t mine = 0, others = 0;
+  for (const auto& [candidate, count] : votes->second) {
+    if (candidate == disk)
+      mine = static_cast<std::int64_t>(count);
+    else
+      others = std::max(others, static_cast<std::int64_t>(count));
+  }
+  return mine - others;
+}
+
+void IoPath::link(const Served& served, const BlockRequest& request, const DiskPart& part,
+                  const BlockRequest& host, HostOpen& open) {
+  Service& service = guests_[served.machine].services[served.request];
+  const HostTsc queued = host.queued.value_or(host.issued);
+  if (service.requests == 0) {
+    service.queued = queued;
+    service.issued = host.issued;
+    service.device = host.range.device;
+    service.thread = host.task.tid;
+    const auto call = calls_.find(host.task.tid);
+    if (call != calls_.end() && call->second >= request.issued && call->second <= queued)
+      service.submitted = call->second;
+    service.load_before = loads_[host.range.device].now(host.issued);
+  }
+  service.queued = std::min(service.queued, queued);
+  service.disk = part.disk.disk;
+  const std::uint64_t from = std::max(part.range.first, request.range.first);
+  const std::uint64_t until = std::min(part.range.end(), request.range.end());
+  service.bytes += (until - from) * kSectorBytes;
+  if (std::find(open.serves.begin(), open.serves.end(), served) != open.serves.end()) return;
+  ++service.requests;
+  open.serves.push_back(served);
+}
+
+void IoPath::host_requeued(const BlockRequest& request, HostTsc at) {
+  const auto found = host_open_.find(request.number);
+  if (found == host_open_.end()) return;
+  loads_[request.range.device].end(found->second.owner, found->second.bytes, at);
+  for (const Served& served : found->second.serves) {
+    auto& services = guests_[served.machine].services;
+    const auto service = services.find(served.request);
+    if (service != services.end() && --service->second.requests == 0) services.erase(service);
+  }
+  host_open_.erase(found);
 }
 
 void IoPath::host_completed(const BlockRequest& request) {

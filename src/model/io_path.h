@@ -90,9 +90,15 @@ class IoPath {
   void lose(std::size_t machine);
   void host_issued(const BlockRequest& request);
   void host_completed(const BlockRequest& request);
+  void host_requeued(const BlockRequest& request, HostTsc at);
   void guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu);
   void serve(const DiskPart& part, const BlockRequest& host, HostOpen& open);
-  bool believes(GuestState& guest, std::uint32_t device, std::size_t disk);
+  static std::optional<std::uint32_t> choose_device(GuestState& guest,
+                                                    const std::vector<BlockRequest*>& fitting,
+                                                    std::size_t disk);
+  static std::int64_t belief(const GuestState& guest, std::uint32_t device, std::size_t disk);
+  void link(const Served& served, const BlockRequest& request, const DiskPart& part, const BlockRequest& host,
+            HostOpen& open);
   IoOwner owner_of(const BlockRequest& request, const std::vector<DiskPart>& parts) const;
   std::optional<std::size_t> disk_of(const GuestState& guest, std::uint32_t device) const;
   IoTie tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const;

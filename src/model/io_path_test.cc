@@ -1,0 +1,283 @@
+#include "model/io_path.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "model/io_test_support.h"
+#include "model/io_times.h"
+
+namespace ivtrace::model {
+namespace {
+
+struct Followed {
+  std::vector<IoRequest> requests;
+  std::uint64_t unfinished = 0;
+};
+
+Followed follow(MadeIo& made) {
+  const run::RunReader run = made.open();
+  auto events = *merge::RunEvents::open(run, {});
+  Followed followed;
+  IoPath path(run, events, [&](const IoRequest& request) { followed.requests.push_back(request); });
+  EXPECT_TRUE(path.recorded());
+  merge::MergedEvent event;
+  while (events.next(event)) path.look(event);
+  followed.unfinished = path.unfinished();
+  return followed;
+}
+
+std::string text_of(const IoRequest& request) {
+  std::string text = to_string(request.tie);
+  for (const IoPhase& phase : request.phases()) {
+    text += fmt::format(" {} {}-{}", to_string(phase.kind), phase.from.value - kIoStart,
+                        phase.until.value - kIoStart);
+  }
+  return text;
+}
+
+TEST(IoPath, ARequestIsCutAtEveryBoundaryThatWasRecorded) {
+  MadeIo made;
+  made.guest(10, kQueueId, 100);
+  made.guest(13, kIssueId, 100);
+  made.event("host", 20, kEnterId, 0, 0, 0, "", kQemu1);
+  made.host(22, kQueueId, 100);
+  made.host(25, kIssueId, 100);
+  made.host(75, kCompleteId, 100);
+  made.event("vm1", 90, kIrqEntryId, 0, 0, 0);
+  made.guest(93, kCompleteId, 100);
+  made.event("vm1", 95, kIrqExitId, 0, 0, 0);
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 1u);
+  const IoRequest& request = followed.requests.front();
+  EXPECT_EQ(text_of(request),
+            "address guest_queue 10-13 to_qemu 13-20 qemu_to_host 20-22 host_queue 22-25 device 25-75 "
+            "to_guest 75-90 guest_completion 90-93");
+  EXPECT_EQ(request.disk, std::optional<std::size_t>(0));
+  EXPECT_EQ(request.host_requests, 1u);
+  EXPECT_EQ(request.host_bytes, 8u * 512);
+  EXPECT_EQ(request.host_thread, kQemu1);
+  EXPECT_EQ(request.guest.task.name(), "reader");
+  EXPECT_EQ(followed.unfinished, 0u);
+}
+
+TEST(IoPath, WhereABoundaryIsMissingNeighboursAreOneUnderAnotherName) {
+  MadeIo made;
+  made.guest(13, kIssueId, 100);
+  made.host(25, kIssueId, 100);
+  made.host(75, kCompleteId, 100);
+  made.guest(93, kCompleteId, 100);
+  EXPECT_EQ(text_of(follow(made).requests.at(0)), "address to_host 13-25 device 25-75 return 75-93");
+}
+
+TEST(IoPath, ASplitRequestIsServedByAllItsParts) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100, 16);
+  made.host(20, kIssueId, 100, 8);
+  made.host(21, kIssueId, 108, 8);
+  made.host(60, kCompleteId, 108, 8);
+  made.host(70, kCompleteId, 100, 8);
+  made.guest(80, kCompleteId, 100, 16);
+  const auto followed = follow(made);
+  EXPECT_EQ(text_of(followed.requests.at(0)), "address to_host 10-20 device 20-70 return 70-80");
+  EXPECT_EQ(followed.requests[0].host_requests, 2u);
+  EXPECT_EQ(followed.requests[0].host_bytes, 16u * 512);
+}
+
+TEST(IoPath, AMergedRequestServesAllThatItCovers) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100);
+  made.guest(11, kIssueId, 108);
+  made.host(20, kIssueId, 100, 16);
+  made.host(70, kCompleteId, 100, 16);
+  made.guest(80, kCompleteId, 100);
+  made.guest(81, kCompleteId, 108);
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 2u);
+  for (const IoRequest& request : followed.requests) {
+    EXPECT_EQ(request.tie, IoTie::kAddress);
+    EXPECT_EQ(request.host_bytes, 8u * 512);
+  }
+}
+
+TEST(IoPath, PlaceDirectionAndNestingMustAllFit) {
+  MadeIo made;
+  made.host(5, kIssueId, 300);  // before the guest wanted it
+  made.guest(10, kIssueId, 100);
+  made.guest(11, kIssueId, 200);
+  made.guest(12, kIssueId, 300);
+  made.guest(13, kIssueId, 400);
+  made.host(20, kIssueId, 150);                                // another place
+  made.host(21, kIssueId, 200, 8, "W");                        // the other direction
+  made.host(22, kIssueId, 400);                                // not done when the guest's is
+  made.event("host", 23, kIssueId, 8u << 20, 20480 + 100, 8);  // the same sectors of another device
+  made.host(60, kCompleteId, 300);
+  made.host(61, kCompleteId, 150);
+  made.host(62, kCompleteId, 200, 8, "W");
+  for (const std::uint64_t sector : {100, 200, 300, 400}) made.guest(80 + sector, kCompleteId, sector);
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 4u);
+  for (const IoRequest& request : followed.requests)
+    EXPECT_EQ(request.tie, IoTie::kUntied) << request.guest.range.first;
+  EXPECT_EQ(text_of(followed.requests[0]), "untied unattributed 10-180");
+}
+
+TEST(IoPath, AReadThatTheHostsPageCacheServesNeedsNoHostRequest) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "writeback", "0 1048576 254:0 10485760\n");
+  made.guest(10, kIssueId, 100);
+  made.host(15, kIssueId, 900);
+  made.guest(20, kCompleteId, 100);
+  EXPECT_EQ(text_of(follow(made).requests.at(0)), "no-host-io unattributed 10-20");
+}
+
+TEST(IoPath, WhatIsOpenWhileHostEventsAreLostIsLeftInDoubt) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100);
+  made.host(20, kIssueId, 100);
+  made.lose();
+  made.host(70, kCompleteId, 100);
+  made.guest(80, kCompleteId, 100);
+  made.guest(90, kIssueId, 100);
+  made.host(91, kIssueId, 100);
+  made.host(92, kCompleteId, 100);
+  made.guest(93, kCompleteId, 100);
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 2u);
+  EXPECT_EQ(followed.requests[0].tie, IoTie::kLost);
+  EXPECT_EQ(followed.requests[1].tie, IoTie::kAddress);
+}
+
+TEST(IoPath, WhichDeviceIsWhichDiskIsLearned) {
+  constexpr std::uint32_t kSecond = kGuestDevice | 16;
+  MadeIo made;
+  made.disk("vm1", "d1", "none", "0 1048576 254:0 31457280\n");
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    // Both devices are read at the same sector; the second one's host request comes first.
+    const std::uint64_t at = 100 * i;
+    made.guest(at + 10, kIssueId, 100 + i, 8, "R", kGuestDevice);
+    if (i > 0) made.guest(at + 11, kIssueId, 100 + i, 8, "R", kSecond);
+    if (i > 0) made.event("host", at + 20, kIssueId, kHostDevice, 61440 + 100 + i, 8, "R", kQemu1);
+    made.host(at + 21, kIssueId, 100 + i);
+    if (i > 0) made.event("host", at + 40, kCompleteId, kHostDevice, 61440 + 100 + i, 8, "R", kQemu1);
+    made.host(at + 60, kCompleteId, 100 + i);
+    made.guest(at + 70, kCompleteId, 100 + i, 8, "R", kGuestDevice);
+    if (i > 0) made.guest(at + 71, kCompleteId, 100 + i, 8, "R", kSecond);
+  }
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 7u);
+  const IoRequest& first = followed.requests[5];
+  const IoRequest& second = followed.requests[6];
+  EXPECT_EQ(first.disk, std::optional<std::size_t>(0));
+  EXPECT_EQ(first.host_requests, 1u);
+  EXPECT_EQ(first.host_completed.value - kIoStart, 360u);
+  EXPECT_EQ(second.disk, std::optional<std::size_t>(1));
+  EXPECT_EQ(second.host_completed.value - kIoStart, 340u);
+}
+
+TEST(IoPath, TheDevicesOtherLoadIsTheOwnersByPlaceThreadAndName) {
+  MadeIo made;
+  made.event("host", 1, kIssueId, kHostDevice, 40960, 80, "W", 9,
+             "kworker/0:1");                                                      // vm2's image, written back
+  made.event("host", 2, kIssueId, kHostDevice, 900000, 40, "W", kQemu2, "qemu");  // vm2's QEMU elsewhere
+  made.event("host", 3, kIssueId, kHostDevice, 950000, 40, "W", 10, "backup");    // a task of the host's own
+  made.guest(10, kIssueId, 100);
+  made.host(20, kIssueId, 100);
+  made.event("host", 60, kCompleteId, kHostDevice, 950000, 40, "W", 0, "");
+  made.host(100, kCompleteId, 100);
+  made.guest(110, kCompleteId, 100);
+  const auto followed = follow(made);
+  const DeviceLoad::Snapshot& load = followed.requests.at(0).load;
+  ASSERT_EQ(load.size(), 3u);
+  EXPECT_DOUBLE_EQ(load.at({0, "backup"}).byte_ticks, 40.0 * 40 * 512);
+  EXPECT_DOUBLE_EQ(load.at({1, ""}).byte_ticks, 80.0 * 8 * 512);
+  EXPECT_DOUBLE_EQ(load.at({2, ""}).byte_ticks, 80.0 * 120 * 512);
+  EXPECT_DOUBLE_EQ(load.at({2, ""}).request_ticks, 160);
+}
+
+TEST(IoPath, ARequeuedRequestCountsFromItsLastIssue) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100);
+  made.host(20, kQueueId, 100);
+  made.host(22, kIssueId, 100);
+  made.host(30, kRequeueId, 100);
+  made.host(50, kIssueId, 100);
+  made.host(70, kCompleteId, 100);
+  made.guest(80, kCompleteId, 100);
+  EXPECT_EQ(text_of(follow(made).requests.at(0)),
+            "address to_host 10-20 host_queue 20-50 device 50-70 return 70-80");
+}
+
+TEST(IoTimes, SumUpPerDiskAndDirectionAndKeepTheSlowest) {
+  MadeIo made;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const std::uint64_t at = 1000 * i;
+    made.guest(at + 10, kIssueId, 100);
+    made.host(at + 20, kIssueId, 100);
+    made.host(at + 50 + 100 * i, kCompleteId, 100);
+    made.guest(at + 60 + 100 * i, kCompleteId, 100);
+  }
+  made.guest(5000, kIssueId, 200, 8, "W");
+  made.guest(5001, kCompleteId, 200, 8, "W");
+  made.guest(5002, kIssueId, 300);
+  const run::RunReader run = made.open();
+  const auto times = measure_io(run, {{}, {}, 2});
+  ASSERT_TRUE(times.ok());
+  ASSERT_EQ(times->groups.size(), 2u);
+  const IoGroup& reads = times->groups[0];
+  EXPECT_EQ(reads.direction, IoDirection::kRead);
+  EXPECT_EQ(reads.times.count(), 3u);
+  EXPECT_EQ(reads.total, 50u + 150 + 250);
+  EXPECT_EQ(reads.longest_at, HostTsc(kIoStart + 2010));
+  EXPECT_EQ(reads.phases[static_cast<std::size_t>(IoPhaseKind::kDevice)].total, 30u + 130 + 230);
+  EXPECT_EQ(times->groups[1].ties[static_cast<std::size_t>(IoTie::kUntied)], 1u);
+  ASSERT_EQ(times->slowest.size(), 2u);
+  EXPECT_EQ(times->slowest[0].end().value - times->slowest[0].begin().value, 250u);
+  EXPECT_EQ(times->slowest[1].end().value - times->slowest[1].begin().value, 150u);
+  EXPECT_EQ(times->unfinished, 1u);
+  const auto part = measure_io(run, {{"vm2"}, {}, 2});
+  EXPECT_TRUE(part.ok() && part->groups.empty());
+  const auto late = measure_io(run, {{}, {HostTsc(kIoStart + 1000), HostTsc(kIoStart + 2000)}, 2});
+  ASSERT_TRUE(late.ok());
+  EXPECT_EQ(late->groups.at(0).times.count(), 1u);
+}
+
+TEST(DiskMap, WhatTheRunSaysWronglyIsToldAndLeftOut) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "none",
+            "0 4096 254:0 8192\nnonsense\n1 2 3\n0 99999999999999999999 254:0 0\n4096 4096 254:0 4096\n");
+  const run::RunReader run = made.open();
+  const DiskMap map(run);
+  ASSERT_EQ(map.problems().size(), 1u);
+  std::vector<DiskPart> parts;
+  map.find({kHostDevice, 8, 16}, parts);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].range.first, 8u);
+  EXPECT_EQ(parts[0].range.count, 8u);
+  EXPECT_EQ(parts[1].range.first, 0u);
+  parts.clear();
+  map.find({kHostDevice, 20, 2}, parts);
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(parts[0].range.first, 4u);
+  EXPECT_EQ(parts[0].range.count, 2u);
+  parts.clear();
+  map.find({kHostDevice, 24, 100}, parts);
+  map.find({kHostDevice + 1, 8, 16}, parts);
+  EXPECT_TRUE(parts.empty());
+}
+
+TEST(Direction, FollowsTheKernelsLetters) {
+  EXPECT_EQ(direction_of("R"), IoDirection::kRead);
+  EXPECT_EQ(direction_of("RA"), IoDirection::kRead);
+  EXPECT_EQ(direction_of("WS"), IoDirection::kWrite);
+  EXPECT_EQ(direction_of("FWFS"), IoDirection::kWrite);
+  EXPECT_EQ(direction_of("FF"), IoDirection::kFlush);
+  EXPECT_EQ(direction_of("FN"), IoDirection::kFlush);
+  EXPECT_EQ(direction_of("DS"), IoDirection::kDiscard);
+  EXPECT_EQ(direction_of("N"), IoDirection::kOther);
+  EXPECT_EQ(direction_of(""), IoDirection::kOther);
+}
+
+}  // namespace
+}  // namespace ivtrace::model
