@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import struct
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Disk:
     path: Path
     aio: str = "threads"  # or native, io_uring
     cache: str = "none"
+    format: str = "raw"   # or qcow2
     options: str = ""     # more of QEMU's -drive: "snapshot=on", "throttling.iops-total=200"
 
 
@@ -46,6 +48,12 @@ def make_image(path: Path, megabytes: int) -> Path:
             image.write(chunk)
         image.flush()
         os.fsync(image.fileno())
+    return path
+
+
+def make_overlay(path: Path, base: Path) -> Path:
+    """A qcow2 image that holds only what differs from a raw one."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, path], check=True)
     return path
 
 

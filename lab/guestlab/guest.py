@@ -227,7 +227,7 @@ class Guest:
             command += ["-object", f"memory-backend-file,size={self._ring_mb}M,share=on,mem-path={self.ring_path},id=ring",
                         "-device", "ivshmem-plain,memdev=ring"]
         for index, disk in enumerate(self.disks):
-            drive = f"file={disk.path},if=none,id=d{index},format=raw,cache={disk.cache},aio={disk.aio}"
+            drive = f"file={disk.path},if=none,id=d{index},format={disk.format},cache={disk.cache},aio={disk.aio}"
             command += ["-drive", f"{drive},{disk.options}".rstrip(","), "-device", f"virtio-blk-pci,drive=d{index}"]
         return command + self._qemu_args
 

@@ -15,7 +15,7 @@ from guestlab import inside
 sys.path.insert(0, str(Path(__file__).parent))
 from nested_record import ended, started, wait_for_agent, wait_for_machine  # noqa: E402
 
-EVENTS = "kvm:kvm_entry,kvm:kvm_exit,sched:sched_switch"
+EVENTS = "kvm:kvm_entry,kvm:kvm_exit,kvm:kvm_userspace_exit,sched:sched_switch,sched:sched_waking"
 # CPUID and TSC-deadline writes come by themselves; halts, interrupts and I/O from this.
 LOAD = "iv-reads --count 100; for i in 1 2 3 4 5 6 7 8 9 10; do usleep 20000; echo $i >/dev/console; done; iv-storm --count 20000"
 WAIT_SECONDS = 60

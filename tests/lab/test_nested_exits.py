@@ -16,8 +16,8 @@ COUNTERS = {"interrupt": "irq_exits", "hlt": "halt_exits", "io": "io_exits", "vi
 
 
 @pytest.fixture(scope="module")
-def counted(tmp_path_factory):
-    """(what KVM and perf counted, what ivtrace says of the one vCPU)."""
+def followed(tmp_path_factory):
+    """(what KVM and perf counted, what `ivtrace exits` says of the one vCPU, what `ivtrace vcpus` does)."""
     def record(host):
         host.push(HERE / "nested_record.py", "/tmp/nested_record.py")
         code, output = host.run_file(HERE / "nested_exits.py", timeout=200)
@@ -27,11 +27,17 @@ def counted(tmp_path_factory):
     results = on_host(record)
     told = json.loads((results / "results.json").read_text())
     assert told["record"]["code"] in (OK, LOSS), told["record"]["said"]
-    info, exits = (json.loads(subprocess.run([BIN / "ivtrace", command, results / "run.ivt", "--json"], capture_output=True, text=True,
-                                             timeout=120).stdout) for command in ("info", "exits"))
+    info, exits, vcpus = (json.loads(subprocess.run([BIN / "ivtrace", command, results / "run.ivt", "--json"], capture_output=True, text=True,
+                                             timeout=120).stdout) for command in ("info", "exits", "vcpus"))
     # The guest stands still at the end, so its agent cannot hand over its last events; the host's must all be there.
     assert [loss for loss in info["losses"] if loss["machine"] == "host"] == []
-    vcpu, = exits["vcpus"]
+    return told, exits["vcpus"], vcpus["vcpus"]
+
+
+@pytest.fixture
+def counted(followed):
+    """(what KVM and perf counted, the reasons of the one vCPU)."""
+    told, (vcpu,), _ = followed
     return told, {reason["reason"]: reason for reason in vcpu["reasons"]}
 
 
@@ -63,3 +69,16 @@ def test_each_reason_has_the_count_of_perf(counted):
         print(f"{name}: {samples}, mean {reasons[name]['mean_ns']} ns, by perf {mean:.0f} ns")
         # Between the two tools' times lies what each does in the tracepoints, some 10 us in here.
         assert mean / 1.5 < reasons[name]["mean_ns"] < mean * 1.5 + 50_000
+
+
+def test_states_of_a_vcpu_agree_with_its_exits(followed):
+    _, (exits,), (states,) = followed
+    told = {name: state["total_ns"] for name, state in states["states"].items()}
+    print(told)
+    # KVM's events tell guest, exit and userspace, the scheduler's the sleep behind a hlt.
+    assert {"guest", "exit", "userspace", "halted"} <= set(told) <= {"guest", "exit", "userspace", "halted", "preempted", "blocked"}
+    assert told["guest"] == pytest.approx(exits["guest_ns"], abs=1000)
+    # Behind the last exit the guest stood still: vcpus tells that stretch, exits has no end for it.
+    assert sum(told.values()) - told["guest"] > exits["host_ns"] - 1000
+    halts, = (reason for reason in exits["reasons"] if reason["reason"] == "hlt")
+    assert 0 < told["halted"] <= halts["total_ns"]
