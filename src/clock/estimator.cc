@@ -7,107 +7,13 @@
 namespace ivtrace::clock {
 namespace {
 
-/// Host CPUs' TSCs are synchronised, but not to the tick: so much disagreement between bursts is no change of
-/// the clock. What is used of it counts as error, and it is used up once in an epoch, so a drift cannot hide
-/// in it.
-constexpr std::uint64_t kTscSkew = 64;
 constexpr std::size_t kMaxPoints = 16;
 constexpr std::size_t kMaxSuspects = 4;
 constexpr std::size_t kMaxPast = 8;
-constexpr std::size_t kMaxTracks = 8192;
 constexpr int kMaxFollowUps = 4;
 constexpr std::size_t kMaxSightings = 1024;
-constexpr std::uint64_t kFittedFor = 2;
 /// A line through three points means nothing when the points are so wide that any line fits.
 constexpr double kWorstSpeedError = 1e-3;
-
-bool before(GuestTsc a, GuestTsc b) { return static_cast<std::int64_t>(a.value - b.value) < 0; }
-GuestTsc max_of(GuestTsc a, GuestTsc b) { return before(a, b) ? b : a; }
-GuestTsc min_of(GuestTsc a, GuestTsc b) { return before(a, b) ? a : b; }
-
-std::uint64_t distance(std::int64_t low, std::int64_t high) {
-  return static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-}
-
-std::int64_t middle(const OffsetBounds& bounds) {
-  return bounds.lower + static_cast<std::int64_t>(distance(bounds.lower, bounds.upper) / 2);
-}
-
-LinePoint point_of(const Burst& burst) { return {burst.tight_t1, burst.tight_t2, burst.guest_tsc}; }
-
-bool meets(const OffsetBounds& a, const OffsetBounds& b) { return a.lower <= b.upper && b.lower <= a.upper; }
-
-/// How far two intervals are apart, 0 when they meet.
-std::uint64_t gap(const OffsetBounds& a, const OffsetBounds& b) {
-  if (a.lower > b.upper) return distance(b.upper, a.lower);
-  if (b.lower > a.upper) return distance(a.upper, b.lower);
-  return 0;
-}
-
-OffsetBounds common(const OffsetBounds& a, const OffsetBounds& b) {
-  return {std::max(a.lower, b.lower), std::min(a.upper, b.upper)};
-}
-
-/// The offset that a burst allows at `relation`'s ratio. At speed 1 all exchanges count; at any other the
-/// offset moves during the burst, and only the narrowest exchange says something.
-OffsetBounds bounds_of(const Burst& burst, const TscRelation& relation) {
-  if (is_unscaled(relation)) return {burst.lower, burst.upper};
-  return {static_cast<std::int64_t>(burst.guest_tsc.value - scale(relation, burst.tight_t2.value)),
-          static_cast<std::int64_t>(burst.guest_tsc.value - scale(relation, burst.tight_t1.value))};
-}
-
-/// Saturates.
-OffsetBounds widened(const OffsetBounds& bounds, std::uint64_t by) {
-  const auto ticks = static_cast<std::int64_t>(std::min<std::uint64_t>(by, 1ull << 62));
-  OffsetBounds wide = bounds;
-  if (__builtin_sub_overflow(bounds.lower, ticks, &wide.lower)) wide.lower = INT64_MIN;
-  if (__builtin_add_overflow(bounds.upper, ticks, &wide.upper)) wide.upper = INT64_MAX;
-  return wide;
-}
-
-Epoch epoch_of(const OffsetBounds& bounds, TscRelation relation, std::uint64_t extra_error) {
-  Epoch epoch;
-  relation.offset = middle(bounds);
-  epoch.relation = relation;
-  epoch.source = ClockSource::kHandshake;
-  const std::uint64_t half = distance(bounds.lower, bounds.upper) / 2 + 1;
-  epoch.error = host_ticks(relation, half > ~0ull - extra_error ? ~0ull : half + extra_error);
-  return epoch;
-}
-
-/// Of a speed that was fitted over `span` host ticks. The error grows with the time from the first point on,
-/// so it is given for kFittedFor times the span; refit() gives a new one before that has passed.
-Epoch fitted_epoch(const LineFit& fit, std::uint64_t span) {
-  const double growth = static_cast<double>(span) * kFittedFor * fit.relative_error;
-  return epoch_of({fit.lower, fit.upper}, fit.relation, static_cast<std::uint64_t>(growth));
-}
-
-/// Where in the guest's time `next` begins, when the change from `old` came at a host time between the two.
-///
-/// An event of the old relation read at most old_last, one of the new at least new_first: in between it may
-/// be either. A guest that stood still meanwhile reads on where it was, as long as the numbers allow that
-/// (new_last is not before old_first): then what is before old_first is old, and what is behind new_last is
-/// new, too. Without this, a pause of a minute would put the minutes around it in doubt.
-void place(const Epoch& old, Epoch& next, HostTsc not_before, HostTsc not_after, bool stood_still) {
-  const GuestTsc old_first = to_guest(old.relation, not_before);
-  const GuestTsc old_last = to_guest(old.relation, not_after);
-  const GuestTsc new_first = to_guest(next.relation, not_before);
-  const GuestTsc new_last = to_guest(next.relation, not_after);
-  const std::uint64_t slack = std::max(scale(old.relation, old.error), scale(next.relation, next.error));
-  GuestTsc low = new_first;
-  GuestTsc high = old_last;
-  if (stood_still && !before(new_last, old_first)) {
-    low = max_of(old_first, new_first);
-    high = min_of(old_last, new_last);
-  }
-  const std::uint64_t both = before(low, high) ? high.value - low.value : 0;
-  next.valid_from = GuestTsc((both != 0 ? high : low).value + slack);
-  next.uncertain = both + 2 * slack;
-}
-
-bool is_exact(ClockSource source) {
-  return source != ClockSource::kHandshake && source != ClockSource::kNone;
-}
 
 std::string cpu_name(const std::optional<std::uint32_t>& cpu) {
   return cpu ? "CPU " + std::to_string(*cpu) : std::string("all CPUs");
@@ -506,100 +412,6 @@ Outcome Estimator::on_resumed(HostTsc seen_running) {
 void Estimator::on_sighting(const Sighting& sighting) {
   if (sightings_.size() >= kMaxSightings) sightings_.pop_front();
   sightings_.push_back(sighting);
-}
-
-Outcome Estimator::on_exact(const ExactRelation& exact) {
-  Outcome outcome;
-  if (!valid(exact.relation) || !is_exact(exact.source)) return outcome;
-  if (!exact.cpu) {
-    if (!shared_ && own_.empty()) add_track(std::nullopt);
-    if (shared_) exact_on_track(*shared_, exact, outcome);
-    for (auto& [cpu, track] : own_) exact_on_track(track, exact, outcome);
-    return outcome;
-  }
-  const Track* standing = track_of(*exact.cpu);
-  if (standing != nullptr && !standing->cpu && standing->epoch.relation == exact.relation &&
-      is_exact(standing->epoch.source)) {
-    exact_on_track(*shared_, exact, outcome);
-    return outcome;
-  }
-  if (standing == nullptr || !standing->cpu) {
-    if (own_.size() >= kMaxTracks) return outcome;
-    add_track(exact.cpu);
-  }
-  exact_on_track(own_.at(*exact.cpu), exact, outcome);
-  return outcome;
-}
-
-/// When handshakes last agreed on every CPU that the track is for: what holds on one says nothing of the
-/// others.
-HostTsc Estimator::agreed_by_all(const Track& track) {
-  if (track.cpu) {
-    const auto own = track.agreed_by.find(*track.cpu);
-    return own == track.agreed_by.end() ? HostTsc(0) : own->second;
-  }
-  HostTsc earliest = track.agreed_at;
-  for (const auto& [cpu, at] : track.agreed_by) earliest = std::min(earliest, at);
-  return earliest;
-}
-
-void Estimator::exact_on_track(Track& track, const ExactRelation& exact, Outcome& outcome) {
-  const std::uint64_t error = is_unscaled(exact.relation) ? 0 : 1;  // KVM rounds the product down
-  const OffsetBounds bounds{exact.relation.offset, exact.relation.offset};
-  Epoch epoch;
-  epoch.relation = exact.relation;
-  epoch.source = exact.source;
-  epoch.error = error;
-  epoch.cpu = track.cpu;
-  epoch.host_from = exact.not_after;
-  const bool is_new = track.epoch.source == ClockSource::kNone;
-  if (is_new) {
-    epoch.valid_from = to_guest(exact.relation, exact.not_after);
-    epoch.uncertain = epoch.valid_from.value;
-    track.changed_not_before = HostTsc(0);
-  } else if (is_exact(track.epoch.source) && track.epoch.relation == exact.relation) {
-    const bool told_before = exact.not_after < track.epoch.host_from;
-    if (!told_before) {
-      track.agreed_at = std::max(track.agreed_at, exact.not_after);
-      track.exact_at = track.agreed_at;
-      return;
-    }
-    // The tracepoint's page arrived after the files were read: the same change, but now its moment is known.
-    if (exact.source != ClockSource::kKvmTracepoint || track.other_change_seen ||
-        exact.not_before < track.changed_not_before || track.epoch.source == ClockSource::kKvmTracepoint) {
-      return;
-    }
-    epoch.valid_from = to_guest(exact.relation, exact.not_after);
-    if (track.previous) place(*track.previous, epoch, exact.not_before, exact.not_after, false);
-    epoch.host_from = track.epoch.host_from;
-  } else if (exact.not_after < track.epoch.host_from) {
-    // Old news of a relation that is already over: it is covered by the uncertainty of the change, which must
-    // then stay.
-    track.other_change_seen |= exact.not_after >= track.changed_not_before;
-    return;
-  } else if (!is_exact(track.epoch.source) &&
-             is_unscaled(exact.relation) == is_unscaled(track.epoch.relation) &&
-             is_unscaled(exact.relation) && gap(bounds, widened(track.bounds, kTscSkew)) == 0) {
-    // The handshake found the same; from now on it is exact.
-    epoch.valid_from = track.epoch.valid_from;
-    epoch.uncertain = track.epoch.uncertain;
-  } else {
-    const HostTsc not_before = std::max(exact.not_before, std::min(agreed_by_all(track), exact.not_after));
-    track.agreed_at = exact.not_after;
-    track.exact_at = exact.not_after;
-    change(track, epoch, bounds, not_before, exact.not_after, outcome);
-    ask_follow_up(outcome);
-    return;
-  }
-  track.epoch = epoch;
-  track.bounds = bounds;
-  track.fitted = false;
-  track.past.clear();
-  track.points.clear();
-  track.suspects.clear();
-  track.agreed_at = std::max(track.agreed_at, exact.not_after);
-  track.exact_at = std::max(track.exact_at, exact.not_after);
-  outcome.epochs.push_back(epoch);
 }
 
 }  // namespace ivtrace::clock

@@ -33,17 +33,10 @@
 #include "base/units.h"
 #include "clock/kvm.h"
 #include "clock/line_fit.h"
+#include "clock/offset_bounds.h"
 #include "clock/types.h"
 
 namespace ivtrace::clock {
-
-/// Bounds on an offset, in guest ticks.
-struct OffsetBounds {
-  std::int64_t lower = 0;
-  std::int64_t upper = 0;
-
-  bool empty() const { return upper < lower; }
-};
 
 enum class Verdict { kFirst, kAgrees, kExcludes, kEmpty, kFailed };
 /// The journal's word for it: "first", "agrees", "excludes", "empty", "failed".
@@ -82,6 +75,8 @@ class Estimator {
   std::uint64_t anomalies() const { return anomalies_; }
 
  private:
+  static constexpr std::size_t kMaxTracks = 8192;  ///< CPU numbers come from the guest
+
   /// One relation's life: of all CPUs, or, once they were seen to differ, of one.
   struct Track {
     std::optional<std::uint32_t> cpu;
