@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/exits_view.h"
 #include "cli/run_info_load.h"
+#include "cli/walk_end.h"
 #include "format/run_layout.h"
 
 namespace ivtrace::cli {
@@ -78,21 +79,21 @@ Result<ExitCode> exits(const ExitsOptions& options, Streams& streams) {
       return Error(ErrorCode::kNotFound, "no machine '" + name + "' in " + options.run);
   }
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
-  IVT_ASSIGN_OR_RETURN(const std::vector<model::VcpuExits> all, model::measure_exits(run));
-  if (all.empty()) {
+  IVT_ASSIGN_OR_RETURN(const model::Exits all, model::measure_exits(run));
+  if (all.vcpus.empty()) {
     return Error(ErrorCode::kNotFound,
                  "the run has no exits of a vCPU: no guest ran under KVM, or they were not recorded",
                  "record a KVM host with --profile cpu, or --events kvm:kvm_entry,kvm:kvm_exit,…");
   }
   std::vector<VcpuExitsView> views;
-  for (const model::VcpuExits& one : all) {
+  for (const model::VcpuExits& one : all.vcpus) {
     const std::string& machine = run.machines()[one.vcpu.machine].info.name;
     const bool wanted = options.guests.empty() || std::find(options.guests.begin(), options.guests.end(),
                                                             machine) != options.guests.end();
     if (wanted) views.push_back(view_of(run, one, clock));
   }
   streams.out << (options.json ? exits_json(views) : exits_text(views));
-  return ExitCode::kOk;
+  return end_of_walk(all.walk, streams);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/io_view.h"
 #include "cli/run_info_load.h"
 #include "cli/time_range.h"
+#include "cli/walk_end.h"
 #include "model/io_times.h"
 
 namespace ivtrace::cli {
@@ -136,14 +137,13 @@ Result<ExitCode> io(const IoOptions& options, Streams& streams) {
   IVT_ASSIGN_OR_RETURN(const merge::TimeRange range, place_time_range(options.range, clock));
   IVT_ASSIGN_OR_RETURN(const model::IoTimes times,
                        model::measure_io(run, {options.guests, range, options.slowest}));
-  for (const std::string& problem : times.problems) print_notice(streams, problem);
   const Viewer viewer(run, clock);
   IoView view;
   for (const model::IoGroup& group : times.groups) view.groups.push_back(viewer.group(group));
   for (const model::IoRequest& request : times.slowest) view.slowest.push_back(viewer.request(request));
   view.unfinished = times.unfinished;
   streams.out << (options.json ? io_json(view) : io_text(view));
-  return ExitCode::kOk;
+  return end_of_walk(times.walk, streams);
 }
 
 ExitCode run_io(const IoOptions& options, Streams& streams) {

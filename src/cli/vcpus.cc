@@ -6,6 +6,7 @@
 #include "cli/run_info_load.h"
 #include "cli/time_range.h"
 #include "cli/vcpus_view.h"
+#include "cli/walk_end.h"
 #include "format/run_layout.h"
 #include "model/vcpu_times.h"
 
@@ -58,22 +59,22 @@ Result<ExitCode> vcpus(const VcpusOptions& options, Streams& streams) {
   }
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
   IVT_ASSIGN_OR_RETURN(const merge::TimeRange range, place_time_range(options.range, clock));
-  IVT_ASSIGN_OR_RETURN(const auto all, model::measure_vcpu_times(run, range));
-  if (all.empty()) {
+  IVT_ASSIGN_OR_RETURN(const model::AllVcpuTimes all, model::measure_vcpu_times(run, range));
+  if (all.vcpus.empty()) {
     return Error(ErrorCode::kNotFound,
                  "the run does not tell what vCPUs did: no guest was known, or the host's scheduler was not "
                  "recorded",
                  "record with --profile cpu or all, or --events sched:sched_switch,sched:sched_waking,…");
   }
   std::vector<VcpuTimesView> views;
-  for (const model::VcpuTimes& one : all) {
+  for (const model::VcpuTimes& one : all.vcpus) {
     const std::string& machine = run.machines()[one.lane.vcpus.front().machine].info.name;
     const bool wanted = options.guests.empty() || std::find(options.guests.begin(), options.guests.end(),
                                                             machine) != options.guests.end();
     if (wanted) views.push_back(view_of(run, one, clock));
   }
   streams.out << (options.json ? vcpus_json(views) : vcpus_text(views));
-  return ExitCode::kOk;
+  return end_of_walk(all.walk, streams);
 }
 
 ExitCode run_vcpus(const VcpusOptions& options, Streams& streams) {

@@ -43,9 +43,11 @@ BlockEvents::BlockEvents(const decode::FormatTable* formats) {
   const struct {
     const char* name;
     Step step;
-  } kEvents[] = {{"block_rq_issue", Step::kIssue},  {"block_rq_complete", Step::kComplete},
-                 {"block_bio_queue", Step::kQueue}, {"block_rq_insert", Step::kInsert},
-                 {"block_bio_remap", Step::kRemap}, {"block_rq_requeue", Step::kRequeue}};
+  } kEvents[] = {{"block_rq_issue", Step::kIssue},
+                 {"block_rq_complete", Step::kComplete},
+                 {"block_bio_queue", Step::kQueue},
+                 {"block_rq_insert", Step::kInsert},
+                 {"block_rq_requeue", Step::kRequeue}};
   for (std::size_t i = 0; i < known_.size(); ++i) {
     const decode::EventFormat* format = formats->find("block", kEvents[i].name);
     if (format == nullptr) continue;
@@ -57,12 +59,8 @@ BlockEvents::BlockEvents(const decode::FormatTable* formats) {
     known.count = format->find("nr_sector");
     known.rwbs = format->find("rwbs");
     known.comm = format->find("comm");
-    known.old_device = format->find("old_dev");
-    known.old_sector = format->find("old_sector");
     known.usable =
-        known.device != nullptr && known.sector != nullptr && known.count != nullptr &&
-        known.rwbs != nullptr &&
-        (known.step != Step::kRemap || (known.old_device != nullptr && known.old_sector != nullptr));
+        known.device != nullptr && known.sector != nullptr && known.count != nullptr && known.rwbs != nullptr;
   }
 }
 
@@ -81,10 +79,6 @@ BlockEvents::Seen BlockEvents::read(const Known& known, decode::RecordBytes reco
   if (known.comm != nullptr) {
     const std::string_view comm = decode::read_string(record, *known.comm).value_or("");
     std::memcpy(seen.task.comm.data(), comm.data(), std::min(comm.size(), seen.task.comm.size()));
-  }
-  if (known.step == Step::kRemap) {
-    seen.from = {static_cast<std::uint32_t>(number(known.old_device)), number(known.old_sector),
-                 seen.range.count};
   }
   return seen;
 }

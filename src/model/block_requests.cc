@@ -29,7 +29,6 @@ BlockRequests::Change BlockRequests::look(const BlockEvents::Seen& seen, HostTsc
     case Step::kComplete:
       if (complete(seen, at)) change.completed = &completed_;
       break;
-    case Step::kRemap:
     case Step::kOther:
       break;
   }
@@ -42,14 +41,17 @@ void BlockRequests::want(const BlockEvents::Seen& seen, HostTsc at) {
     const auto [from, until] = wanted_.equal_range(seen.range.first);
     if (from != until) return;  // its bio was seen, and earlier
   }
-  if (wanted_.size() >= kMaxOpen) wanted_.clear();  // bios of a device whose requests are not seen
+  if (wanted_.size() >= kMaxOpen) wanted_.clear();  // bios of devices whose requests are not seen
   wanted_.emplace(seen.range.first, Wanted{seen.range, at, seen.task});
 }
 
 // A bio names its partition or device-mapper device, the request the whole device: sectors are compared, and
 // the device only where several bios would fit.
 BlockRequest& BlockRequests::issue(const BlockEvents::Seen& seen, HostTsc at) {
-  if (open_.size() >= kMaxOpen) open_.clear();
+  if (open_.size() >= kMaxOpen) {
+    forgotten_ += open_.size();
+    open_.clear();
+  }
   BlockRequest request;
   request.number = ++count_;
   request.range = seen.range;

@@ -49,7 +49,9 @@ class BlockRequests {
   const Open& open() const { return open_; }
   Open& open() { return open_; }
 
-  static constexpr std::size_t kMaxOpen = 65536;
+  /// Requests that were given up because too many were open.
+  std::uint64_t forgotten() const { return forgotten_; }
+  static constexpr std::size_t kMaxOpen = 4096;
 
  private:
   struct Wanted {
@@ -65,6 +67,7 @@ class BlockRequests {
   Open open_;
   BlockRequest completed_;
   std::uint64_t count_ = 0;
+  std::uint64_t forgotten_ = 0;
 };
 
 }  // namespace ivtrace::model

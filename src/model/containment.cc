@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/lost_ranges.h"
+
 namespace ivtrace::model {
 namespace {
 
@@ -19,35 +21,6 @@ class Patience {
  private:
   const std::function<bool()>& give_up_;
   std::uint64_t events_ = 0;
-};
-
-/// The stretches in which the host lost events; once joined, in rising order and apart from each other.
-class LostRanges {
- public:
-  void add(HostTsc from, HostTsc until) { ranges_.emplace_back(from, std::max(from, until)); }
-  void join() {
-    std::sort(ranges_.begin(), ranges_.end());
-    std::vector<std::pair<HostTsc, HostTsc>> joined;
-    for (const auto& range : ranges_) {
-      if (!joined.empty() && range.first <= joined.back().second) {
-        joined.back().second = std::max(joined.back().second, range.second);
-      } else {
-        joined.push_back(range);
-      }
-    }
-    ranges_ = std::move(joined);
-  }
-  bool empty() const { return ranges_.empty(); }
-
-  /// For rising times; joined before.
-  bool covers(HostTsc time) {
-    while (next_ < ranges_.size() && ranges_[next_].second < time) ++next_;
-    return next_ < ranges_.size() && ranges_[next_].first <= time;
-  }
-
- private:
-  std::vector<std::pair<HostTsc, HostTsc>> ranges_;
-  std::size_t next_ = 0;
 };
 
 /// Follows one vCPU.
@@ -133,7 +106,7 @@ Result<Reading> read_all(const run::RunReader& run, LostRanges known, Patience& 
     if (patience.ended()) return Patience::error();
     if (event.loss != nullptr) {
       if (event.stream->machine != vcpu_events.host()) continue;
-      reading.lost.add(event.loss->from, event.loss->until.value_or(merge::kEndOfTime));
+      reading.lost.add(*event.loss);
       for (Judge& judge : judges) judge.forget();
     } else if (const auto vcpu = vcpu_events.vcpu_of(event)) {
       judges[*vcpu].guest_event(event.time, known.covers(event.time), event.source->doubt() != 0);

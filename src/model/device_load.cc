@@ -10,9 +10,8 @@ LoadIntegral DeviceLoad::up_to(const State& state, HostTsc at) {
 }
 
 void DeviceLoad::change(const IoOwner& owner, double requests, double bytes, HostTsc at) {
-  static const IoOwner kOthers{0, "others"};
   const bool room = owners_.size() < kMaxOwners || owners_.contains(owner);
-  State& state = owners_[room ? owner : kOthers];
+  State& state = owners_[room ? owner : IoOwner{owner.machine, "others"}];
   state.sum = up_to(state, at);
   state.since = at;
   state.requests = std::max(0.0, state.requests + requests);

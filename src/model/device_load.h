@@ -41,7 +41,7 @@ class DeviceLoad {
   /// What was added between two snapshots; owners without load are left out.
   static Snapshot between(const Snapshot& from, const Snapshot& until);
 
-  static constexpr std::size_t kMaxOwners = 256;  ///< further ones are one: the host's "others"
+  static constexpr std::size_t kMaxOwners = 256;  ///< further ones are one for each machine: "others"
 
  private:
   struct State {

@@ -66,6 +66,7 @@ DiskMap::DiskMap(const run::RunReader& run) {
 }
 
 void DiskMap::read_file(const run::RunReader& run, const GuestDisk& disk, const run::ExtentsRecord& record) {
+  if (!read_.emplace(record.machine, record.file).second) return;
   if (!format::valid_machine_name(record.file)) {
     problems_.push_back(record.machine + ": extents in a file of an impossible name");
     return;
@@ -81,6 +82,11 @@ void DiskMap::read_file(const run::RunReader& run, const GuestDisk& disk, const 
     const auto read = parse_line(line);
     damaged = damaged || !read;
     if (!read) continue;
+    if (++extents_ > kMaxExtents) {
+      problems_.push_back("there are more than " + std::to_string(kMaxExtents) +
+                          " extents: the rest is left out");
+      return;
+    }
     devices_[read->device].extents.push_back({read->device_offset / kSectorBytes, read->bytes / kSectorBytes,
                                               read->guest_offset / kSectorBytes, disk});
     bytes_[disk] += read->bytes;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,7 @@ class DiskMap {
   void find(const SectorRange& host, std::vector<DiskPart>& parts) const;
   /// Has the disk any place?
   bool knows(const GuestDisk& disk) const { return bytes_.contains(disk); }
-  bool empty() const { return devices_.empty(); }
+  static constexpr std::size_t kMaxExtents = 4u << 20;  ///< of all files
   /// One line each, for people: extents that could not be read.
   const std::vector<std::string>& problems() const { return problems_; }
 
@@ -57,6 +58,8 @@ class DiskMap {
 
   std::map<std::uint32_t, Device> devices_;
   std::map<GuestDisk, std::uint64_t> bytes_;
+  std::set<std::pair<std::string, std::string>> read_;  ///< machine and file
+  std::size_t extents_ = 0;
   std::vector<std::string> problems_;
 };
 

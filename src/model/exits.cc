@@ -88,19 +88,18 @@ class GuestTasks {
 
 }  // namespace
 
-Result<std::vector<VcpuExits>> measure_exits(const run::RunReader& run) {
-  std::vector<VcpuExits> results;
-  if (kvm_vcpus(run).empty()) return results;
+Result<Exits> measure_exits(const run::RunReader& run) {
+  Exits exits;
+  if (kvm_vcpus(run).empty()) return exits;
   IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, {}));
   const VcpuEvents vcpu_events(run, events);
-  if (!vcpu_events.recorded()) return results;
+  if (!vcpu_events.recorded()) return exits;
   const GuestTasks tasks(run, events);
   ExitNames names(vcpu_events.exit_format());
   std::vector<Follower> followers(vcpu_events.vcpus().begin(), vcpu_events.vcpus().end());
-  merge::MergedEvent event;
-  while (events.next(event)) {
+  exits.walk = walk(run, events, [&](const merge::MergedEvent& event) {
     if (event.loss != nullptr) {
-      if (event.stream->machine != vcpu_events.host()) continue;
+      if (event.stream->machine != vcpu_events.host()) return;
       for (Follower& follower : followers) follower.lose();
     } else if (const auto vcpu = vcpu_events.vcpu_of(event)) {
       followers[*vcpu].guest_runs(tasks.behind(event));
@@ -110,9 +109,9 @@ Result<std::vector<VcpuExits>> measure_exits(const run::RunReader& run) {
       ExitReason* reason = followers[seen.vcpu].leave(event.time, seen.reason);
       if (reason != nullptr && reason->name.empty()) reason->name = names.learn(seen.reason, event.record);
     }
-  }
-  for (Follower& follower : followers) results.push_back(follower.finish());
-  return results;
+  });
+  for (Follower& follower : followers) exits.vcpus.push_back(follower.finish());
+  return exits;
 }
 
 }  // namespace ivtrace::model

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "model/histogram.h"
 #include "model/vcpu_events.h"
+#include "model/walk.h"
 
 namespace ivtrace::model {
 
@@ -32,8 +33,13 @@ struct VcpuExits {
   std::map<std::uint32_t, ExitReason> reasons;  ///< by the hardware's number
 };
 
-/// Of every KVM guest's vCPUs. Empty when the run has no kvm_entry and kvm_exit. Which guest task was hit is
-/// known where the guest's own events are in the run.
-Result<std::vector<VcpuExits>> measure_exits(const run::RunReader& run);
+struct Exits {
+  std::vector<VcpuExits> vcpus;
+  Walk walk;
+};
+
+/// Of every KVM guest's vCPUs. No vCPUs when the run has no kvm_entry and kvm_exit. Which guest task was hit
+/// is known where the guest's own events are in the run.
+Result<Exits> measure_exits(const run::RunReader& run);
 
 }  // namespace ivtrace::model

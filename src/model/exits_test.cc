@@ -27,8 +27,8 @@ TEST(Exits, HaveReasonsByNameAndTimesUntilTheNextEntry) {
   const run::RunReader run = made.open();
   const auto measured = measure_exits(run);
   ASSERT_TRUE(measured.ok());
-  ASSERT_EQ(measured->size(), 1u);
-  const VcpuExits& vcpu = measured->front();
+  ASSERT_EQ(measured->vcpus.size(), 1u);
+  const VcpuExits& vcpu = measured->vcpus.front();
   EXPECT_EQ(vcpu.in_guest, 100u + 50 + 90 + 100);
   EXPECT_EQ(vcpu.on_host, 250u + 10 + 100);
   ASSERT_EQ(vcpu.reasons.size(), 3u);
@@ -55,10 +55,10 @@ TEST(Exits, NoTimeIsToldAcrossLostEvents) {
   const run::RunReader run = made.open();
   const auto measured = measure_exits(run);
   ASSERT_TRUE(measured.ok());
-  const ExitReason& halts = measured->front().reasons.at(0x78);
+  const ExitReason& halts = measured->vcpus.front().reasons.at(0x78);
   EXPECT_EQ(halts.total, 100u);
   EXPECT_EQ(halts.unfinished, 1u);
-  EXPECT_EQ(measured->front().in_guest, 200u);
+  EXPECT_EQ(measured->vcpus.front().in_guest, 200u);
 }
 
 TEST(Histogram, QuantilesAreAtMostAThirtySecondAboveTheTruth) {

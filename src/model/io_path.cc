@@ -28,9 +28,10 @@ std::vector<char> syscall_ids(const decode::FormatTable* formats) {
 
 }  // namespace
 
-IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events,
+IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events, const LostRanges& lost,
                std::function<void(const IoRequest&)> sink)
     : run_(run),
+      lost_(lost),
       sink_(std::move(sink)),
       host_(host_machine(run)),
       disks_(run),
@@ -54,7 +55,7 @@ bool IoPath::recorded() const {
 
 std::uint64_t IoPath::unfinished() const {
   std::uint64_t count = unfinished_;
-  for (const GuestState& guest : guests_) count += guest.requests.open().size();
+  for (const GuestState& guest : guests_) count += guest.requests.open().size() + guest.requests.forgotten();
   return count;
 }
 
@@ -118,10 +119,16 @@ void IoPath::look_at_syscalls(const merge::MergedEvent& event) {
   }
 }
 
-IoOwner IoPath::owner_of(const BlockRequest& request, const std::vector<DiskPart>& parts) const {
-  // Writeback is done by the kernel's workers: the place tells whose bytes they are.
-  if (!parts.empty()) return {static_cast<std::int32_t>(parts.front().disk.machine), ""};
-  if (const auto machine = owners_.owner(request.task)) return {static_cast<std::int32_t>(*machine), ""};
+/// Whose bytes they are: of the guest that they serve; else, as writeback is done by the kernel's workers, of
+/// the guest whose image lies there; but a backing file may be several guests', and then the thread tells.
+IoOwner IoPath::owner_of(const BlockRequest& request, const HostOpen& open) const {
+  const auto guest = [](std::size_t machine) { return IoOwner{static_cast<std::int32_t>(machine), ""}; };
+  if (!open.serves.empty()) return guest(open.serves.front().machine);
+  const bool shared = std::any_of(parts_.begin(), parts_.end(), [&](const DiskPart& part) {
+    return part.disk.machine != parts_.front().disk.machine;
+  });
+  if (!parts_.empty() && !shared) return guest(parts_.front().disk.machine);
+  if (const auto machine = owners_.owner(request.task)) return guest(*machine);
   return {static_cast<std::int32_t>(host_), std::string(request.task.name())};
 }
 
@@ -131,7 +138,7 @@ void IoPath::host_issued(const BlockRequest& request) {
   HostOpen open;
   open.bytes = request.range.count * kSectorBytes;
   for (const DiskPart& part : parts_) serve(part, request, open);
-  open.owner = owner_of(request, parts_);
+  open.owner = owner_of(request, open);
   loads_[request.range.device].begin(open.owner, open.bytes, request.issued);
   host_open_.insert_or_assign(request.number, std::move(open));
 }
@@ -169,7 +176,9 @@ std::optional<std::uint32_t> IoPath::choose_device(GuestState& guest,
     best_score = score;
   }
   // Only what is plain teaches. One that mostly was another disk's came together by chance.
-  if (best && !several) ++guest.votes[*best][disk];
+  constexpr std::size_t kMaxDevices = 256;  // numbers come from the guest
+  const bool room = best && (guest.votes.size() < kMaxDevices || guest.votes.contains(*best));
+  if (best && !several && room) ++guest.votes[*best][disk];
   return best_score >= 0 ? best : std::nullopt;
 }
 
@@ -240,26 +249,32 @@ void IoPath::host_completed(const BlockRequest& request) {
   host_open_.erase(found);
 }
 
-std::optional<std::size_t> IoPath::disk_of(const GuestState& guest, std::uint32_t device) const {
+/// What ties have told; a guest with one disk needs none.
+std::optional<std::size_t> IoPath::disk_of(std::size_t machine, std::uint32_t device) const {
+  const GuestState& guest = guests_[machine];
   const auto votes = guest.votes.find(device);
-  if (votes == guest.votes.end()) return std::nullopt;
+  if (votes == guest.votes.end() || votes->second.empty()) {
+    return run_.machines()[machine].disks.size() == 1 ? std::optional<std::size_t>(0) : std::nullopt;
+  }
   return std::max_element(votes->second.begin(), votes->second.end(),
                           [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;
 }
 
 IoTie IoPath::tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const {
-  if (service != nullptr && service->lost) return IoTie::kLost;
-  if (service != nullptr && service->requests > 0 && service->completed == service->requests)
-    return IoTie::kAddress;
-  const std::vector<run::DiskRecord>& disks = run_.machines()[machine].disks;
-  const auto disk = disk_of(guests_[machine], request.range.device);
-  const auto cached = [](const run::DiskRecord& known) {
-    return known.cache == "writeback" || known.cache == "writethrough" || known.cache == "unsafe";
-  };
-  const bool through_cache =
-      disk ? cached(disks[*disk]) : !disks.empty() && std::all_of(disks.begin(), disks.end(), cached);
-  return through_cache ? IoTie::kNoHostIo : IoTie::kUntied;
+  if ((service != nullptr && service->lost) || lost_.meets(request.issued, *request.completed))
+    return IoTie::kLost;
+  if (service != nullptr && service->requests > 0)
+    return service->completed == service->requests ? IoTie::kAddress : IoTie::kUntied;
+  const bool has_place = request.direction == IoDirection::kRead || request.direction == IoDirection::kWrite;
+  const auto disk = disk_of(machine, request.range.device);
+  return has_place && disk && disks_.knows({machine, *disk}) && is_cached({machine, *disk}) ? IoTie::kNoHostIo
+                                                                                            : IoTie::kUntied;
+}
+
+bool IoPath::is_cached(const GuestDisk& disk) const {
+  const std::string& cache = run_.machines()[disk.machine].disks[disk.disk].cache;
+  return cache == "writeback" || cache == "writethrough" || cache == "unsafe";
 }
 
 void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu) {
@@ -284,7 +299,7 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
     result.host_completed = service->last_completed;
     result.load = DeviceLoad::between(service->load_before, service->load_after);
   } else {
-    result.disk = disk_of(guest, request.range.device);
+    result.disk = disk_of(machine, request.range.device);
   }
   sink_(result);
   if (found != guest.services.end()) guest.services.erase(found);

@@ -23,17 +23,19 @@
 #include "model/device_load.h"
 #include "model/disk_map.h"
 #include "model/io_request.h"
+#include "model/lost_ranges.h"
 #include "model/thread_owners.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::model {
 
-/// Makes IoRequests of a run's merged events. Memory depends on what is open. One thread. Borrows run and
-/// events.
+/// Makes IoRequests of a run's merged events. Memory depends on what is open. One thread. Borrows run,
+/// events and losses.
 class IoPath {
  public:
-  /// `sink` is called for each guest request when it completes.
-  IoPath(const run::RunReader& run, const merge::RunEvents& events,
+  /// `sink` is called for each guest request when it completes. `lost` tells where host events are missing,
+  /// as far as that is known already: a hole in the stream itself comes when it is over.
+  IoPath(const run::RunReader& run, const merge::RunEvents& events, const LostRanges& lost,
          std::function<void(const IoRequest&)> sink);
 
   void look(const merge::MergedEvent& event);
@@ -99,11 +101,13 @@ class IoPath {
   static std::int64_t belief(const GuestState& guest, std::uint32_t device, std::size_t disk);
   void link(const Served& served, const BlockRequest& request, const DiskPart& part, const BlockRequest& host,
             HostOpen& open);
-  IoOwner owner_of(const BlockRequest& request, const std::vector<DiskPart>& parts) const;
-  std::optional<std::size_t> disk_of(const GuestState& guest, std::uint32_t device) const;
+  IoOwner owner_of(const BlockRequest& request, const HostOpen& open) const;
+  std::optional<std::size_t> disk_of(std::size_t machine, std::uint32_t device) const;
+  bool is_cached(const GuestDisk& disk) const;
   IoTie tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const;
 
   const run::RunReader& run_;
+  const LostRanges& lost_;
   std::function<void(const IoRequest&)> sink_;
   std::size_t host_ = 0;
   DiskMap disks_;

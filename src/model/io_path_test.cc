@@ -18,7 +18,8 @@ Followed follow(MadeIo& made) {
   const run::RunReader run = made.open();
   auto events = *merge::RunEvents::open(run, {});
   Followed followed;
-  IoPath path(run, events, [&](const IoRequest& request) { followed.requests.push_back(request); });
+  const LostRanges lost;
+  IoPath path(run, events, lost, [&](const IoRequest& request) { followed.requests.push_back(request); });
   EXPECT_TRUE(path.recorded());
   merge::MergedEvent event;
   while (events.next(event)) path.look(event);
@@ -146,6 +147,81 @@ TEST(IoPath, WhatIsOpenWhileHostEventsAreLostIsLeftInDoubt) {
   ASSERT_EQ(followed.requests.size(), 2u);
   EXPECT_EQ(followed.requests[0].tie, IoTie::kLost);
   EXPECT_EQ(followed.requests[1].tie, IoTie::kAddress);
+}
+
+TEST(IoTimes, ARequestWithinAHoleOfAnotherCpuIsInDoubtToo) {
+  MadeIo made;
+  made.host(5, kIssueId, 900);
+  made.guest(10, kIssueId, 100);
+  made.other_cpu(20, kIssueId, 100);
+  made.other_cpu(70, kCompleteId, 100);
+  made.guest(80, kCompleteId, 100);
+  made.lose();
+  made.host(200, kCompleteId, 900);
+  made.guest(210, kIssueId, 100);
+  made.other_cpu(220, kIssueId, 100);
+  made.other_cpu(270, kCompleteId, 100);
+  made.guest(280, kCompleteId, 100);
+  const run::RunReader run = made.open();
+  const auto times = measure_io(run, {{}, {}, 2});
+  ASSERT_TRUE(times.ok());
+  EXPECT_TRUE(times->walk.incomplete);
+  EXPECT_EQ(times->groups.at(0).ties, (std::array<std::uint64_t, 4>{1, 0, 1, 0}));
+}
+
+TEST(IoPath, AFlushOrAnImageWithoutPlacesIsNotCalledServedByThePageCache) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "writeback", "0 1048576 254:0 10485760\n");
+  made.guest(10, kIssueId, 0, 0, "FF");
+  made.guest(20, kCompleteId, 0, 0, "FF");
+  made.host(30, kIssueId, 900);
+  EXPECT_EQ(text_of(follow(made).requests.at(0)), "untied unattributed 10-20");
+  MadeIo without;
+  without.clear_disks();
+  without.disk("vm1", "d0", "writeback", "");
+  without.guest(10, kIssueId, 100);
+  without.host(15, kIssueId, 900);
+  without.guest(20, kCompleteId, 100);
+  EXPECT_EQ(text_of(follow(without).requests.at(0)), "untied unattributed 10-20");
+}
+
+TEST(IoPath, ABackingFileThatGuestsShareIsChargedToTheOneThatReads) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "none", "0 1048576 254:0 10485760\n");
+  made.disk("vm2", "d0", "none", "0 1048576 254:0 10485760\n");
+  made.host(5, kIssueId, 500, 8, "R", kQemu2);  // no guest's request: the thread tells
+  made.event("vm2", 10, kIssueId, kGuestDevice, 100, 8);
+  made.host(20, kIssueId, 100, 8, "R", 12345);  // an unknown thread, but vm2 waits for it
+  made.host(70, kCompleteId, 100);
+  made.event("vm2", 80, kCompleteId, kGuestDevice, 100, 8);
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 1u);
+  EXPECT_EQ(followed.requests[0].machine, 2u);
+  EXPECT_EQ(followed.requests[0].tie, IoTie::kAddress);
+  ASSERT_EQ(followed.requests[0].load.size(), 1u);
+  EXPECT_DOUBLE_EQ(followed.requests[0].load.at({2, ""}).request_ticks, 100);
+}
+
+TEST(IoPath, WhatAGuestMakesUpIsBounded) {
+  MadeIo made;
+  for (std::uint32_t i = 0; i < 6000; ++i) made.guest(10 + i, kIssueId, 8 * i);
+  made.host(7000, kIssueId, 100);
+  const auto followed = follow(made);
+  EXPECT_EQ(followed.unfinished, 6000u);
+  MadeIo devices;
+  for (std::uint32_t i = 0; i < 2 * IoTimesOptions::kMaxGroups; ++i) {
+    devices.guest(10 + 2 * i, kIssueId, 100, 8, "R", i + 1);
+    devices.guest(11 + 2 * i, kCompleteId, 100, 8, "R", i + 1);
+  }
+  devices.host(7000, kIssueId, 100);
+  const run::RunReader run = devices.open();
+  const auto times = measure_io(run, {{}, {}, 0});
+  ASSERT_TRUE(times.ok());
+  EXPECT_EQ(times->groups.size(), IoTimesOptions::kMaxGroups);
+  ASSERT_EQ(times->walk.notices.size(), 1u);
+  EXPECT_NE(times->walk.notices[0].find("256 requests are left out"), std::string::npos);
 }
 
 TEST(IoPath, WhichDeviceIsWhichDiskIsLearned) {

@@ -103,7 +103,11 @@ class MadeIo {
             const std::string& rwbs = "R", std::int32_t tid = kQemu1) {
     event("host", at, id, kHostDevice, 20480 + guest_sector, count, rwbs, tid, "qemu");
   }
-  /// The host lost events before its next one.
+  /// As host(), on another CPU of the host.
+  void other_cpu(std::uint64_t at, MadeIoEvent id, std::uint64_t guest_sector, std::uint32_t count = 8) {
+    event("host/1", at, id, kHostDevice, 20480 + guest_sector, count, "R", kQemu1, "qemu");
+  }
+  /// The host's first CPU lost events before its next one.
   void lose() { lost_before_ = events_["host"].size(); }
 
   run::RunReader open() {
@@ -144,13 +148,15 @@ class MadeIo {
     epoch.epoch.source = clock::ClockSource::kKvmDebugfs;
     EXPECT_TRUE(writer.append(epoch));
   }
-  static void write(run::RunWriter& writer, const std::string& machine, const Events& events,
+  static void write(run::RunWriter& writer, const std::string& name, const Events& events,
                     std::size_t lost_before) {
+    const std::string machine = name.substr(0, name.find('/'));
     run::SegmentRecord segment;
     segment.machine = machine;
+    segment.cpu = name == machine ? 0 : 1;
     segment.layout = format::PageLayout::kSlots;
     EXPECT_TRUE(writer.append(segment));
-    const auto file = writer.open_pages(machine, "", 0);
+    const auto file = writer.open_pages(machine, "", segment.cpu);
     ASSERT_TRUE(file.ok());
     for (std::size_t i = 0; i < events.size(); ++i) {
       const bool missed = lost_before != 0 && i == lost_before;

@@ -54,41 +54,70 @@ void add(IoGroup& group, const IoRequest& request) {
   }
 }
 
-}  // namespace
+/// One pass.
+class Reader {
+ public:
+  Reader(const run::RunReader& run, const IoTimesOptions& options)
+      : run_(run), options_(options), slowest_(options.slowest) {}
 
-Result<IoTimes> measure_io(const run::RunReader& run, const IoTimesOptions& options) {
-  // From the run's start on: a request that completes within the range may have begun before it.
-  merge::Filter filter;
-  filter.range.until = options.range.until;
-  IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
-  std::map<std::tuple<std::size_t, std::uint32_t, IoDirection>, IoGroup> groups;
-  Slowest slowest(options.slowest);
-  IoPath path(run, events, [&](const IoRequest& request) {
-    const std::string& name = run.machines()[request.machine].info.name;
-    const bool wanted =
-        options.machines.empty() ||
-        std::find(options.machines.begin(), options.machines.end(), name) != options.machines.end();
-    if (!wanted || request.end() < options.range.from) return;
-    IoGroup& group = groups[{request.machine, request.guest.range.device, request.guest.direction}];
+  Result<IoTimes> read(const LostRanges& lost) {
+    // From the run's start on: a request that completes within the range may have begun before it.
+    merge::Filter filter;
+    filter.range.until = options_.range.until;
+    IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run_, filter));
+    IoPath path(run_, events, lost, [&](const IoRequest& request) { take(request); });
+    if (!path.recorded()) {
+      return Error(ErrorCode::kNotFound, "the run does not have block requests of both a guest and the host",
+                   "record with --profile io or all, and the agent running in the guest");
+    }
+    IoTimes times;
+    times.walk = walk(run_, events, [&](const merge::MergedEvent& event) { path.look(event); });
+    for (auto& [key, group] : groups_) times.groups.push_back(std::move(group));
+    times.slowest = slowest_.take();
+    times.unfinished = path.unfinished();
+    const auto& problems = path.disks().problems();
+    times.walk.notices.insert(times.walk.notices.end(), problems.begin(), problems.end());
+    if (left_out_ > 0) {
+      times.walk.notices.push_back(std::to_string(left_out_) +
+                                   " requests are left out: they are on more than " +
+                                   std::to_string(IoTimesOptions::kMaxGroups) + " devices");
+    }
+    return times;
+  }
+
+ private:
+  using Key = std::tuple<std::size_t, std::uint32_t, IoDirection>;
+
+  void take(const IoRequest& request) {
+    const std::string& name = run_.machines()[request.machine].info.name;
+    const auto& wanted = options_.machines;
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) return;
+    if (request.end() < options_.range.from) return;
+    const Key key{request.machine, request.guest.range.device, request.guest.direction};
+    if (groups_.size() >= IoTimesOptions::kMaxGroups && !groups_.contains(key)) {
+      ++left_out_;
+      return;
+    }
+    IoGroup& group = groups_[key];
     group.machine = request.machine;
     group.device = request.guest.range.device;
     group.direction = request.guest.direction;
     if (request.disk) group.disk = request.disk;
     add(group, request);
-    slowest.offer(request);
-  });
-  if (!path.recorded()) {
-    return Error(ErrorCode::kNotFound, "the run does not have block requests of both a guest and the host",
-                 "record with --profile io or all, and the agent running in the guest");
+    slowest_.offer(request);
   }
-  merge::MergedEvent event;
-  while (events.next(event)) path.look(event);
-  IoTimes times;
-  for (auto& [key, group] : groups) times.groups.push_back(std::move(group));
-  times.slowest = slowest.take();
-  times.unfinished = path.unfinished();
-  times.problems = path.disks().problems();
-  return times;
+
+  const run::RunReader& run_;
+  const IoTimesOptions& options_;
+  Slowest slowest_;
+  std::map<Key, IoGroup> groups_;
+  std::uint64_t left_out_ = 0;
+};
+
+}  // namespace
+
+Result<IoTimes> measure_io(const run::RunReader& run, const IoTimesOptions& options) {
+  return read_knowing_losses([&](const LostRanges& lost) { return Reader(run, options).read(lost); });
 }
 
 }  // namespace ivtrace::model

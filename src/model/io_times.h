@@ -13,6 +13,7 @@
 #include "merge/stream.h"
 #include "model/histogram.h"
 #include "model/io_request.h"
+#include "model/walk.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::model {
@@ -40,19 +41,22 @@ struct IoGroup {
 };
 
 struct IoTimes {
-  std::vector<IoGroup> groups;        ///< by machine, device and direction
-  std::vector<IoRequest> slowest;     ///< slowest first
-  std::uint64_t unfinished = 0;       ///< guest requests whose completion was not seen
-  std::vector<std::string> problems;  ///< one line each, for people
+  std::vector<IoGroup> groups;     ///< by machine, device and direction
+  std::vector<IoRequest> slowest;  ///< slowest first
+  std::uint64_t unfinished = 0;    ///< guest requests whose completion was not seen
+  Walk walk;
 };
 
 struct IoTimesOptions {
   std::vector<std::string> machines;  ///< guests' names; empty: all
   merge::TimeRange range;             ///< requests that completed within it
   std::size_t slowest = 5;            ///< how many to keep in full
+  /// Devices are a guest's word: what is on more of them is left out, and told.
+  static constexpr std::size_t kMaxGroups = 256;
 };
 
-/// kNotFound when the run has no block requests of the host or of any guest. Reads the run once.
+/// kNotFound when the run has no block requests of the host or of any guest. Reads the run once, and again
+/// where the host lost events: requests that were open meanwhile are told as such.
 Result<IoTimes> measure_io(const run::RunReader& run, const IoTimesOptions& options);
 
 }  // namespace ivtrace::model

@@ -94,7 +94,8 @@ void VcpuStates::look_at_guest(const merge::MergedEvent& event) {
 
 void VcpuStates::look_at_kvm(const merge::MergedEvent& event) {
   if (userspace_exit_ != nullptr && event.id == userspace_exit_->id) {
-    if (const auto lane = lane_of(decode::event_pid(event.record))) become(*lane, VcpuState::kUserspace);
+    const auto lane = lane_of(decode::event_pid(event.record));
+    if (lane && lanes_[*lane].exits) become(*lane, VcpuState::kUserspace);
     return;
   }
   const VcpuEvents::Seen seen = vcpu_events_.look(event);

@@ -20,7 +20,8 @@
 // thread is `running`. Under TCG one thread may run all vCPUs of a guest in turns; it is then one lane, and
 // `vcpus` names them all.
 //
-// Where host events were lost nothing is claimed: there is no slice until the next event that tells.
+// Behind a loss of host events nothing is claimed until the next event that tells. The loss is told at its
+// end, so slices that reach into it are cut by whoever has looked for losses before (LostRanges).
 #pragma once
 
 #include <cstdint>

@@ -140,8 +140,8 @@ TEST(VcpuTimes, SumUpStatesAndNameTheGuestThatHadTheCpu) {
   const run::RunReader run = made.open();
   const auto measured = measure_vcpu_times(run);
   ASSERT_TRUE(measured.ok());
-  ASSERT_EQ(measured->size(), 1u);
-  const VcpuTimes& times = measured->front();
+  ASSERT_EQ(measured->vcpus.size(), 1u);
+  const VcpuTimes& times = measured->vcpus.front();
   EXPECT_EQ(times.of(VcpuState::kGuest).ticks, 10u + 64);
   EXPECT_EQ(times.of(VcpuState::kGuest).times, 2u);
   EXPECT_EQ(times.of(VcpuState::kGuest).longest, 64u);
@@ -165,8 +165,8 @@ TEST(VcpuTimes, ARangeCutsWhatReachesBeyondIt) {
   const run::RunReader run = made.open();
   const auto measured = measure_vcpu_times(run, {HostTsc(kStart + 50), HostTsc(kStart + 250)});
   ASSERT_TRUE(measured.ok());
-  EXPECT_EQ(measured->front().of(VcpuState::kGuest).ticks, 50u);
-  EXPECT_EQ(measured->front().of(VcpuState::kExit).ticks, 100u);
+  EXPECT_EQ(measured->vcpus.front().of(VcpuState::kGuest).ticks, 50u);
+  EXPECT_EQ(measured->vcpus.front().of(VcpuState::kExit).ticks, 100u);
 }
 
 }  // namespace

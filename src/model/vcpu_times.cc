@@ -48,6 +48,36 @@ class Sum {
   std::map<std::int32_t, Preemptor> by_;
 };
 
+/// One pass.
+Result<AllVcpuTimes> read_times(const run::RunReader& run, merge::TimeRange range, const LostRanges& lost) {
+  // From the run's start on: what a vCPU does at the range's beginning was decided before it.
+  merge::Filter filter;
+  filter.range.until = range.until;
+  IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
+  const std::size_t host = host_machine(run);
+  ThreadOwners owners(run, events.formats(host));
+  std::vector<Sum> sums;
+  VcpuStates states(run, events, [&](VcpuSlice slice) {
+    lost.spare(std::max(slice.from, range.from), slice.until, [&](HostTsc from, HostTsc until) {
+      slice.from = from;
+      slice.until = until;
+      sums[slice.lane].add_slice(slice, owners);
+    });
+  });
+  AllVcpuTimes times;
+  if (!states.recorded()) return times;
+  for (const VcpuLane& lane : states.lanes()) sums.emplace_back(lane);
+  times.walk = walk(run, events, [&](const merge::MergedEvent& event) {
+    if (event.loss == nullptr && event.stream->machine == host) owners.look(event.id, event.record);
+    states.look(event);
+  });
+  states.finish();
+  const HostTsc begin = std::max(range.from, run.manifest().start_tsc);
+  const std::uint64_t ticks = times.walk.end > begin ? times.walk.end.value - begin.value : 0;
+  for (Sum& sum : sums) times.vcpus.push_back(sum.finish(ticks));
+  return times;
+}
+
 }  // namespace
 
 std::uint64_t VcpuTimes::known() const {
@@ -56,32 +86,8 @@ std::uint64_t VcpuTimes::known() const {
   return sum;
 }
 
-Result<std::vector<VcpuTimes>> measure_vcpu_times(const run::RunReader& run, merge::TimeRange range) {
-  // From the run's start on: what a vCPU does at the range's beginning was decided before it.
-  merge::Filter filter;
-  filter.range.until = range.until;
-  IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run, filter));
-  const std::size_t host = VcpuEvents(run, events).host();
-  ThreadOwners owners(run, events.formats(host));
-  std::vector<Sum> sums;
-  VcpuStates states(run, events, [&](VcpuSlice slice) {
-    slice.from = std::max(slice.from, range.from);
-    if (slice.from < slice.until) sums[slice.lane].add_slice(slice, owners);
-  });
-  if (!states.recorded()) return std::vector<VcpuTimes>();
-  for (const VcpuLane& lane : states.lanes()) sums.emplace_back(lane);
-  HostTsc end = run.manifest().start_tsc;
-  merge::MergedEvent event;
-  while (events.next(event)) {
-    end = event.time;
-    if (event.loss == nullptr && event.stream->machine == host) owners.look(event.id, event.record);
-    states.look(event);
-  }
-  states.finish();
-  const HostTsc begin = std::max(range.from, run.manifest().start_tsc);
-  std::vector<VcpuTimes> results;
-  for (Sum& sum : sums) results.push_back(sum.finish(end > begin ? end.value - begin.value : 0));
-  return results;
+Result<AllVcpuTimes> measure_vcpu_times(const run::RunReader& run, merge::TimeRange range) {
+  return read_knowing_losses([&](const LostRanges& lost) { return read_times(run, range, lost); });
 }
 
 }  // namespace ivtrace::model

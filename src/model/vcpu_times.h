@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "merge/stream.h"
 #include "model/vcpu_states.h"
+#include "model/walk.h"
 
 namespace ivtrace::model {
 
@@ -41,8 +42,14 @@ struct VcpuTimes {
   std::uint64_t known() const;
 };
 
-/// Of all guests' vCPUs within `range`; slices that reach beyond it are cut. Empty when the run has neither
-/// the host's sched_switch nor KVM's entries and exits, or no vCPU. Reads the run once.
-Result<std::vector<VcpuTimes>> measure_vcpu_times(const run::RunReader& run, merge::TimeRange range = {});
+struct AllVcpuTimes {
+  std::vector<VcpuTimes> vcpus;
+  Walk walk;
+};
+
+/// Of all guests' vCPUs within `range`; slices that reach beyond it, or into a stretch in which host events
+/// were lost, are cut. No vCPUs when the run has neither the host's sched_switch nor KVM's entries and exits.
+/// Reads the run once, and again where the host lost events.
+Result<AllVcpuTimes> measure_vcpu_times(const run::RunReader& run, merge::TimeRange range = {});
 
 }  // namespace ivtrace::model
