@@ -17,7 +17,7 @@ BlockRequests::Change BlockRequests::look(const BlockEvents::Seen& seen, HostTsc
       break;
     case Step::kRequeue: {
       // It goes back to the queue and will be issued again: its first issue was none.
-      const auto found = open_.find({seen.range.device, seen.range.first});
+      const auto found = find(seen);
       if (found == open_.end()) break;
       wanted_.emplace(seen.range.first,
                       Wanted{found->second.range, found->second.queued.value_or(found->second.issued),
@@ -72,16 +72,26 @@ BlockRequest& BlockRequests::issue(const BlockEvents::Seen& seen, HostTsc at) {
     }
     bio = wanted_.erase(bio);
   }
-  return open_.emplace(std::pair(seen.range.device, seen.range.first), request)->second;
+  return open_.emplace(key_of(seen), request)->second;
+}
+
+// A flush is issued at sector 0 and done at sector -1.
+BlockRequests::Key BlockRequests::key_of(const BlockEvents::Seen& seen) {
+  return {seen.range.device, seen.direction == IoDirection::kFlush ? ~0ull : seen.range.first};
+}
+
+// Requests of other sizes may be open at the same sector. Equal ones stand in the order of their issue.
+BlockRequests::Open::iterator BlockRequests::find(const BlockEvents::Seen& seen) {
+  const auto [from, until] = open_.equal_range(key_of(seen));
+  const auto found = std::find_if(from, until, [&](const auto& entry) {
+    return entry.second.direction == seen.direction && entry.second.range.count == seen.range.count;
+  });
+  return found == until ? open_.end() : found;
 }
 
 bool BlockRequests::complete(const BlockEvents::Seen& seen, HostTsc at) {
-  const auto [from, until] = open_.equal_range({seen.range.device, seen.range.first});
-  // Equal keys stand in the order of their issue.
-  const auto found = std::find_if(from, until, [&](const auto& entry) {
-    return entry.second.direction == seen.direction || entry.second.range.count == 0;
-  });
-  if (found == until) return false;
+  const auto found = find(seen);
+  if (found == open_.end()) return false;
   completed_ = found->second;
   completed_.completed = at;
   open_.erase(found);

@@ -3,9 +3,9 @@
 //   block_bio_queue ─▶ block_rq_insert ─▶ block_rq_issue ─▶ block_rq_complete
 //      queued          (schedulers only)     issued             completed
 //
-// A request is known by its device and first sector, as no other one at the same place can be with the driver
-// at the same time, but for flushes, which have no place and are taken in their order. Several bios may be
-// merged into one request: it is queued when the first of them was.
+// A request is known by its device, first sector, size and direction. Flushes have no place, and of equal
+// ones the oldest is taken. Several bios may be merged into one request: it is queued when the first of them
+// was.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,8 @@ class BlockRequests {
   std::vector<BlockRequest> forget();
 
   /// Requests with the driver now, by (device, first sector).
-  using Open = std::multimap<std::pair<std::uint32_t, std::uint64_t>, BlockRequest>;
+  using Key = std::pair<std::uint32_t, std::uint64_t>;
+  using Open = std::multimap<Key, BlockRequest>;
   const Open& open() const { return open_; }
   Open& open() { return open_; }
 
@@ -61,6 +62,8 @@ class BlockRequests {
   };
   void want(const BlockEvents::Seen& seen, HostTsc at);
   BlockRequest& issue(const BlockEvents::Seen& seen, HostTsc at);
+  static Key key_of(const BlockEvents::Seen& seen);
+  Open::iterator find(const BlockEvents::Seen& seen);
   bool complete(const BlockEvents::Seen& seen, HostTsc at);
 
   std::multimap<std::uint64_t, Wanted> wanted_;  ///< bios that no request has yet, by first sector

@@ -136,7 +136,9 @@ void IoPath::host_issued(const BlockRequest& request) {
   parts_.clear();
   disks_.find(request.range, parts_);
   HostOpen open;
-  open.bytes = request.range.count * kSectorBytes;
+  // A discard names bytes too, gigabytes of them, but moves none.
+  const bool moves = request.direction == IoDirection::kRead || request.direction == IoDirection::kWrite;
+  open.bytes = moves ? request.range.count * kSectorBytes : 0;
   for (const DiskPart& part : parts_) serve(part, request, open);
   open.owner = owner_of(request, open);
   loads_[request.range.device].begin(open.owner, open.bytes, request.issued);

@@ -284,6 +284,29 @@ TEST(IoPath, ARequeuedRequestCountsFromItsLastIssue) {
             "address to_host 10-20 host_queue 20-50 device 50-70 return 70-80");
 }
 
+TEST(IoPath, RequestsOfTwoSizesAtOneSectorAreNotTakenForEachOther) {
+  MadeIo made;
+  made.event("host", 1, kIssueId, kHostDevice, 900000, 2032, "WS", 9, "big");
+  made.event("host", 2, kIssueId, kHostDevice, 900000, 16, "WS", 10, "small");
+  made.event("host", 2, kIssueId, kHostDevice, 1000000, 999999, "DS", 12, "discard");
+  made.event("host", 3, kIssueId, kHostDevice, 0, 0, "FF", 11, "flush");
+  made.event("host", 4, kRequeueId, kHostDevice, 900000, 16, "WS");
+  made.event("host", 5, kCompleteId, kHostDevice, ~0ull, 0, "FF");
+  made.event("host", 6, kCompleteId, kHostDevice, 0, 0, "WS");  // the end of a flush's sequence: no request
+  made.guest(10, kIssueId, 100);
+  made.host(20, kIssueId, 100);
+  made.event("host", 60, kCompleteId, kHostDevice, 900000, 2032, "WS");
+  made.host(100, kCompleteId, 100);
+  made.guest(110, kCompleteId, 100);
+  const auto followed = follow(made);
+  const DeviceLoad::Snapshot& load = followed.requests.at(0).load;
+  EXPECT_EQ(load.size(), 3u);
+  EXPECT_DOUBLE_EQ(load.at({0, "discard"}).request_ticks, 80);
+  EXPECT_DOUBLE_EQ(load.at({0, "discard"}).byte_ticks, 0);
+  EXPECT_DOUBLE_EQ(load.at({0, "big"}).request_ticks, 40);
+  EXPECT_DOUBLE_EQ(load.at({1, ""}).request_ticks, 80);
+}
+
 TEST(IoTimes, SumUpPerDiskAndDirectionAndKeepTheSlowest) {
   MadeIo made;
   for (std::uint64_t i = 0; i < 3; ++i) {
