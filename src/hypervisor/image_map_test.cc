@@ -177,6 +177,8 @@ TEST(RunTool, GivesOutputErrorsAndLimits) {
   EXPECT_NE(failed.error().message.find("why"), std::string::npos);
   EXPECT_EQ(run_tool({"sh", "-c", "exec sleep 60"}, Nanoseconds(100'000'000), 100).error().code,
             ErrorCode::kTimeout);
+  EXPECT_EQ(run_tool({"sh", "-c", "exec sleep 60 >&- 2>&-"}, Nanoseconds(100'000'000), 100).error().code,
+            ErrorCode::kTimeout);
   EXPECT_EQ(run_tool({"yes"}, kLimit, 1000).error().code, ErrorCode::kExhausted);
 }
 
