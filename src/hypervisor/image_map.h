@@ -37,12 +37,13 @@ struct ImageMap {
 
 struct ImageMapOptions {
   std::string sys = "/sys";
-  Nanoseconds tool_limit{10'000'000'000};  ///< of each run of qemu-img
+  Nanoseconds tool_limit{10'000'000'000};  ///< of all runs of qemu-img for one disk
   static constexpr std::size_t kMaxExtents = 1u << 20;
 };
 
-/// Maps a disk as it is now. An error when nothing of it can be mapped: no such file, a file system without a
-/// device, a format for which qemu-img is missing. Blocks while the file system or qemu-img answer.
+/// Maps a disk as it is now. An error when nothing of it can be mapped: no such file, a format that is not
+/// known or not followed, a file system without a device, no qemu-img. Blocks while the file system or
+/// qemu-img answer.
 Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options = {});
 
 /// "guest_offset bytes major:minor device_offset" per line, as the run directory keeps it.
