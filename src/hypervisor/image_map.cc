@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -32,6 +33,11 @@ struct Place {
 
 std::uint32_t kernel_number(unsigned major, unsigned minor) { return major << 20 | minor; }
 
+/// Such a device has no requests of its own: block events name the devices below, at other addresses.
+bool is_stacked(const std::string& directory) {
+  return ::access((directory + "/dm").c_str(), F_OK) == 0 || ::access((directory + "/md").c_str(), F_OK) == 0;
+}
+
 /// A partition is resolved to its whole device. Anything else that is a block device stands for itself.
 Result<Place> place_of(dev_t number, const ImageMapOptions& options) {
   const std::string directory = fmt::format("{}/dev/block/{}:{}", options.sys, major(number), minor(number));
@@ -41,6 +47,10 @@ Result<Place> place_of(dev_t number, const ImageMapOptions& options) {
                  "an image on a network, overlay or memory file system has no host block layer to look at");
   }
   const auto start = read_file(directory + "/start", 64);
+  if (is_stacked(start ? directory + "/.." : directory)) {
+    return Error(ErrorCode::kUnsupported,
+                 "it lies on device-mapper or md (LVM, crypt, RAID): not followed yet");
+  }
   if (!start) return Place{kernel_number(major(number), minor(number)), 0};
   const auto whole = read_file(directory + "/../dev", 64);
   const auto first = parse_u64(trim(*start));

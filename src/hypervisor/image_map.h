@@ -6,7 +6,8 @@
 // guest's request is tied to the host's by address, whatever QEMU does in between.
 //
 // What is not exact is left out and told: extents that are not allocated yet, that are compressed or inside
-// of the file system's own structures, and file systems whose FIEMAP does not speak of one device's bytes.
+// of the file system's own structures, file systems whose FIEMAP does not speak of one device's bytes, and
+// device-mapper and md, whose requests are those of the devices below.
 #pragma once
 
 #include <cstdint>

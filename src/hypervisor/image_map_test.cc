@@ -82,6 +82,8 @@ std::uint64_t total(const ImageMap& map) {
   return sum;
 }
 
+std::string reason(const Result<ImageMap>& mapped) { return mapped ? "" : mapped.error().message; }
+
 /// Where a byte of the guest's disk lies, or nothing.
 std::optional<std::pair<std::uint32_t, std::uint64_t>> find(const ImageMap& map, std::uint64_t at) {
   for (const ImageExtent& e : map.extents) {
@@ -143,6 +145,20 @@ TEST_F(ImageMapTest, APartitionIsPlacedOnItsWholeDevice) {
   ASSERT_EQ(mapped->extents.size(), 1u);
   EXPECT_EQ(mapped->extents[0].device, 8u << 20 | 16);
   EXPECT_EQ(mapped->extents[0].device_offset, plain->extents[0].device_offset + 2048 * 512);
+}
+
+TEST_F(ImageMapTest, DeviceMapperAndRaidAreNotFollowed) {
+  const std::string path = write("img", 4096, 'p');
+  const std::string volume = sys_device(path, "dm-0");
+  EXPECT_EQ(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  std::filesystem::create_directory(volume + "/dm-0/dm");
+  EXPECT_NE(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  std::filesystem::remove_all(sys().sys);
+  const std::string raid = sys_device(path, "md0/md0p1");
+  ASSERT_TRUE(replace_file(raid + "/dev", "9:0\n") && replace_file(raid + "/md0p1/start", "2048\n"));
+  EXPECT_EQ(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  std::filesystem::create_directory(raid + "/md");
+  EXPECT_NE(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
 }
 
 TEST_F(ImageMapTest, WhatCannotBeMappedSaysWhy) {
