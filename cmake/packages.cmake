@@ -46,7 +46,7 @@ set(CPACK_DEBIAN_HOST_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_HOST_PACKAGE_NAME ivtrace)
 set(CPACK_DEBIAN_HOST_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_HOST_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_HOST_PACKAGE_SUGGESTS "qemu-system-x86, ivtrace-agent")
+set(CPACK_DEBIAN_HOST_PACKAGE_SUGGESTS "qemu-system-x86, ivtrace-agent, libvirt0")
 set(CPACK_DEBIAN_HOST_DESCRIPTION "traces a KVM/QEMU host and its guests on one clock
 Records the kernel of a KVM/QEMU host and the kernels of its guests at the
 same time, puts every event on one clock, and shows them in one order, with

@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "hypervisor/image_file.h"
 #include "hypervisor/qcow_map.h"
 
 namespace ivtrace::hypervisor {
@@ -31,6 +33,11 @@ struct Place {
 
 std::uint32_t kernel_number(unsigned major, unsigned minor) { return major << 20 | minor; }
 
+/// Such a device has no requests of its own: block events name the devices below, at other addresses.
+bool is_stacked(const std::string& directory) {
+  return ::access((directory + "/dm").c_str(), F_OK) == 0 || ::access((directory + "/md").c_str(), F_OK) == 0;
+}
+
 /// A partition is resolved to its whole device. Anything else that is a block device stands for itself.
 Result<Place> place_of(dev_t number, const ImageMapOptions& options) {
   const std::string directory = fmt::format("{}/dev/block/{}:{}", options.sys, major(number), minor(number));
@@ -40,6 +47,10 @@ Result<Place> place_of(dev_t number, const ImageMapOptions& options) {
                  "an image on a network, overlay or memory file system has no host block layer to look at");
   }
   const auto start = read_file(directory + "/start", 64);
+  if (is_stacked(start ? directory + "/.." : directory)) {
+    return Error(ErrorCode::kUnsupported,
+                 "it lies on device-mapper or md (LVM, crypt, RAID): not followed yet");
+  }
   if (!start) return Place{kernel_number(major(number), minor(number)), 0};
   const auto whole = read_file(directory + "/../dev", 64);
   const auto first = parse_u64(trim(*start));
@@ -101,24 +112,22 @@ Result<FileExtents> extents_of_file(const UniqueFd& fd, const std::string& path,
 
 /// Extents of one file or block device, by rising offset.
 Result<ImageMap> map_path(const std::string& path, const ImageMapOptions& options) {
-  IVT_ASSIGN_OR_RETURN(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK));
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, "cannot look at " + path);
+  IVT_ASSIGN_OR_RETURN(const ImageFile image, open_image(path));
   ImageMap map;
-  if (S_ISBLK(status.st_mode)) {
+  if (image.is_block_device()) {
     std::uint64_t bytes = 0;
-    if (::ioctl(fd.get(), BLKGETSIZE64, &bytes) != 0)
+    if (::ioctl(image.fd.get(), BLKGETSIZE64, &bytes) != 0)
       return errno_error(errno, "cannot ask the size of " + path);
-    IVT_ASSIGN_OR_RETURN(const Place place, place_of(status.st_rdev, options));
+    IVT_ASSIGN_OR_RETURN(const Place place, place_of(image.status.st_rdev, options));
     map.extents.push_back({0, bytes, place.device, place.start});
     return map;
   }
-  IVT_ASSIGN_OR_RETURN(const Place place, place_of(status.st_dev, options));
-  if (!has_device_addresses(fd.get())) {
+  IVT_ASSIGN_OR_RETURN(const Place place, place_of(image.status.st_dev, options));
+  if (!has_device_addresses(image.fd.get())) {
     return Error(ErrorCode::kUnsupported, "its file system does not tell where on the device a file lies",
                  "ext4, xfs and f2fs do");
   }
-  IVT_ASSIGN_OR_RETURN(FileExtents found, extents_of_file(fd, path, place));
+  IVT_ASSIGN_OR_RETURN(FileExtents found, extents_of_file(image.fd, path, place));
   map.extents = std::move(found.extents);
   if (found.inexact > 0)
     map.gaps.push_back(
@@ -149,10 +158,16 @@ void place_stretch(const ImageStretch& stretch, const std::vector<ImageExtent>& 
 
 Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options) {
   if (disk.path.empty()) return Error(ErrorCode::kNotFound, "its image's path is not known");
-  if (disk.format.empty() || disk.format == "raw" || disk.format == "host_device")
+  if (disk.format.empty()) {
+    return Error(ErrorCode::kUnsupported, "its format is not known",
+                 "the bytes of an image that is not raw lie elsewhere: start QEMU with format=…, or with a "
+                 "monitor");
+  }
+  if (disk.format == "raw" || disk.format == "file" || disk.format == "host_device")
     return map_path(disk.path, options);
   IVT_ASSIGN_OR_RETURN(const QcowMap qcow, map_by_qemu_img(disk.path, disk.format, options.tool_limit));
   ImageMap map;
+  map.gaps = qcow.gaps;
   std::vector<std::vector<ImageExtent>> files;
   for (const std::string& path : qcow.files) {
     Result<ImageMap> file = map_path(path, options);

@@ -6,7 +6,8 @@
 // guest's request is tied to the host's by address, whatever QEMU does in between.
 //
 // What is not exact is left out and told: extents that are not allocated yet, that are compressed or inside
-// of the file system's own structures, and file systems whose FIEMAP does not speak of one device's bytes.
+// of the file system's own structures, file systems whose FIEMAP does not speak of one device's bytes, and
+// device-mapper and md, whose requests are those of the devices below.
 #pragma once
 
 #include <cstdint>
@@ -37,12 +38,13 @@ struct ImageMap {
 
 struct ImageMapOptions {
   std::string sys = "/sys";
-  Nanoseconds tool_limit{10'000'000'000};  ///< of each run of qemu-img
+  Nanoseconds tool_limit{10'000'000'000};  ///< of all runs of qemu-img for one disk
   static constexpr std::size_t kMaxExtents = 1u << 20;
 };
 
-/// Maps a disk as it is now. An error when nothing of it can be mapped: no such file, a file system without a
-/// device, a format for which qemu-img is missing. Blocks while the file system or qemu-img answer.
+/// Maps a disk as it is now. An error when nothing of it can be mapped: no such file, a format that is not
+/// known or not followed, a file system without a device, no qemu-img. Blocks while the file system or
+/// qemu-img answer.
 Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options = {});
 
 /// "guest_offset bytes major:minor device_offset" per line, as the run directory keeps it.

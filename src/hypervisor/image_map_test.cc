@@ -1,5 +1,6 @@
 #include "hypervisor/image_map.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -42,19 +43,34 @@ class ImageMapTest : public ::testing::Test {
     const auto said = run_tool(arguments, kLimit, kMiB);
     ASSERT_TRUE(said.ok()) << said.error().to_string();
   }
-  ImageMap map(const std::string& path, const std::string& format) {
+  Result<ImageMap> try_map(const std::string& path, const std::string& format,
+                           const ImageMapOptions& options = {}) {
     Disk disk;
     disk.path = path;
     disk.format = format;
-    auto mapped = map_image(disk);
+    return map_image(disk, options);
+  }
+  ImageMap map(const std::string& path, const std::string& format) {
+    auto mapped = try_map(path, format);
     EXPECT_TRUE(mapped.ok()) << mapped.error().to_string();
     return mapped ? *mapped : ImageMap{};
   }
-  bool mappable() {
-    Disk disk;
-    disk.path = write("probe", 4096, 'x');
-    const auto mapped = map_image(disk);
-    return mapped.ok();
+  bool mappable() { return try_map(write("probe", 4096, 'x'), "raw").ok(); }
+  ImageMapOptions sys() {
+    ImageMapOptions options;
+    options.sys = directory_ + "/sys";
+    return options;
+  }
+  /// A sysfs in which the file's device is `name` (device, or device/partition); the folder above it.
+  std::string sys_device(const std::string& path, const std::string& name) {
+    struct stat status {};
+    EXPECT_EQ(::stat(path.c_str(), &status), 0);
+    const std::string folder = sys().sys + "/devices/" + name;
+    std::filesystem::create_directories(folder);
+    std::filesystem::create_directories(sys().sys + "/dev/block");
+    std::filesystem::create_directory_symlink(
+        folder, fmt::format("{}/dev/block/{}:{}", sys().sys, major(status.st_dev), minor(status.st_dev)));
+    return std::filesystem::path(folder).parent_path();
   }
 
   std::string directory_;
@@ -65,6 +81,8 @@ std::uint64_t total(const ImageMap& map) {
   for (const ImageExtent& extent : map.extents) sum += extent.bytes;
   return sum;
 }
+
+std::string reason(const Result<ImageMap>& mapped) { return mapped ? "" : mapped.error().message; }
 
 /// Where a byte of the guest's disk lies, or nothing.
 std::optional<std::pair<std::uint32_t, std::uint64_t>> find(const ImageMap& map, std::uint64_t at) {
@@ -117,22 +135,11 @@ TEST_F(ImageMapTest, HolesHaveNoPlace) {
 }
 
 TEST_F(ImageMapTest, APartitionIsPlacedOnItsWholeDevice) {
-  ImageMapOptions options;
-  options.sys = directory_ + "/sys";
   const std::string path = write("img", 4096, 'p');
-  struct stat status {};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  const std::string devices = options.sys + "/dev/block/";
-  const std::string disk = options.sys + "/devices/disk/";
-  std::filesystem::create_directories(devices);
-  std::filesystem::create_directories(disk + "part");
-  ASSERT_TRUE(replace_file(disk + "dev", "8:16\n") && replace_file(disk + "part/start", "2048\n"));
-  std::filesystem::create_directory_symlink(disk + "part", devices + std::to_string(major(status.st_dev)) +
-                                                               ":" + std::to_string(minor(status.st_dev)));
-  Disk image;
-  image.path = path;
-  const auto plain = map_image(image);
-  const auto mapped = map_image(image, options);
+  const std::string disk = sys_device(path, "disk/part");
+  ASSERT_TRUE(replace_file(disk + "/dev", "8:16\n") && replace_file(disk + "/part/start", "2048\n"));
+  const auto plain = try_map(path, "raw");
+  const auto mapped = try_map(path, "raw", sys());
   if (!plain) GTEST_SKIP() << plain.error().message;
   ASSERT_TRUE(mapped.ok()) << mapped.error().to_string();
   ASSERT_EQ(mapped->extents.size(), 1u);
@@ -140,13 +147,63 @@ TEST_F(ImageMapTest, APartitionIsPlacedOnItsWholeDevice) {
   EXPECT_EQ(mapped->extents[0].device_offset, plain->extents[0].device_offset + 2048 * 512);
 }
 
+TEST_F(ImageMapTest, DeviceMapperAndRaidAreNotFollowed) {
+  const std::string path = write("img", 4096, 'p');
+  const std::string volume = sys_device(path, "dm-0");
+  EXPECT_EQ(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  std::filesystem::create_directory(volume + "/dm-0/dm");
+  EXPECT_NE(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  std::filesystem::remove_all(sys().sys);
+  const std::string raid = sys_device(path, "md0/md0p1");
+  ASSERT_TRUE(replace_file(raid + "/dev", "9:0\n") && replace_file(raid + "/md0p1/start", "2048\n"));
+  EXPECT_EQ(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  std::filesystem::create_directory(raid + "/md");
+  EXPECT_NE(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+}
+
 TEST_F(ImageMapTest, WhatCannotBeMappedSaysWhy) {
-  Disk disk;
-  EXPECT_EQ(map_image(disk).error().code, ErrorCode::kNotFound);
-  disk.path = directory_ + "/none.img";
-  EXPECT_EQ(map_image(disk).error().code, ErrorCode::kNotFound);
-  disk.path = "/proc/cpuinfo";
-  EXPECT_EQ(map_image(disk).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(try_map("", "raw").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(try_map(directory_ + "/none.img", "raw").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(try_map("/proc/cpuinfo", "raw").error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(ImageMapTest, AnImageOfUnknownFormatIsNotMappedAsIfItWereRaw) {
+  const auto mapped = try_map(write("img", 4096, 'u'), "");
+  ASSERT_FALSE(mapped.ok());
+  EXPECT_EQ(mapped.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(mapped.error().message, "its format is not known");
+}
+
+TEST_F(ImageMapTest, OnlyFilesAndBlockDevicesAreOpened) {
+  const std::string fifo = directory_ + "/fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const std::string link = directory_ + "/link";
+  std::filesystem::create_symlink("/dev/null", link);
+  for (const std::string format : {"raw", "qcow2"}) {
+    for (const std::string& path :
+         {std::string("json:{\"driver\":\"null-co\"}"), std::string("nbd:localhost:1"),
+          std::string("here.img"), std::string("-x"), std::string("/dev/null"), directory_, fifo, link}) {
+      const auto mapped = try_map(path, format);
+      ASSERT_FALSE(mapped.ok()) << path;
+      EXPECT_EQ(mapped.error().code, ErrorCode::kUnsupported) << path;
+      EXPECT_NE(mapped.error().message.find(path), std::string::npos) << mapped.error().message;
+    }
+  }
+  EXPECT_EQ(try_map(write("img", 4096, 'v'), "vmdk").error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(ImageMapTest, ABackingFileElsewhereIsAGapAndTheImageItselfIsMapped) {
+  if (!mappable()) GTEST_SKIP() << "the checkout's file system has no device addresses";
+  if (!run_tool({"qemu-img", "--version"}, kLimit, kMiB)) GTEST_SKIP() << "no qemu-img here";
+  const std::string top = directory_ + "/top.qcow2";
+  qemu_img({"create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", "/dev/null", top, "4M"});
+  ASSERT_TRUE(run_tool({"qemu-io", "-f", "qcow2", "-c", "write -P 0x74 1M 64k", top}, kLimit, kMiB).ok());
+  ::sync();
+  qemu_img({"rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", "nbd:localhost:1", top});
+  const ImageMap mapped = map(top, "qcow2");
+  EXPECT_EQ(total(mapped), 64u << 10);
+  ASSERT_EQ(mapped.gaps.size(), 1u);
+  EXPECT_NE(mapped.gaps[0].find("nbd:localhost:1"), std::string::npos) << mapped.gaps[0];
 }
 
 TEST(ImageMapText, HasOneExtentPerLine) {
@@ -154,20 +211,46 @@ TEST(ImageMapText, HasOneExtentPerLine) {
             "0 4096 254:0 8192\n8192 512 8:1 0\n");
 }
 
+const std::vector<std::string> kFiles = {"/top", "/base"};
+
 TEST(QcowMap, OnlyWhatIsInAFileAsItIsCounts) {
-  const auto chain = nlohmann::json::parse(R"([{"filename":"top"},{"filename":"base"}])");
   const auto map = nlohmann::json::parse(
       R"([{"start":0,"length":65536,"depth":0,"data":true,"offset":327680},
           {"start":65536,"length":65536,"depth":1,"data":true,"offset":65536},
           {"start":131072,"length":65536,"depth":0,"data":false,"zero":true},
           {"start":196608,"length":65536,"depth":0,"data":true,"compressed":true,"offset":5},
           {"start":262144,"length":65536,"depth":0,"data":true}, 7])");
-  const auto read = qcow_map_of(map, chain);
+  const auto read = qcow_map_of(map, kFiles);
   ASSERT_TRUE(read.ok()) << read.error().message;
-  EXPECT_EQ(read->files, (std::vector<std::string>{"top", "base"}));
+  EXPECT_EQ(read->files, kFiles);
   EXPECT_EQ(read->stretches, (std::vector<ImageStretch>{{0, 65536, 0, 327680}, {65536, 65536, 1, 65536}}));
-  const auto deeper = nlohmann::json::parse(R"([{"start":0,"length":1,"depth":2,"data":true,"offset":0}])");
-  EXPECT_EQ(qcow_map_of(deeper, chain).error().code, ErrorCode::kCorrupt);
+  ASSERT_EQ(read->gaps.size(), 1u);
+  EXPECT_NE(read->gaps[0].find("131072 bytes"), std::string::npos) << read->gaps[0];
+}
+
+TEST(QcowMap, WhatContradictsItselfIsNoMap) {
+  for (const char* text :
+       {R"([{"start":0,"length":1,"depth":2,"data":true,"offset":0}])",
+        R"([{"start":0,"length":9,"data":true,"offset":0},
+                               {"start":8,"length":1,"data":true,"offset":0}])",
+        R"([{"start":9,"length":1,"data":true},
+                               {"start":8,"length":1,"data":true,"offset":0}])",
+        R"([{"start":18446744073709551615,"length":9,"data":true,"offset":0}])",
+        R"([{"start":0,"length":9,"data":true,"offset":18446744073709551615}])", "7", "{}"})
+    EXPECT_EQ(qcow_map_of(nlohmann::json::parse(text), kFiles).error().code, ErrorCode::kCorrupt) << text;
+}
+
+TEST(QcowMap, TheBackingFileIsTheOneThatInfoNamesInFull) {
+  const auto backing = [](const char* info) { return backing_file_of(nlohmann::json::parse(info)); };
+  EXPECT_EQ(*backing(R"({"filename":"/top"})"), std::nullopt);
+  EXPECT_EQ(
+      *backing(R"({"backing-filename":"b","full-backing-filename":"/i/b","backing-filename-format":"raw"})"),
+      (BackingFile{"/i/b", "raw"}));
+  EXPECT_EQ(*backing(R"({"backing-filename":"nbd:x"})"), (BackingFile{"nbd:x", ""}));
+  EXPECT_EQ(*backing(R"({"backing-filename":7})"), (BackingFile{"", ""}));
+  EXPECT_EQ(backing(R"({"format-specific":{"data":{"data-file":"/d"}}})").error().code,
+            ErrorCode::kUnsupported);
+  EXPECT_EQ(backing("[]").error().code, ErrorCode::kCorrupt);
 }
 
 TEST(RunTool, GivesOutputErrorsAndLimits) {
@@ -176,6 +259,8 @@ TEST(RunTool, GivesOutputErrorsAndLimits) {
   const auto failed = run_tool({"sh", "-c", "echo why >&2; exit 3"}, kLimit, 100);
   EXPECT_NE(failed.error().message.find("why"), std::string::npos);
   EXPECT_EQ(run_tool({"sh", "-c", "exec sleep 60"}, Nanoseconds(100'000'000), 100).error().code,
+            ErrorCode::kTimeout);
+  EXPECT_EQ(run_tool({"sh", "-c", "exec sleep 60 >&- 2>&-"}, Nanoseconds(100'000'000), 100).error().code,
             ErrorCode::kTimeout);
   EXPECT_EQ(run_tool({"yes"}, kLimit, 1000).error().code, ErrorCode::kExhausted);
 }

@@ -50,7 +50,8 @@ class Libvirt {
   virtual std::vector<DomainEvent> take_events() = 0;
 };
 
-/// Connects for reading and writing. kUnsupported when this program was built without libvirt.
+/// Connects for reading and writing. kUnsupported when this program was built without libvirt, or the machine
+/// has none.
 Result<std::shared_ptr<Libvirt>> connect_libvirt(const std::string& uri, Nanoseconds limit);
 bool built_with_libvirt();
 

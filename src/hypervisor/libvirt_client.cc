@@ -3,10 +3,6 @@
 // has stopped answering, and thereby every call that waits on it.
 #ifdef IVTRACE_LIBVIRT
 
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -16,6 +12,7 @@
 
 #include "hypervisor/call_thread.h"
 #include "hypervisor/libvirt.h"
+#include "hypervisor/libvirt_library.h"
 
 namespace ivtrace::hypervisor {
 namespace {
@@ -26,7 +23,7 @@ constexpr std::size_t kMaxEvents = 256;
 constexpr std::size_t kMaxText = 300;
 
 struct FreeDomain {
-  void operator()(virDomainPtr domain) const { virDomainFree(domain); }
+  void operator()(virDomainPtr domain) const { vir().virDomainFree(domain); }
 };
 using DomainHandle = std::unique_ptr<virDomain, FreeDomain>;
 struct FreeText {
@@ -37,11 +34,11 @@ using Text = std::unique_ptr<char, FreeText>;
 void start_event_loop() {
   static std::once_flag once;
   std::call_once(once, [] {
-    virInitialize();
-    virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});  // else it prints
-    virEventRegisterDefaultImpl();
+    vir().virInitialize();
+    vir().virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});  // else it prints
+    vir().virEventRegisterDefaultImpl();
     std::thread([] {
-      while (virEventRunDefaultImpl() == 0) continue;
+      while (vir().virEventRunDefaultImpl() == 0) continue;
     }).detach();
   });
 }
@@ -66,7 +63,7 @@ ErrorCode code_of(int libvirt_code) {
 
 /// What libvirt said last in this thread.
 Error last_error(const std::string& what) {
-  const virErrorPtr error = virGetLastError();
+  const virErrorPtr error = vir().virGetLastError();
   if (error == nullptr || error->message == nullptr) return Error(ErrorCode::kIo, what);
   std::string text = std::string(error->message).substr(0, kMaxText);
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -88,8 +85,8 @@ class EventBox {
  public:
   void put(virDomainPtr domain, const std::string& what) {
     char uuid[VIR_UUID_STRING_BUFLEN] = {};
-    const char* const name = virDomainGetName(domain);
-    if (virDomainGetUUIDString(domain, uuid) != 0 || name == nullptr) return;
+    const char* const name = vir().virDomainGetName(domain);
+    if (vir().virDomainGetUUIDString(domain, uuid) != 0 || name == nullptr) return;
     const std::lock_guard lock(mutex_);
     if (events_.size() >= kMaxEvents) events_.pop_front();
     events_.push_back({{uuid, name}, what});
@@ -116,21 +113,21 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   Status ensure_open() {
-    if (connection_ != nullptr && virConnectIsAlive(connection_) == 1) return {};
+    if (connection_ != nullptr && vir().virConnectIsAlive(connection_) == 1) return {};
     close();
-    virResetLastError();
-    connection_ = virConnectOpen(uri_.c_str());
+    vir().virResetLastError();
+    connection_ = vir().virConnectOpen(uri_.c_str());
     if (connection_ == nullptr) return last_error("cannot connect to " + uri_);
     // Drivers without a daemon have no keepalive, and some have no events: the looks find out then.
-    virConnectSetKeepAlive(connection_, kKeepaliveSeconds, kKeepaliveMisses);
+    vir().virConnectSetKeepAlive(connection_, kKeepaliveSeconds, kKeepaliveMisses);
     subscribe();
     return {};
   }
 
   Result<DomainHandle> find(const std::string& uuid) {
     IVT_RETURN_IF_ERROR(ensure_open());
-    virResetLastError();
-    DomainHandle domain(virDomainLookupByUUIDString(connection_, uuid.c_str()));
+    vir().virResetLastError();
+    DomainHandle domain(vir().virDomainLookupByUUIDString(connection_, uuid.c_str()));
     if (!domain) return failed("no domain " + uuid);
     return domain;
   }
@@ -138,7 +135,7 @@ class Session {
   /// kGone when it is the connection that broke.
   Error failed(const std::string& what) const {
     Error error = last_error(what);
-    if (connection_ != nullptr && virConnectIsAlive(connection_) != 1) error.code = ErrorCode::kGone;
+    if (connection_ != nullptr && vir().virConnectIsAlive(connection_) != 1) error.code = ErrorCode::kGone;
     return error;
   }
 
@@ -149,7 +146,7 @@ class Session {
   void on(int id, Callback* callback) {
     auto* const box = new std::shared_ptr<EventBox>(events_);
     const auto release = [](void* opaque) { delete static_cast<std::shared_ptr<EventBox>*>(opaque); };
-    const int registered = virConnectDomainEventRegisterAny(
+    const int registered = vir().virConnectDomainEventRegisterAny(
         connection_, nullptr, id, VIR_DOMAIN_EVENT_CALLBACK(callback), box, release);
     if (registered >= 0) {
       registered_.push_back(registered);
@@ -180,9 +177,9 @@ class Session {
 
   void close() {
     if (connection_ == nullptr) return;
-    for (const int id : registered_) virConnectDomainEventDeregisterAny(connection_, id);
+    for (const int id : registered_) vir().virConnectDomainEventDeregisterAny(connection_, id);
     registered_.clear();
-    virConnectClose(connection_);
+    vir().virConnectClose(connection_);
     connection_ = nullptr;
   }
 
@@ -217,7 +214,7 @@ class LibvirtClient : public Libvirt {
         [domain, text](Session& session) -> Result<std::string> {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
           char* reply = nullptr;
-          if (virDomainQemuMonitorCommand(handle.get(), text.c_str(), &reply, 0) != 0)
+          if (vir().virDomainQemuMonitorCommand(handle.get(), text.c_str(), &reply, 0) != 0)
             return session.failed("libvirt did not pass the command on");
           return std::string(Text(reply).get());
         },
@@ -230,7 +227,7 @@ class LibvirtClient : public Libvirt {
     return run<Result<std::string>>(
         [domain, text, seconds](Session& session) -> Result<std::string> {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
-          const Text reply(virDomainQemuAgentCommand(handle.get(), text.c_str(), seconds, 0));
+          const Text reply(vir().virDomainQemuAgentCommand(handle.get(), text.c_str(), seconds, 0));
           if (!reply) return session.failed("the guest agent");
           return std::string(reply.get());
         },
@@ -242,7 +239,7 @@ class LibvirtClient : public Libvirt {
     return run<Status>(
         [domain, xml](Session& session) -> Status {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
-          if (virDomainAttachDeviceFlags(handle.get(), xml.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
+          if (vir().virDomainAttachDeviceFlags(handle.get(), xml.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
             return session.failed("libvirt did not attach the device");
           return {};
         },
@@ -253,7 +250,7 @@ class LibvirtClient : public Libvirt {
     return run<Status>(
         [domain, alias](Session& session) -> Status {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
-          if (virDomainDetachDeviceAlias(handle.get(), alias.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
+          if (vir().virDomainDetachDeviceAlias(handle.get(), alias.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
             return session.failed("libvirt did not detach the device");
           return {};
         },
@@ -266,14 +263,15 @@ class LibvirtClient : public Libvirt {
   static Result<std::vector<Domain>> list_domains(Session& session) {
     IVT_RETURN_IF_ERROR(session.ensure_open());
     virDomainPtr* list = nullptr;
-    const int count = virConnectListAllDomains(session.get(), &list, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    const int count = vir().virConnectListAllDomains(session.get(), &list, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     if (count < 0) return session.failed("libvirt did not list its domains");
     std::vector<Domain> domains;
     for (int i = 0; i < count; ++i) {
       const DomainHandle domain(list[i]);
       char uuid[VIR_UUID_STRING_BUFLEN] = {};
-      const char* const name = virDomainGetName(domain.get());
-      if (virDomainGetUUIDString(domain.get(), uuid) == 0 && name != nullptr) domains.push_back({uuid, name});
+      const char* const name = vir().virDomainGetName(domain.get());
+      if (vir().virDomainGetUUIDString(domain.get(), uuid) == 0 && name != nullptr)
+        domains.push_back({uuid, name});
     }
     std::free(list);
     return domains;
@@ -298,6 +296,11 @@ class LibvirtClient : public Libvirt {
 bool built_with_libvirt() { return true; }
 
 Result<std::shared_ptr<Libvirt>> connect_libvirt(const std::string& uri, Nanoseconds limit) {
+  if (const auto library = load_libvirt(); !library) {
+    Error error = library.error();
+    error.message = "cannot connect to " + uri + ": " + error.message;
+    return error;
+  }
   start_event_loop();
   auto client = std::make_shared<LibvirtClient>(uri);
   IVT_RETURN_IF_ERROR(client->open(limit));

@@ -134,16 +134,17 @@ TEST(LibvirtConnection, WhatCannotBeReachedIsAnErrorOfOneLine) {
   const auto none =
       connect_libvirt("qemu+unix:///system?socket=/tmp/ivtrace-no-such-socket", Nanoseconds(20'000'000'000));
   ASSERT_FALSE(none.ok());
-  EXPECT_EQ(none.error().code, built_with_libvirt() ? ErrorCode::kIo : ErrorCode::kUnsupported);
+  EXPECT_TRUE(none.error().code == ErrorCode::kIo || none.error().code == ErrorCode::kUnsupported);
   EXPECT_THAT(none.error().message, HasSubstr("cannot connect to qemu+unix:///system"));
   EXPECT_EQ(none.error().to_string().find('\n'), std::string::npos);
 }
 
 /// libvirt's own driver for tests, with one domain and no QEMU.
 TEST(LibvirtConnection, ListsDomainsAndTellsWhatIsRefused) {
-  if (!built_with_libvirt()) GTEST_SKIP() << "this build has no libvirt";
   constexpr Nanoseconds kLimit{20'000'000'000};
   const auto libvirt = connect_libvirt("test:///default", kLimit);
+  if (!libvirt && libvirt.error().code == ErrorCode::kUnsupported)
+    GTEST_SKIP() << libvirt.error().to_string();
   ASSERT_TRUE(libvirt.ok()) << libvirt.error().to_string();
   const auto domains = (*libvirt)->domains(kLimit);
   ASSERT_TRUE(domains.ok()) << domains.error().to_string();

@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <mutex>
+#include <thread>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -18,6 +20,7 @@ namespace ivtrace::hypervisor {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kKillLimit{1};
 
 struct Pipe {
   UniqueFd read;
@@ -70,10 +73,45 @@ bool read_both(const Pipe& output, const Pipe& errors, Clock::time_point end, st
   return true;
 }
 
+/// False when it has not ended by then.
+bool wait_until(pid_t pid, Clock::time_point end, int& status) {
+  while (true) {
+    const pid_t ended = ::waitpid(pid, &status, WNOHANG);
+    if (ended == pid) return true;
+    if (ended < 0 && errno != EINTR) return false;
+    if (Clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+/// Programs that did not even end when they were killed: storage that hangs holds them. They are reaped when
+/// another program is run after it let them go.
+class LeftBehind {
+ public:
+  void add(pid_t pid) {
+    const std::lock_guard lock(mutex_);
+    pids_.push_back(pid);
+  }
+  void reap() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(pids_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<pid_t> pids_;
+};
+
+LeftBehind& left_behind() {
+  static LeftBehind* const all = new LeftBehind;  // never destroyed: threads that are left behind use it
+  return *all;
+}
+
 }  // namespace
 
 Result<std::string> run_tool(const std::vector<std::string>& arguments, Nanoseconds limit,
                              std::size_t max_bytes) {
+  left_behind().reap();
   const auto end = Clock::now() + std::chrono::nanoseconds(limit.value);
   IVT_ASSIGN_OR_RETURN(Pipe output, make_pipe());
   IVT_ASSIGN_OR_RETURN(Pipe errors, make_pipe());
@@ -81,10 +119,11 @@ Result<std::string> run_tool(const std::vector<std::string>& arguments, Nanoseco
   output.write.reset();
   errors.write.reset();
   std::string out, err;
-  const bool complete = read_both(output, errors, end, max_bytes, out, err);
-  if (!complete) ::kill(pid, SIGKILL);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  const bool complete = read_both(output, errors, end, max_bytes, out, err) && wait_until(pid, end, status);
+  if (!complete) {
+    ::kill(pid, SIGKILL);
+    if (!wait_until(pid, Clock::now() + kKillLimit, status)) left_behind().add(pid);
   }
   if (!complete) {
     return out.size() > max_bytes ? Error(ErrorCode::kExhausted, arguments[0] + " wrote more than is taken")

@@ -39,6 +39,12 @@ std::optional<Line> parse_line(std::string_view text) {
 DiskMap::DiskMap(const run::RunReader& run) {
   for (std::size_t m = 0; m < run.machines().size(); ++m) {
     const run::Machine& machine = run.machines()[m];
+    std::map<std::string, const run::ExtentsRecord*> last;  // what was missing at first may be there at the end
+    for (const run::ExtentsRecord& record : machine.extents) last[record.device] = &record;
+    for (const auto& [device, record] : last) {
+      for (const std::string& gap : record->gaps)
+        problems_.push_back(machine.info.name + " disk " + device + ": " + gap);
+    }
     for (const run::ExtentsRecord& record : machine.extents) {
       const auto disk =
           std::find_if(machine.disks.begin(), machine.disks.end(),

@@ -40,7 +40,7 @@ class DiskMap {
   /// Has the disk any place?
   bool knows(const GuestDisk& disk) const { return bytes_.contains(disk); }
   static constexpr std::size_t kMaxExtents = 4u << 20;  ///< of all files
-  /// One line each, for people: extents that could not be read.
+  /// One line each, for people: what has no known place, and extents that could not be read.
   const std::vector<std::string>& problems() const { return problems_; }
 
  private:

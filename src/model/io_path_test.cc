@@ -366,6 +366,15 @@ TEST(DiskMap, WhatTheRunSaysWronglyIsToldAndLeftOut) {
   EXPECT_TRUE(parts.empty());
 }
 
+TEST(DiskMap, TellsWhatTheRecorderCouldNotMapInTheEnd) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "none", "");
+  made.gap("vm1", "d0", "its storage does not answer");
+  const run::RunReader run = made.open();
+  EXPECT_EQ(DiskMap(run).problems(), (std::vector<std::string>{"vm1 disk d0: its storage does not answer"}));
+}
+
 TEST(Direction, FollowsTheKernelsLetters) {
   EXPECT_EQ(direction_of("R"), IoDirection::kRead);
   EXPECT_EQ(direction_of("RA"), IoDirection::kRead);

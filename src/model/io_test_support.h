@@ -82,6 +82,9 @@ class MadeIo {
     disks_.push_back({{machine, device, "/images/" + device, "raw", "native", cache, 0}, extents});
   }
   void clear_disks() { disks_.clear(); }
+  void gap(const std::string& machine, const std::string& device, const std::string& text) {
+    gaps_.push_back({machine, device, HostTsc(kIoStart), "", {text}});
+  }
 
   void event(const std::string& machine, std::uint64_t at, MadeIoEvent id, std::uint32_t device,
              std::uint64_t sector, std::uint32_t count, const std::string& rwbs = "R", std::int32_t tid = 7,

@@ -113,6 +113,7 @@ void GuestSet::follow() {
   auto looked = std::chrono::steady_clock::now();
   while (!stopping_) {
     poll_new_links();
+    images_.collect();
     std::this_thread::sleep_for(milliseconds(50));
     if (!config_.find_guests) continue;
     if (!watch_.woken() && std::chrono::steady_clock::now() - looked < std::chrono::seconds(1)) continue;
