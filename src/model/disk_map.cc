@@ -39,7 +39,8 @@ std::optional<Line> parse_line(std::string_view text) {
 DiskMap::DiskMap(const run::RunReader& run) {
   for (std::size_t m = 0; m < run.machines().size(); ++m) {
     const run::Machine& machine = run.machines()[m];
-    std::map<std::string, const run::ExtentsRecord*> last;  // what was missing at first may be there at the end
+    std::map<std::string, const run::ExtentsRecord*>
+        last;  // what was missing at first may be there at the end
     for (const run::ExtentsRecord& record : machine.extents) last[record.device] = &record;
     for (const auto& [device, record] : last) {
       for (const std::string& gap : record->gaps)

@@ -127,6 +127,7 @@ class MadeIo {
       EXPECT_TRUE(writer->write_text(disk.machine, file, extents));
       EXPECT_TRUE(writer->append(run::ExtentsRecord{disk.machine, disk.device, HostTsc(kIoStart), file, {}}));
     }
+    for (const run::ExtentsRecord& gap : gaps_) EXPECT_TRUE(writer->append(gap));
     for (const auto& [name, events] : events_)
       write(*writer, name, events, name == "host" ? lost_before_ : 0);
     writer.reset();
@@ -170,6 +171,7 @@ class MadeIo {
 
   run::ScratchDirectory scratch_;
   std::vector<std::pair<run::DiskRecord, std::string>> disks_;
+  std::vector<run::ExtentsRecord> gaps_;
   std::map<std::string, Events> events_;
   std::size_t lost_before_ = 0;
 };
