@@ -185,10 +185,7 @@ Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options) {
 
 std::string image_map_text(const ImageMap& map) {
   std::string text;
-  for (const ImageExtent& extent : map.extents) {
-    fmt::format_to(std::back_inserter(text), "{} {} {}:{} {}\n", extent.guest_offset, extent.bytes,
-                   extent.device >> 20, extent.device & 0xfffff, extent.device_offset);
-  }
+  for (const ImageExtent& extent : map.extents) format::append_extent(text, extent);
   return text;
 }
 

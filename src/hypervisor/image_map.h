@@ -16,19 +16,12 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "format/extent.h"
 #include "hypervisor/inventory.h"
 
 namespace ivtrace::hypervisor {
 
-/// A stretch of a guest's disk. All but `device` in bytes.
-struct ImageExtent {
-  std::uint64_t guest_offset = 0;
-  std::uint64_t bytes = 0;
-  std::uint32_t device = 0;  ///< the kernel's dev_t (major << 20 | minor), as block events have it
-  std::uint64_t device_offset = 0;
-
-  friend bool operator==(const ImageExtent&, const ImageExtent&) = default;
-};
+using ImageExtent = format::Extent;
 
 /// Extents by rising guest_offset, without overlap.
 struct ImageMap {
@@ -47,7 +40,7 @@ struct ImageMapOptions {
 /// qemu-img answer.
 Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options = {});
 
-/// "guest_offset bytes major:minor device_offset" per line, as the run directory keeps it.
+/// One extent per line, as the run directory keeps it.
 std::string image_map_text(const ImageMap& map);
 
 }  // namespace ivtrace::hypervisor

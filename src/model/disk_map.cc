@@ -1,40 +1,12 @@
 #include "model/disk_map.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/text.h"
+#include "format/extent.h"
 #include "format/run_layout.h"
 
 namespace ivtrace::model {
-namespace {
-
-/// "guest_offset bytes major:minor device_offset"
-struct Line {
-  std::uint64_t guest_offset = 0;
-  std::uint64_t bytes = 0;
-  std::uint32_t device = 0;
-  std::uint64_t device_offset = 0;
-};
-
-std::optional<Line> parse_line(std::string_view text) {
-  const auto words = split(text, ' ');
-  if (words.size() != 4) return std::nullopt;
-  const auto numbers = split(words[2], ':');
-  if (numbers.size() != 2) return std::nullopt;
-  const auto guest_offset = parse_u64(words[0]);
-  const auto bytes = parse_u64(words[1]);
-  const auto major = parse_u64(numbers[0]);
-  const auto minor = parse_u64(numbers[1]);
-  const auto device_offset = parse_u64(words[3]);
-  if (!guest_offset || !bytes || !major || !minor || !device_offset) return std::nullopt;
-  constexpr std::uint64_t kMost = 1ull << 62;  // sums of two stay in range
-  if (*major > 0xfff || *minor > 0xfffff || *guest_offset > kMost || *bytes > kMost || *device_offset > kMost)
-    return std::nullopt;
-  return Line{*guest_offset, *bytes, static_cast<std::uint32_t>(*major << 20 | *minor), *device_offset};
-}
-
-}  // namespace
 
 DiskMap::DiskMap(const run::RunReader& run) {
   for (std::size_t m = 0; m < run.machines().size(); ++m) {
@@ -86,7 +58,7 @@ void DiskMap::read_file(const run::RunReader& run, const GuestDisk& disk, const 
   bool damaged = false;
   for (const std::string_view line : split(*text, '\n')) {
     if (line.empty()) continue;
-    const auto read = parse_line(line);
+    const auto read = format::parse_extent(line);
     damaged = damaged || !read;
     if (!read) continue;
     if (++extents_ > kMaxExtents) {
