@@ -217,6 +217,8 @@ def test_a_daemon_that_hangs_or_dies_does_not_hold_a_recording(tool, daemon, vm,
 
 @needs_qga
 def test_deploy_and_undeploy(tool, vm):
+    nowhere = tool("attach", vm.name, "--deploy", "--agent", "/nowhere", check=harness.FAILED).stderr
+    assert "cannot read the agent /nowhere" in nowhere and ring_files(vm) == []
     missing = tool("attach", vm.name, "--deploy", check=harness.FAILED).stderr
     assert "start qemu-guest-agent in the guest" in missing and len(missing.splitlines()) == 1
     qga.start(vm)
@@ -226,6 +228,9 @@ def test_deploy_and_undeploy(tool, vm):
     assert view(tool, vm.name)["agent_alive"]
     again = json.loads(tool("attach", vm.name, "--deploy", "--json").stdout)
     assert again["deployed"]["was_there"] and again["was_there"]
+    # As of an agent that was killed while it recorded: the number is no process's.
+    vm.check("mkdir -p /tmp/t && mount -t tracefs none /tmp/t && mkdir /tmp/t/instances/ivtrace-agent-4190000; umount /tmp/t")
+    assert "ivtrace-agent-4190000" in harness.guest_instances(vm)
     removed = json.loads(tool("detach", vm.name, "--undeploy", "--json").stdout)
     assert removed["agent_let_go"] and removed["undeployed"] == {"was_there": True, "directory": DEPLOYED}
     assert leftovers(vm) == "" and ring_files(vm) == [] and harness.guest_instances(vm) == set()
