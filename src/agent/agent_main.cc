@@ -87,6 +87,13 @@ Result<Service::End> serve(const tracefs::TraceDir& dir, const RingMemory& memor
   return end;
 }
 
+/// False when something is still there.
+bool clean_up(const tracefs::TraceDir& dir, Voice& voice) {
+  const std::vector<std::string> left = remove_leftovers(dir);
+  for (const std::string& name : left) voice.say("cannot remove the left tracing instance " + name);
+  return left.empty();
+}
+
 int run(const Options& options) {
   Voice voice;
   const auto fail = [&voice](const Error& error) {
@@ -95,6 +102,7 @@ int run(const Options& options) {
   };
   Result<tracefs::TraceDir> dir = tracefs::TraceDir::open();
   if (!dir) return fail(dir.error());
+  if (options.cleanup) return clean_up(*dir, voice) ? 0 : 1;
   std::optional<MemoryId> let_go;
   Result<RingMemory> memory = open_ring(options, let_go);
   if (!memory && !worth_waiting(memory.error())) return fail(memory.error());
@@ -104,8 +112,7 @@ int run(const Options& options) {
     voice.go_to_kernel_log();
   }
   const TscFrequency frequency;
-  for (const std::string& name : remove_leftovers(*dir))
-    voice.say("cannot remove the left tracing instance " + name);
+  clean_up(*dir, voice);
   const auto wait_after = [&voice](const Error& error) {
     voice.say(error.to_string() + "; waiting");
     std::this_thread::sleep_for(kLookAgain);

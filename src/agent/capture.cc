@@ -27,8 +27,11 @@ bool agent_lives(std::uint64_t pid) {
   if (pid == static_cast<std::uint64_t>(::getpid())) return false;  // an agent of that pid from before us
   if (pid == 0 || pid > 0x7fffffff || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH))
     return false;
-  const Result<std::string> comm = read_file("/proc/" + std::to_string(pid) + "/comm", 4096);
-  return comm && trim(*comm) == kProgram;
+  const std::string process = "/proc/" + std::to_string(pid);
+  const Result<std::string> comm = read_file(process + "/comm", 4096);
+  const Result<std::string> words = read_file(process + "/cmdline", 1u << 20);
+  // One that has ended keeps its name until its parent asks, but no words.
+  return comm && trim(*comm) == kProgram && words && !words->empty();
 }
 
 }  // namespace

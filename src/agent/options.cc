@@ -23,6 +23,8 @@ constexpr Flag kFlags[] = {
      &Options::device},
     {"--ring", "FILE", "use a plain file as shared memory (recorder and agent on one machine)", nullptr,
      &Options::ring_file},
+    {"--cleanup", nullptr, "only remove what agents that were killed left behind", &Options::cleanup,
+     nullptr},
     {"--version", nullptr, "print the version", &Options::version, nullptr},
     {"--help", nullptr, "print this", &Options::help, nullptr},
 };

@@ -13,6 +13,7 @@ struct Options {
   bool help = false;
   bool version = false;
   bool foreground = false;
+  bool cleanup = false;   ///< only removes what dead agents left
   std::string ring_file;  ///< a plain file instead of an ivshmem device
   std::string device;     ///< PCI address of the ivshmem device; empty: the first that is ours to take
 };

@@ -15,6 +15,7 @@ TEST(Options, understands_both_ways_of_giving_a_value) {
   EXPECT_EQ(apart->ring_file, "/dev/shm/x");
   EXPECT_EQ(parse_options({"--device=0000:00:04.0"})->device, "0000:00:04.0");
   EXPECT_FALSE(parse_options({})->foreground);
+  EXPECT_TRUE(parse_options({"--cleanup"})->cleanup);
 }
 
 TEST(Options, refuses_what_it_does_not_know) {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "attach/agent_program.h"
+#include "attach/deploy_scripts.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "hypervisor/guest_agent.h"
@@ -19,72 +20,6 @@ constexpr Nanoseconds kScriptLimit{30'000'000'000};
 /// Two looks at a heartbeat must be more than a second apart.
 constexpr std::chrono::milliseconds kBeatWatch(1100);
 constexpr std::size_t kMaxSaid = 600;
-
-// The scripts run under /bin/sh of the guest, whichever it is: POSIX, and the programs of every system.
-
-constexpr const char* kCommon = R"sh(
-PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-places="/run /usr/local/lib /var/lib /root"
-name=ivtrace-deployed
-)sh";
-
-/// $1: bytes. Says the directory's path, or why no place will do.
-constexpr const char* kPrepare = R"sh(
-umask 077
-why=
-for place in $places; do
-  dir=$place/$name
-  rm -rf "$dir" 2>/dev/null
-  mkdir "$dir" 2>/dev/null || { why="$why$place cannot be written to; "; continue; }
-  printf '#!/bin/sh\nexit 0\n' >"$dir/probe" 2>/dev/null
-  chmod 700 "$dir/probe"
-  if ! "$dir/probe" 2>/dev/null; then
-    rm -rf "$dir"; why="$why$place runs no programs (noexec) or is full; "; continue
-  fi
-  rm -f "$dir/probe"
-  set -- "$1" $(df -Pk "$dir" 2>/dev/null | tail -n 1)
-  case ${5:-x} in *[!0-9]*) set -- "$1" ;; esac  # it does not tell
-  if [ $# -ge 5 ] && [ "$5" -lt $(($1 / 1024 + 1)) ]; then
-    rm -rf "$dir"; why="$why$place has $5 KiB free; "; continue
-  fi
-  printf %s "$dir"
-  exit 0
-done
-printf %s "$why"
-exit 1
-)sh";
-
-/// $1: the directory.
-constexpr const char* kChecksum = R"sh(sha256sum <"$1/ivtrace-agent")sh";
-
-/// $1: the directory. The shell becomes the agent.
-constexpr const char* kStart = R"sh(
-chmod 700 "$1/ivtrace-agent"
-echo $$ >"$1/pid"
-cd /
-exec "$1/ivtrace-agent" --foreground >"$1/log" 2>&1
-)sh";
-
-constexpr const char* kLog = R"sh(tail -c 500 "$1/log")sh";
-
-/// Says what it removed. A process is ours when it runs the program in that directory.
-constexpr const char* kRemove = R"sh(
-for place in $places; do
-  dir=$place/$name
-  [ -d "$dir" ] && [ ! -L "$dir" ] || continue
-  pid=$(cat "$dir/pid" 2>/dev/null)
-  ours() { [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe")" = "$dir/ivtrace-agent" ]; }
-  if ours; then
-    kill "$pid"
-    n=0
-    while ours && [ $n -lt 10 ]; do sleep 1; n=$((n + 1)); done
-    ! ours || kill -9 "$pid"
-  fi
-  rm -rf "$dir"
-  [ ! -e "$dir" ] || { printf '%s cannot be removed' "$dir"; exit 1; }
-  printf %s "$dir"
-done
-)sh";
 
 std::string one_line(std::string text) {
   text = std::string(trim(text)).substr(0, kMaxSaid);
@@ -149,6 +84,15 @@ Status wait_until_alive(GuestAgent& agent, const std::string& directory, std::in
   return {};
 }
 
+/// True when nothing of ours is left. A question that got no answer in time ended the connection.
+bool clean_up(GuestAgent& agent, const hypervisor::Guest& guest) {
+  if (const auto end = run(agent, kRemove, {})) return end->exit_code == 0;
+  auto again = GuestAgent::open(guest);
+  if (!again) return false;
+  const auto end = run(*again, kRemove, {});
+  return end && end->exit_code == 0;
+}
+
 }  // namespace
 
 Result<Deployed> deploy(const hypervisor::Guest& guest, const std::string& ring_path,
@@ -170,11 +114,11 @@ Result<Deployed> deploy(const hypervisor::Guest& guest, const std::string& ring_
   if (const Status done = steps(); !done) {
     Error error = done.error();
     error.message = guest.name + ": " + error.message;
-    const auto undone = run(agent, kRemove, {});
-    const bool clean = undone && undone->exit_code == 0;
+    const bool clean = clean_up(agent, guest);
     if (error.hint.empty())
       error.hint = clean ? "nothing was left in the guest"
-                         : result.directory + " is left in the guest: ivtrace attach --undeploy removes it";
+                         : result.directory + " is left in the guest: ivtrace attach --undeploy " +
+                               guest.name + " removes it";
     return error;
   }
   result.bytes = program.size();

@@ -4,14 +4,19 @@
 #include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "attach/agent_program.h"
+#include "attach/deploy_scripts.h"
 #include "base/sha256.h"
+#include "hypervisor/guest_agent.h"
 #include "hypervisor/guest_agent_test_support.h"
 
 namespace ivtrace::attach {
@@ -151,6 +156,98 @@ TEST_F(DeployTest, OnlyAStaticProgramIsBroughtIn) {
     ASSERT_FALSE(load_agent_program(path).ok()) << size;
   }
 }
+
+/// The scripts themselves, with places in a directory of our own, under each shell that a guest may have.
+class DeployScripts : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string(GetParam()) != "/bin/sh" && ::access("/bin/busybox", X_OK) != 0)
+      GTEST_SKIP() << "no busybox here";
+    char name[] = "/tmp/ivtrace-scripts-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    root_ = std::filesystem::canonical(name);
+    std::filesystem::create_directories(root_ / "good");
+  }
+  void TearDown() override {
+    if (!root_.empty()) std::filesystem::remove_all(root_);
+  }
+
+  hypervisor::ProgramEnd run(const char* script, const std::string& places,
+                             const std::string& argument = "") {
+    const std::string file = root_ / "script";
+    std::ofstream(file, std::ios::trunc) << kCommon << "places='" << places << "'\n" << script;
+    std::FILE* const pipe = ::popen((std::string(GetParam()) + " " + file + " " + argument).c_str(), "r");
+    hypervisor::ProgramEnd end;
+    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) end.output.push_back(static_cast<char>(c));
+    end.exit_code = WEXITSTATUS(::pclose(pipe));
+    return end;
+  }
+
+  std::filesystem::path deployed() {
+    const auto directory = root_ / "good/ivtrace-deployed";
+    std::filesystem::create_directories(directory);
+    return directory;
+  }
+
+  std::filesystem::path root_;
+};
+
+TEST_P(DeployScripts, TheFirstPlaceThatCanBeWrittenToIsTakenForRootAlone) {
+  std::ofstream(root_ / "file") << "no directory";
+  const auto end = run(kPrepare, (root_ / "file").string() + " " + (root_ / "good").string(), "1000");
+  EXPECT_EQ(end.exit_code, 0) << end.output;
+  EXPECT_EQ(end.output, root_ / "good/ivtrace-deployed");
+  EXPECT_EQ(std::filesystem::status(end.output).permissions(), std::filesystem::perms::owner_all);
+  EXPECT_TRUE(std::filesystem::is_empty(end.output));
+}
+
+TEST_P(DeployScripts, APlaceThatIsTooSmallIsToldAndLeftAsItWas) {
+  const auto end = run(kPrepare, root_ / "good", "4000000000000000");
+  EXPECT_EQ(end.exit_code, 1);
+  EXPECT_THAT(end.output, HasSubstr("KiB free"));
+  EXPECT_TRUE(std::filesystem::is_empty(root_ / "good"));
+}
+
+TEST_P(DeployScripts, AnAgentBehindALinkedPlaceIsEndedAndRemoved) {
+  const auto program = deployed() / "ivtrace-agent";
+  std::filesystem::create_directory_symlink(root_ / "good", root_ / "link");
+  std::filesystem::copy_file("/bin/sleep", program);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl(program.c_str(), program.c_str(), "1000", nullptr);
+    ::_exit(127);
+  }
+  std::error_code none;
+  while (std::filesystem::read_symlink("/proc/" + std::to_string(child) + "/exe", none) != program) continue;
+  std::ofstream(deployed() / "pid") << child << '\n';
+  const auto end = run(kRemove, root_ / "link");
+  EXPECT_EQ(end.exit_code, 0);
+  EXPECT_EQ(end.output, root_ / "good/ivtrace-deployed");
+  EXPECT_FALSE(std::filesystem::exists(root_ / "good/ivtrace-deployed"));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+TEST_P(DeployScripts, WhatADeadAgentLeftIsRemovedByItsProgram) {
+  const auto program = deployed() / "ivtrace-agent";
+  std::ofstream(program) << "#!/bin/sh\necho \"$@\" >" << (root_ / "asked").string() << "\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  std::ofstream(deployed() / "pid") << ::getpid() << '\n';  // a number that another process has by now
+  EXPECT_EQ(run(kRemove, root_ / "good").exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(root_ / "good/ivtrace-deployed"));
+  std::string asked;
+  std::getline(std::ifstream(root_ / "asked"), asked);
+  EXPECT_EQ(asked, "--cleanup");
+}
+
+TEST_P(DeployScripts, WhereNothingIsNothingIsSaid) {
+  const auto end = run(kRemove, root_ / "good");
+  EXPECT_EQ(end.exit_code, 0);
+  EXPECT_EQ(end.output, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Shells, DeployScripts, ::testing::Values("/bin/sh", "/bin/busybox sh"));
 
 }  // namespace
 }  // namespace ivtrace::attach

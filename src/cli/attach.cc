@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <memory>
 
+#include "attach/agent_program.h"
 #include "attach/deploy.h"
 #include "base/text.h"
 #include "cli/attach_view.h"
@@ -74,6 +75,13 @@ Result<attach::Deployed> deploy_into(const hypervisor::Guest& guest, const attac
   return attach::deploy(guest, ring.path, how);
 }
 
+/// Before anything is plugged: without a program there is nothing to deploy.
+Status check_agent_program(const AttachOptions& options) {
+  IVT_ASSIGN_OR_RETURN(const std::string path, attach::find_agent_program(options.agent));
+  IVT_RETURN_IF_ERROR(attach::load_agent_program(path));
+  return {};
+}
+
 ExitCode run_undeploy(const AttachOptions& options, Streams& streams) {
   const Result<doctor::GuestState> state = find_guest(options);
   if (!state) return failed(streams, state.error());
@@ -94,6 +102,10 @@ ExitCode run_attach(const AttachOptions& options, Streams& streams) {
   }
   const Result<doctor::GuestState> state = find_guest(options);
   if (!state) return failed(streams, state.error());
+  if (options.deploy && !state->agent_alive) {
+    if (const Status program = check_agent_program(options); !program)
+      return failed(streams, program.error());
+  }
   attach::Options how;
   if (options.deploy) how.agent_wait = kAgentOfItsOwn;
   Result<attach::Attached> result = attach::attach(*state, *bytes, how);
@@ -119,7 +131,11 @@ ExitCode run_detach(const AttachOptions& options, Streams& streams) {
   std::optional<attach::Undeployed> undeployed;
   if (options.undeploy) {
     const Result<attach::Undeployed> done = attach::undeploy(state->guest);
-    if (!done) return failed(streams, done.error());
+    if (!done) {
+      Error error = done.error();
+      error.message = "the ring is plugged out, but the agent was not removed: " + error.message;
+      return failed(streams, error);
+    }
     undeployed = *done;
   }
   streams.out << (options.json ? detached_json(state->guest.name, *result, undeployed)

@@ -19,7 +19,11 @@ void add_connect_option(CLI::App& command, std::string& uri) {
 Result<hypervisor::InventoryOptions> inventory_options(const std::string& uri) {
   hypervisor::InventoryOptions options;
   if (uri.empty()) {
-    options.libvirt = hypervisor::local_libvirt();
+    if (hypervisor::libvirt_is_needed(options.proc)) {
+      options.libvirt = hypervisor::local_libvirt();
+    } else {
+      options.later_libvirt = hypervisor::local_libvirt;
+    }
     return options;
   }
   IVT_ASSIGN_OR_RETURN(options.libvirt.libvirt, hypervisor::connect_libvirt(uri, kConnectLimit));

@@ -15,7 +15,8 @@ namespace ivtrace::cli {
 
 void add_connect_option(CLI::App& command, std::string& uri);
 
-/// "": the system's own daemon, if one answers quickly. A URI that was given must be reached.
+/// "": the system's own daemon, once a guest is there whose monitor libvirt holds, if it answers quickly. A
+/// URI that was given must be reached.
 Result<hypervisor::InventoryOptions> inventory_options(const std::string& uri);
 
 /// A line for each running domain that has no process here.

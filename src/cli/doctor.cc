@@ -21,10 +21,8 @@ Result<std::vector<CheckedMachine>> examine(const DoctorOptions& options) {
   std::vector<CheckedMachine> machines = {{"host", doctor::check_host(options.output)}};
   if (options.guests.empty()) return machines;
   IVT_ASSIGN_OR_RETURN(const hypervisor::InventoryOptions inventory, inventory_options(options.connect));
-  IVT_ASSIGN_OR_RETURN(const std::vector<doctor::GuestState> guests, doctor::look_at_guests(inventory));
   for (const std::string& wanted : options.guests) {
-    IVT_ASSIGN_OR_RETURN(const std::size_t index, doctor::pick_guest(guests, wanted));
-    const doctor::GuestState& state = guests[index];
+    IVT_ASSIGN_OR_RETURN(const doctor::GuestState state, doctor::find_guest(wanted, inventory));
     CheckedMachine machine{state.guest.name, doctor::judge_guest(state)};
     if (state.agent_alive) {
       const std::vector<format::Check> answers = doctor::ask_agent(state.guest.rings.front().path);

@@ -74,10 +74,7 @@ Check failed_to_ask(const Error& error) {
                               : kAgentHint};
 }
 
-}  // namespace
-
-Result<std::vector<GuestState>> look_at_guests(const hypervisor::InventoryOptions& options) {
-  IVT_ASSIGN_OR_RETURN(std::vector<hypervisor::Guest> found, hypervisor::find_guests(options));
+std::vector<GuestState> look_at_rings(std::vector<hypervisor::Guest> found) {
   std::vector<GuestState> guests;
   bool watch = false;
   for (hypervisor::Guest& guest : found) {
@@ -103,6 +100,13 @@ Result<std::vector<GuestState>> look_at_guests(const hypervisor::InventoryOption
   return guests;
 }
 
+}  // namespace
+
+Result<std::vector<GuestState>> look_at_guests(const hypervisor::InventoryOptions& options) {
+  IVT_ASSIGN_OR_RETURN(std::vector<hypervisor::Guest> found, hypervisor::find_guests(options));
+  return look_at_rings(std::move(found));
+}
+
 Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std::string& wanted) {
   std::vector<std::size_t> matches;
   for (std::size_t i = 0; i < guests.size(); ++i) {
@@ -124,13 +128,23 @@ Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std:
 }
 
 Result<GuestState> find_guest(const std::string& wanted, const hypervisor::InventoryOptions& options) {
-  IVT_ASSIGN_OR_RETURN(const std::vector<GuestState> guests, look_at_guests(options));
-  const Result<std::size_t> index = pick_guest(guests, wanted);
-  if (index) return guests[*index];
-  std::vector<hypervisor::Guest> found;
-  for (const GuestState& state : guests) found.push_back(state.guest);
-  if (auto unseen = hypervisor::unseen_domain(options, wanted, found)) return *std::move(unseen);
-  return index.error();
+  // Its name stands on the command line: no monitor of another guest is asked, which may hang.
+  hypervisor::InventoryOptions facts = options;
+  facts.use_qmp = false;
+  IVT_ASSIGN_OR_RETURN(const std::vector<hypervisor::Guest> found, hypervisor::find_guests(facts));
+  std::vector<GuestState> named(found.size());
+  for (std::size_t i = 0; i < found.size(); ++i) named[i].guest = found[i];
+  const Result<std::size_t> index = pick_guest(named, wanted);
+  if (!index) {
+    if (auto unseen = hypervisor::unseen_domain(options, wanted, found)) return *std::move(unseen);
+    return index.error();
+  }
+  IVT_ASSIGN_OR_RETURN(hypervisor::Guest guest, hypervisor::inspect_guest(found[*index].pid, options));
+  if (!guest.same_process(found[*index]))
+    return Error(ErrorCode::kNotFound, "the guest \"" + wanted + "\" has ended");
+  std::vector<hypervisor::Guest> one;
+  one.push_back(std::move(guest));
+  return look_at_rings(std::move(one)).front();
 }
 
 std::vector<Check> judge_guest(const GuestState& state) {

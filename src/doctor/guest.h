@@ -30,7 +30,7 @@ Result<std::vector<GuestState>> look_at_guests(const hypervisor::InventoryOption
 /// kInvalid when several have that name. The index into `guests`.
 Result<std::size_t> pick_guest(const std::vector<GuestState>& guests, const std::string& wanted);
 
-/// Both in one: the guest that `wanted` names, as it is now.
+/// Both in one: the guest that `wanted` names, as it is now. No other guest's monitor is asked.
 Result<GuestState> find_guest(const std::string& wanted, const hypervisor::InventoryOptions& options);
 
 /// What can be told from outside, in the order in which a person would fix it.

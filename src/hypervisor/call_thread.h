@@ -66,6 +66,12 @@ class CallThread {
     return std::nullopt;
   }
 
+  /// A call was given up and has not come back.
+  bool is_stuck() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->given_up != 0;
+  }
+
   /// A last call, made after all others, for which nobody waits.
   void post(std::function<void()> body) {
     const std::lock_guard lock(state_->mutex);
@@ -87,10 +93,13 @@ class CallThread {
     while (true) {
       state.changed.wait(lock, [&] { return state.ended || !state.calls.empty(); });
       if (state.calls.empty()) return;
-      const std::function<void()> call = std::move(state.calls.front());
-      state.calls.pop_front();
-      lock.unlock();
-      call();
+      {
+        // What it holds may take the library's time to go: never under the lock, which the owner takes.
+        const std::function<void()> call = std::move(state.calls.front());
+        state.calls.pop_front();
+        lock.unlock();
+        call();
+      }
       lock.lock();
     }
   }

@@ -51,5 +51,26 @@ TEST(CallThread, OneThatIsStuckDoesNotKeepItsOwner) {
   EXPECT_EQ(over.wait_for(std::chrono::seconds(20)), std::future_status::ready);
 }
 
+TEST(CallThread, WhatACallHoldsMayTakeItsTimeToGoWithoutItsOwner) {
+  struct Slow {
+    std::promise<void>& begun;
+    std::shared_future<void> until;
+    std::promise<void>& over;
+    ~Slow() {
+      begun.set_value();
+      until.wait();
+      over.set_value();
+    }
+  };
+  std::promise<void> hang, begun, over;
+  {
+    CallThread calls;
+    calls.post([slow = std::shared_ptr<Slow>(new Slow{begun, hang.get_future().share(), over})] {});
+    begun.get_future().wait();
+  }
+  hang.set_value();
+  EXPECT_EQ(over.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+}
+
 }  // namespace
 }  // namespace ivtrace::hypervisor

@@ -273,6 +273,7 @@ Result<Guest> inspect_guest(Pid pid, const InventoryOptions& options) {
   guest.disks = line.disks;
   guest.rings = line.rings;
   guest.unknown = line.unknown;
+  guest.monitor_is_held = line.monitor_is_held;
   guest.has_agent_port = line.has_agent_port;
   guest.agent_socket = absolute(line.agent_socket, process.working_directory);
   if (options.use_qmp) ask_monitors(line, process.working_directory, options, guest);
@@ -297,6 +298,14 @@ Result<std::vector<Guest>> find_guests(const InventoryOptions& options) {
     if (guest) guests.push_back(std::move(*guest));  // else it ended while we looked
   }
   return guests;
+}
+
+bool libvirt_is_needed(const std::string& proc) {
+  const auto pids = qemu_pids(proc);
+  return pids && std::ranges::any_of(*pids, [&](Pid pid) {
+           const auto process = read_process(pid, proc);
+           return process && parse_command_line(process->arguments).monitor_is_held;
+         });
 }
 
 std::vector<Domain> unseen_domains(const InventoryOptions& options, const std::vector<Guest>& guests) {

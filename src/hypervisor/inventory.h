@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -76,8 +77,9 @@ struct Guest {
   std::vector<Disk> disks;
   std::vector<RingBacking> rings;  ///< usually none or one
   Monitor qmp;
-  bool has_agent_port = false;  ///< a virtio-serial port for the QEMU guest agent
-  std::string agent_socket;     ///< UNIX socket of its host's end, "" when libvirt has it or there is none
+  bool monitor_is_held = false;  ///< by libvirt, as its command line tells
+  bool has_agent_port = false;   ///< a virtio-serial port for the QEMU guest agent
+  std::string agent_socket;      ///< UNIX socket of its host's end, "" when libvirt has it or there is none
   std::vector<std::string> unknown;  ///< what could not be learned and why, for people
 
   bool same_process(const Guest& other) const { return pid == other.pid && start_time == other.start_time; }
@@ -89,12 +91,17 @@ struct InventoryOptions {
   Nanoseconds guest_limit{3'000'000'000};  ///< of all QMP steps of one guest
   bool use_qmp = true;
   LibvirtChoice libvirt;  ///< for guests whose monitor it holds
+  /// Where that is nothing: how to get it, once such a guest is there. For those that look again and again.
+  std::function<LibvirtChoice()> later_libvirt;
 };
 
 /// All QEMU processes that this process may see, by rising pid. Blocks at most guest_limit for each guest.
 Result<std::vector<Guest>> find_guests(const InventoryOptions& options = {});
 /// One of them; kNotFound when there is no such QEMU process.
 Result<Guest> inspect_guest(Pid pid, const InventoryOptions& options = {});
+
+/// Is there a guest whose monitor libvirt holds? From command lines alone.
+bool libvirt_is_needed(const std::string& proc = "/proc");
 
 struct ProcessThread {
   Tid tid;
@@ -113,7 +120,7 @@ std::optional<Error> unseen_domain(const InventoryOptions& options, const std::s
 /// Tells which guests came and went between two looks. A new process is asked by QMP at once and at
 /// the next three looks, a known one at every tenth look: what was plugged meanwhile is seen then, and a
 /// recording does not hold monitors. One to which something happened, as libvirt tells, is asked at the next
-/// look. One thread.
+/// look. Guests that are not wanted are known by /proc alone. One thread.
 class Watch {
  public:
   struct Changes {
@@ -124,7 +131,9 @@ class Watch {
     bool any() const { return !came.empty() || !gone.empty() || !changed.empty() || !events.empty(); }
   };
 
-  explicit Watch(InventoryOptions options = {}) : options_(std::move(options)) {}
+  /// `wanted` is asked with what /proc tells; empty: all are.
+  explicit Watch(InventoryOptions options = {}, std::function<bool(const Guest&)> wanted = {})
+      : options_(std::move(options)), wanted_(std::move(wanted)) {}
 
   /// The first look reports every guest as come.
   Result<Changes> look();
@@ -133,7 +142,10 @@ class Watch {
   const std::vector<Guest>& guests() const { return guests_; }
 
  private:
+  Result<Guest> inspect(Pid pid);
+
   InventoryOptions options_;
+  std::function<bool(const Guest&)> wanted_;
   std::vector<Guest> guests_;
   std::map<Pid, unsigned> looks_;    ///< since the guest came
   std::vector<DomainEvent> events_;  ///< for the next look

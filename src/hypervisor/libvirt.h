@@ -3,8 +3,8 @@
 //
 // The daemon may hang or die. Each call has a time limit here, whatever libvirt's own library does: calls run
 // one after the other in a thread of the connection, and the caller waits for that thread no longer than the
-// limit. While a call that was given up has not come back, others fail at once. A connection that broke is
-// made anew by the next call.
+// limit. While a call that was given up has not come back, others for the same domain fail at once; those for
+// other domains go over a fresh connection. One that broke is made anew by the next call.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,8 @@ class Libvirt {
   /// the domain as tainted (custom-monitor) by it.
   virtual Result<std::string> monitor_command(const std::string& domain, const std::string& text,
                                               Nanoseconds limit) = 0;
-  /// The same for the QEMU guest agent; its errors are kNotFound with its words. libvirt synchronises.
+  /// The same for the QEMU guest agent, which libvirt synchronises. kNotFound when it does not answer; kIo
+  /// with its words when it refuses.
   virtual Result<std::string> agent_command(const std::string& domain, const std::string& text,
                                             Nanoseconds limit) = 0;
   /// Of the running domain only, not of its configuration.

@@ -10,9 +10,9 @@
 #include <mutex>
 #include <thread>
 
-#include "hypervisor/call_thread.h"
 #include "hypervisor/libvirt.h"
 #include "hypervisor/libvirt_library.h"
+#include "hypervisor/session_calls.h"
 
 namespace ivtrace::hypervisor {
 namespace {
@@ -83,11 +83,18 @@ const char* lifecycle_text(int event, int detail) {
 /// What happened, from the thread of events to those that ask.
 class EventBox {
  public:
-  void put(virDomainPtr domain, const std::string& what) {
+  /// The number of a new source, which takes the place of the one before: a session that was left behind may
+  /// still be told what its successor is told as well.
+  unsigned new_source() {
+    const std::lock_guard lock(mutex_);
+    return ++source_;
+  }
+  void put(unsigned source, virDomainPtr domain, const std::string& what) {
     char uuid[VIR_UUID_STRING_BUFLEN] = {};
     const char* const name = vir().virDomainGetName(domain);
     if (vir().virDomainGetUUIDString(domain, uuid) != 0 || name == nullptr) return;
     const std::lock_guard lock(mutex_);
+    if (source != source_) return;
     if (events_.size() >= kMaxEvents) events_.pop_front();
     events_.push_back({{uuid, name}, what});
   }
@@ -100,7 +107,19 @@ class EventBox {
 
  private:
   std::mutex mutex_;
+  unsigned source_ = 0;
   std::deque<DomainEvent> events_;
+};
+
+/// Where a session's events go; what libvirt gives back with each.
+struct Subscription {
+  std::shared_ptr<EventBox> box;
+  unsigned source;
+
+  static void put(void* opaque, virDomainPtr domain, const char* what) {
+    const auto& subscription = *static_cast<const Subscription*>(opaque);
+    subscription.box->put(subscription.source, domain, what);
+  }
 };
 
 /// The connection itself; only the call thread uses it.
@@ -143,35 +162,35 @@ class Session {
 
  private:
   template <class Callback>
-  void on(int id, Callback* callback) {
-    auto* const box = new std::shared_ptr<EventBox>(events_);
-    const auto release = [](void* opaque) { delete static_cast<std::shared_ptr<EventBox>*>(opaque); };
+  void on(unsigned source, int id, Callback* callback) {
+    auto* const subscription = new Subscription{events_, source};
+    const auto release = [](void* opaque) { delete static_cast<Subscription*>(opaque); };
     const int registered = vir().virConnectDomainEventRegisterAny(
-        connection_, nullptr, id, VIR_DOMAIN_EVENT_CALLBACK(callback), box, release);
+        connection_, nullptr, id, VIR_DOMAIN_EVENT_CALLBACK(callback), subscription, release);
     if (registered >= 0) {
       registered_.push_back(registered);
     } else {
-      release(box);
+      release(subscription);
     }
   }
 
-  static EventBox& box_of(void* opaque) { return **static_cast<std::shared_ptr<EventBox>*>(opaque); }
-
   void subscribe() {
+    const unsigned source = events_->new_source();
     on(
-        VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        source, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
         +[](virConnectPtr, virDomainPtr domain, int event, int detail, void* opaque) {
-          box_of(opaque).put(domain, lifecycle_text(event, detail));
+          Subscription::put(opaque, domain, lifecycle_text(event, detail));
           return 0;
         });
     on(
-        VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, +[](virConnectPtr, virDomainPtr domain, const char*, void* opaque) {
-          box_of(opaque).put(domain, "device added");
+        source, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+        +[](virConnectPtr, virDomainPtr domain, const char*, void* opaque) {
+          Subscription::put(opaque, domain, "device added");
         });
     on(
-        VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+        source, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
         +[](virConnectPtr, virDomainPtr domain, const char*, void* opaque) {
-          box_of(opaque).put(domain, "device removed");
+          Subscription::put(opaque, domain, "device removed");
         });
   }
 
@@ -192,25 +211,25 @@ class Session {
 class LibvirtClient : public Libvirt {
  public:
   explicit LibvirtClient(const std::string& uri)
-      : uri_(uri), events_(std::make_shared<EventBox>()), session_(std::make_shared<Session>(uri, events_)) {}
-  ~LibvirtClient() override {
-    // Closed by the thread that uses it, whenever that comes to it.
-    calls_.post([session = std::move(session_)] {});
-  }
+      : uri_(uri),
+        events_(std::make_shared<EventBox>()),
+        calls_([uri, events = events_] { return std::make_shared<Session>(uri, events); }) {}
 
   Status open(Nanoseconds limit) {
-    return run<Status>([](Session& session) { return session.ensure_open(); }, limit);
+    return run<Status>(
+        "", [](Session& session) { return session.ensure_open(); }, limit);
   }
 
   const std::string& uri() const override { return uri_; }
 
   Result<std::vector<Domain>> domains(Nanoseconds limit) override {
-    return run<Result<std::vector<Domain>>>(list_domains, limit);
+    return run<Result<std::vector<Domain>>>("", list_domains, limit);
   }
 
   Result<std::string> monitor_command(const std::string& domain, const std::string& text,
                                       Nanoseconds limit) override {
     return run<Result<std::string>>(
+        domain,
         [domain, text](Session& session) -> Result<std::string> {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
           char* reply = nullptr;
@@ -225,6 +244,7 @@ class LibvirtClient : public Libvirt {
                                     Nanoseconds limit) override {
     const int seconds = static_cast<int>(std::max<std::int64_t>(1, limit.value / 1'000'000'000));
     return run<Result<std::string>>(
+        domain,
         [domain, text, seconds](Session& session) -> Result<std::string> {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
           const Text reply(vir().virDomainQemuAgentCommand(handle.get(), text.c_str(), seconds, 0));
@@ -237,6 +257,7 @@ class LibvirtClient : public Libvirt {
 
   Status attach_device(const std::string& domain, const std::string& xml, Nanoseconds limit) override {
     return run<Status>(
+        domain,
         [domain, xml](Session& session) -> Status {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
           if (vir().virDomainAttachDeviceFlags(handle.get(), xml.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
@@ -248,6 +269,7 @@ class LibvirtClient : public Libvirt {
 
   Status detach_device(const std::string& domain, const std::string& alias, Nanoseconds limit) override {
     return run<Status>(
+        domain,
         [domain, alias](Session& session) -> Status {
           IVT_ASSIGN_OR_RETURN(const DomainHandle handle, session.find(domain));
           if (vir().virDomainDetachDeviceAlias(handle.get(), alias.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
@@ -277,18 +299,18 @@ class LibvirtClient : public Libvirt {
     return domains;
   }
 
-  /// In the call thread, which shares the session.
+  /// `domain` is the one to blame when it hangs; "": the daemon.
   template <class T, class Body>
-  T run(Body body, Nanoseconds limit) {
-    std::optional<T> result = calls_.call<T>([session = session_, body] { return body(*session); }, limit);
+  T run(const std::string& domain, Body body, Nanoseconds limit) {
+    std::optional<T> result = calls_.call<T>(domain, std::move(body), limit);
     if (result) return *std::move(result);
-    return Error(ErrorCode::kTimeout, "libvirt at " + uri_ + " does not answer");
+    return Error(ErrorCode::kTimeout, "libvirt at " + uri_ + " does not answer" +
+                                          (domain.empty() ? "" : " about domain " + domain));
   }
 
   const std::string uri_;
   std::shared_ptr<EventBox> events_;
-  std::shared_ptr<Session> session_;
-  CallThread calls_;
+  SessionCalls<Session> calls_;
 };
 
 }  // namespace

@@ -130,6 +130,23 @@ TEST_F(HeldMonitor, AnEventMakesTheNextLookAskAtOnce) {
   EXPECT_FALSE(watch.woken());
 }
 
+TEST_F(HeldMonitor, AGuestThatIsNotWantedIsNotAsked) {
+  options_.libvirt = {};
+  int connected = 0;
+  options_.later_libvirt = [&] {
+    ++connected;
+    return LibvirtChoice{libvirt_, {}};
+  };
+  Watch others(options_, [](const Guest& guest) { return guest.name != "vm1"; });
+  ASSERT_EQ(others.look()->came.size(), 1u);
+  EXPECT_EQ(connected, 0);
+  EXPECT_TRUE(libvirt_->asked.empty());
+  Watch watch(options_, [](const Guest& guest) { return guest.name == "vm1"; });
+  EXPECT_EQ(watch.look()->came.at(0).qmp.state, QmpState::kOk);
+  EXPECT_EQ(connected, 1);
+  EXPECT_TRUE(libvirt_is_needed(proc_));
+}
+
 TEST(LibvirtConnection, WhatCannotBeReachedIsAnErrorOfOneLine) {
   const auto none =
       connect_libvirt("qemu+unix:///system?socket=/tmp/ivtrace-no-such-socket", Nanoseconds(20'000'000'000));

@@ -56,8 +56,7 @@ std::string ring_file_path(const Guest& guest, const std::string& directory = "/
 /// Plugs in a ring of `bytes`, which the guest's kernel finds by itself.
 ///   kInvalid      no such size
 ///   kUnsupported  the guest has no monitor, its machine type cannot, or it has no free root port; nothing
-///   was
-///                 changed
+///                 was changed
 ///   kBusy         the monitor is held by somebody else, or a foreign file is in the way
 ///   kExhausted    /dev/shm has no room
 ///   kIo           QEMU refused; what was done before was undone, or the hint says what is left

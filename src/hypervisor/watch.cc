@@ -38,6 +38,16 @@ bool Watch::woken() {
   return !events_.empty();
 }
 
+Result<Guest> Watch::inspect(Pid pid) {
+  InventoryOptions facts = options_;
+  facts.use_qmp = false;
+  IVT_ASSIGN_OR_RETURN(Guest guest, inspect_guest(pid, facts));
+  if (wanted_ && !wanted_(guest)) return guest;
+  if (guest.monitor_is_held && options_.later_libvirt)
+    options_.libvirt = std::exchange(options_.later_libvirt, nullptr)();
+  return inspect_guest(pid, options_);
+}
+
 Result<Watch::Changes> Watch::look() {
   IVT_ASSIGN_OR_RETURN(const auto pids, qemu_pids(options_.proc));
   Changes changes;
@@ -60,7 +70,7 @@ Result<Watch::Changes> Watch::look() {
       now.push_back(*known);
       continue;
     }
-    auto guest = inspect_guest(pid, options_);
+    auto guest = inspect(pid);
     if (!guest) continue;
     if (is_known && known->qmp.state == QmpState::kOk && guest->qmp.state != QmpState::kOk) {
       now.push_back(*known);  // its monitor has somebody else just now: what it told before still stands

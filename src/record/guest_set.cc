@@ -23,6 +23,11 @@ bool is_wanted(const RecordConfig& config, const hypervisor::Guest& guest) {
 
 }  // namespace
 
+hypervisor::Watch GuestSet::watch(const RecordConfig& config) {
+  return hypervisor::Watch(config.inventory,
+                           [config](const hypervisor::Guest& guest) { return is_wanted(config, guest); });
+}
+
 Result<std::vector<hypervisor::Guest>> GuestSet::find(const RecordConfig& config, hypervisor::Watch& watch) {
   if (!config.find_guests) return std::vector<hypervisor::Guest>();
   IVT_ASSIGN_OR_RETURN(const auto changes, watch.look());

@@ -25,6 +25,8 @@ class GuestSet {
 
   /// Looks once, before anything is recorded. kNotFound, with the nearest names, when a guest that was asked
   /// for by name is not there.
+  /// The watch that find() and start() need: it asks no monitor of a guest that is not to be recorded.
+  static hypervisor::Watch watch(const RecordConfig& config);
   static Result<std::vector<hypervisor::Guest>> find(const RecordConfig& config, hypervisor::Watch& watch);
 
   /// Sessions for what is there, then follows who comes and goes.

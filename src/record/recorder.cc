@@ -203,7 +203,7 @@ Status Recorder::choose_filters() {
 }
 
 Status Recorder::find_guests() {
-  watch_ = hypervisor::Watch(config_.inventory);
+  watch_ = GuestSet::watch(config_);
   IVT_ASSIGN_OR_RETURN(found_, GuestSet::find(config_, watch_));
   return {};
 }
