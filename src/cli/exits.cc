@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "base/text.h"
-#include "cli/comm_table.h"
 #include "cli/commands.h"
 #include "cli/exits_view.h"
 #include "cli/run_info_load.h"
 #include "cli/walk_end.h"
+#include "decode/comm_table.h"
 #include "format/run_layout.h"
 
 namespace ivtrace::cli {
@@ -23,7 +23,7 @@ struct ExitsOptions {
   bool json = false;
 };
 
-std::vector<ExitTaskView> tasks_of(const model::ExitReason& reason, CommTable& comms) {
+std::vector<ExitTaskView> tasks_of(const model::ExitReason& reason, decode::CommTable& comms) {
   std::vector<ExitTaskView> tasks;
   for (const auto& [pid, count] : reason.tasks) {
     std::string comm(comms.comm(pid));
@@ -37,7 +37,7 @@ std::vector<ExitTaskView> tasks_of(const model::ExitReason& reason, CommTable& c
 }
 
 ExitReasonView view_of(const model::ExitReason& reason, const clock::HostClock& clock,
-                       std::uint64_t all_ticks, CommTable& comms) {
+                       std::uint64_t all_ticks, decode::CommTable& comms) {
   ExitReasonView view;
   const std::uint64_t finished = reason.times.count();
   view.reason = reason.name;
@@ -56,7 +56,7 @@ ExitReasonView view_of(const model::ExitReason& reason, const clock::HostClock& 
 VcpuExitsView view_of(const run::RunReader& run, const model::VcpuExits& exits,
                       const clock::HostClock& clock) {
   const std::string& machine = run.machines()[exits.vcpu.machine].info.name;
-  CommTable comms;
+  decode::CommTable comms;
   if (const auto text = run.read_text(machine, format::kCmdlinesName)) comms.load(*text);
   VcpuExitsView view;
   view.machine = machine;

@@ -7,38 +7,6 @@
 namespace ivtrace::cli {
 namespace {
 
-/// A field that can be a thread's number or name.
-const decode::Field* pid_field(const decode::EventFormat& format, std::string_view name) {
-  const decode::Field* const field = format.find(name);
-  return field != nullptr && field->kind == decode::FieldKind::kInteger && field->size == 4 ? field : nullptr;
-}
-const decode::Field* comm_field(const decode::EventFormat& format, std::string_view name) {
-  const decode::Field* const field = format.find(name);
-  return field != nullptr && field->is_text ? field : nullptr;
-}
-
-/// include/trace/events/sched.h, task.h and block.h. A rename names the thread that it happens on where it
-/// has no pid of its own.
-std::vector<CommSource> comm_sources(const decode::EventFormat& format) {
-  std::vector<CommSource> sources;
-  const auto add = [&](const char* pid, const char* comm, bool afterwards) {
-    const CommSource source{pid_field(format, pid), comm_field(format, comm), afterwards};
-    if (source.pid != nullptr && source.comm != nullptr) sources.push_back(source);
-  };
-  if (format.system == "sched") {
-    add("prev_pid", "prev_comm", false);
-    add("next_pid", "next_comm", false);
-    add("pid", "comm", false);
-  } else if (format.system == "block") {
-    add("common_pid", "comm", false);  // current->comm, where the event has one
-  } else if (format.name == "task_newtask") {
-    add("pid", "comm", false);
-  } else if (format.name == "task_rename") {
-    add(format.find("pid") != nullptr ? "pid" : "common_pid", "newcomm", true);
-  }
-  return sources;
-}
-
 bool wanted_by(const std::vector<std::string>& globs, const decode::EventFormat& format) {
   return globs.empty() || std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
            return glob_match(glob, format.name) || glob_match(glob, format.full_name());
@@ -71,21 +39,11 @@ const EventKind& ReportMachine::make_kind(std::uint16_t id) {
     append_json_string(kind->json_name, kind->format->system);
     kind->json_name += ",\"fields\":";
     kind->json.emplace(*kind->format);
-    kind->comms = comm_sources(*kind->format);
+    kind->comms = decode::comm_sources(*kind->format);
   }
   if (id >= kinds_.size()) kinds_.resize(id + 1u);
   kinds_[id] = std::move(kind);
   return *kinds_[id];
-}
-
-void ReportMachine::learn(const EventKind& kind, decode::RecordBytes record, bool afterwards) {
-  for (const CommSource& source : kind.comms) {
-    if (source.afterwards != afterwards) continue;
-    const decode::RecordBytes pid = decode::field_bytes(record, *source.pid);
-    const std::optional<std::string_view> comm = decode::read_string(record, *source.comm);
-    if (pid.size() == 4 && comm)
-      comms_.set(static_cast<std::int32_t>(decode::load_signed(pid.data(), 4)), *comm);
-  }
 }
 
 }  // namespace ivtrace::cli

@@ -8,19 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "cli/comm_table.h"
 #include "cli/record_json.h"
+#include "decode/comm_source.h"
+#include "decode/comm_table.h"
 #include "decode/format_file.h"
 #include "decode/print_event.h"
 
 namespace ivtrace::cli {
-
-/// Where an event tells the name of a thread.
-struct CommSource {
-  const decode::Field* pid = nullptr;
-  const decode::Field* comm = nullptr;
-  bool afterwards = false;  ///< the name counts from the next event on (a rename)
-};
 
 /// How one event of one machine is shown; made at its first occurrence. Borrows the format.
 struct EventKind {
@@ -29,7 +23,7 @@ struct EventKind {
   std::string text_name;                        ///< "sched_switch: ", safe for a terminal
   std::string json_name;                        ///< "event":"sched_switch","system":"sched","fields":
   std::optional<RecordJson> json;
-  std::vector<CommSource> comms;
+  std::vector<decode::CommSource> comms;
 };
 
 /// One machine of a report. Borrows the format table. One thread.
@@ -40,7 +34,7 @@ class ReportMachine {
                 std::vector<std::string> event_globs);
 
   const std::string& name() const { return name_; }
-  CommTable& comms() { return comms_; }
+  decode::CommTable& comms() { return comms_; }
   decode::EventPrinter& printer() { return printer_; }
 
   const EventKind& kind(std::uint16_t id) {
@@ -48,7 +42,9 @@ class ReportMachine {
     return make_kind(id);
   }
   /// Learns the names that count from this event on, or from the next one on.
-  void learn(const EventKind& kind, decode::RecordBytes record, bool afterwards);
+  void learn(const EventKind& kind, decode::RecordBytes record, bool afterwards) {
+    decode::learn_comms(comms_, kind.comms, record, afterwards);
+  }
 
  private:
   const EventKind& make_kind(std::uint16_t id);
@@ -56,7 +52,7 @@ class ReportMachine {
   std::string name_;
   const decode::FormatTable* formats_;
   std::vector<std::string> event_globs_;
-  CommTable comms_;
+  decode::CommTable comms_;
   decode::EventPrinter printer_;
   std::vector<std::unique_ptr<EventKind>> kinds_;  // by id
 };

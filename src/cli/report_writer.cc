@@ -112,7 +112,7 @@ void ReportWriter::text_loss(std::string& out, const merge::MergedEvent& event) 
   const merge::LossMarker& loss = *event.loss;
   out += text_names_[event.stream->machine];
   out += ' ';
-  out.append(CommTable::kLabelColumns, ' ');
+  out.append(decode::CommTable::kLabelColumns, ' ');
   out += ' ';
   if (loss.cpu) {
     append_cpu(out, loss.cpu->value);

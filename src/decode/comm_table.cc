@@ -1,11 +1,11 @@
-#include "cli/comm_table.h"
+#include "decode/comm_table.h"
 
 #include <charconv>
 #include <cstring>
 
 #include "base/text.h"
 
-namespace ivtrace::cli {
+namespace ivtrace::decode {
 
 CommTable::CommTable() {
   grow_slots(1024);
@@ -94,4 +94,4 @@ void CommTable::load(std::string_view cmdlines) {
   }
 }
 
-}  // namespace ivtrace::cli
+}  // namespace ivtrace::decode

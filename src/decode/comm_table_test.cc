@@ -1,8 +1,8 @@
-#include "cli/comm_table.h"
+#include "decode/comm_table.h"
 
 #include <gtest/gtest.h>
 
-namespace ivtrace::cli {
+namespace ivtrace::decode {
 namespace {
 
 TEST(CommTable, LabelsAreAlignedAndSafe) {
@@ -55,4 +55,4 @@ TEST(CommTable, LyingMachineCannotFillTheMemory) {
 }
 
 }  // namespace
-}  // namespace ivtrace::cli
+}  // namespace ivtrace::decode

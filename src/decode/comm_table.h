@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ivtrace::cli {
+namespace ivtrace::decode {
 
 /// Thread names of one machine, by tid. Names are the kernel's: at most 16 bytes, of any content. Each name
 /// is made ready for output once, when it is learnt, not at every event. Holds at most kMaxThreads: thread
@@ -69,4 +69,4 @@ class CommTable {
       slots_;  // open addressing: index into entries_ + 1, 0 is empty; a power of two long
 };
 
-}  // namespace ivtrace::cli
+}  // namespace ivtrace::decode
