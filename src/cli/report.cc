@@ -13,6 +13,7 @@
 #include "cli/text_table.h"
 #include "cli/time_range.h"
 #include "merge/run_events.h"
+#include "merge/symbols.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -37,18 +38,6 @@ Result<merge::Filter> make_filter(const ReportOptions& options, const clock::Hos
   return filter;
 }
 
-/// Names for a machine's addresses. A help only: without them, or with nonsense in them, numbers are shown.
-decode::Symbols load_symbols(const run::RunReader& run, const std::string& machine) {
-  decode::Symbols symbols;
-  if (const auto text = run.read_text(machine, format::kKallsymsName)) {
-    static_cast<void>(symbols.add_kallsyms(*text).ok());
-  }
-  if (const auto text = run.read_text(machine, format::kPrintkFormatsName)) {
-    static_cast<void>(symbols.add_printk_formats(*text).ok());
-  }
-  return symbols;
-}
-
 /// Machines by their index in the run; null for those that are not shown.
 std::vector<std::unique_ptr<ReportMachine>> load_machines(const run::RunReader& run,
                                                           const merge::RunEvents& events,
@@ -58,7 +47,8 @@ std::vector<std::unique_ptr<ReportMachine>> load_machines(const run::RunReader& 
     machines.emplace_back();
     if (events.formats(i) == nullptr) continue;
     const std::string& name = run.machines()[i].info.name;
-    machines[i] = std::make_unique<ReportMachine>(name, events.formats(i), load_symbols(run, name), globs);
+    machines[i] =
+        std::make_unique<ReportMachine>(name, events.formats(i), merge::load_symbols(run, name), globs);
     if (const auto text = run.read_text(name, format::kCmdlinesName)) machines[i]->comms().load(*text);
   }
   return machines;
