@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "decode/format_file.h"
 #include "decode/page_builder.h"
+#include "run/run_reader.h"
 #include "run/run_test_support.h"
 #include "run/run_writer.h"
 
