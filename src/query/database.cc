@@ -1,0 +1,205 @@
+#include "query/database.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "query/event_table.h"
+#include "query/journal_tables.h"
+#include "query/model_tables.h"
+
+namespace ivtrace::query {
+namespace {
+
+constexpr int kAskEvery = 1000;  // instructions of SQLite's machine between two looks at the stop flag
+constexpr int kMaxText = 64 << 20;
+
+int ask_to_stop(void* stop) { return stopped(static_cast<StopFlag>(stop)) ? 1 : 0; }
+
+Error no_reading_error() {
+  return Error(ErrorCode::kPermission, "a query only reads: it is a SELECT, of the run's tables",
+               "ivtrace query RUN .tables lists them");
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+Statement::Statement(Database& database, sqlite3_stmt* statement)
+    : database_(&database), statement_(statement) {
+  const int count = sqlite3_column_count(statement);
+  for (int i = 0; i < count; ++i) {
+    const char* const name = sqlite3_column_name(statement, i);
+    columns_.emplace_back(name != nullptr ? name : "");
+  }
+}
+Statement::Statement(Statement&& other) noexcept
+    : database_(other.database_),
+      statement_(std::exchange(other.statement_, nullptr)),
+      columns_(std::move(other.columns_)) {}
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return database_->error_of(code, "");
+}
+
+Cell Statement::cell(std::size_t column) const {
+  const int at = static_cast<int>(column);
+  switch (sqlite3_column_type(statement_, at)) {
+    case SQLITE_INTEGER:
+      return static_cast<std::int64_t>(sqlite3_column_int64(statement_, at));
+    case SQLITE_FLOAT:
+      return sqlite3_column_double(statement_, at);
+    case SQLITE_TEXT:
+    case SQLITE_BLOB: {
+      const auto* const bytes = static_cast<const char*>(sqlite3_column_blob(statement_, at));
+      return std::string_view(bytes != nullptr ? bytes : "",
+                              static_cast<std::size_t>(sqlite3_column_bytes(statement_, at)));
+    }
+    default:
+      return {};
+  }
+}
+
+Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop)
+    : stop_(stop), rows_(run, clock, stop, notices_) {
+  tables_.push_back(event_table(run, clock, stop, notices_));
+  std::ranges::move(journal_tables(run, clock), std::back_inserter(tables_));
+  std::ranges::move(model_tables(rows_), std::back_inserter(tables_));
+  std::ranges::sort(tables_, {}, [](const auto& table) { return std::string_view(table->info().name); });
+}
+Database::~Database() { sqlite3_close(database_); }
+
+/// What a statement may do. SQLite asks while it makes one, and so tells which tables it reads.
+int Database::authorize(void* database, int action, const char* first, const char* second, const char*,
+                        const char*) {
+  switch (action) {
+    case SQLITE_READ:
+      for (const auto& table : static_cast<Database*>(database)->tables_) {
+        if (std::string_view(table->info().name) == first) table->want();
+      }
+      return SQLITE_OK;
+    case SQLITE_SELECT:
+    case SQLITE_RECURSIVE:
+      return SQLITE_OK;
+    case SQLITE_FUNCTION:
+      // It is off anyway.
+      return sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+    default:
+      return SQLITE_DENY;
+  }
+}
+
+Result<std::unique_ptr<Database>> Database::open(const run::RunReader& run, const clock::HostClock& clock,
+                                                 StopFlag stop) {
+  std::unique_ptr<Database> database(new Database(run, clock, stop));
+  IVT_RETURN_IF_ERROR(database->connect());
+  return database;
+}
+
+Status Database::connect() {
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(":memory:", &database_, kFlags, nullptr) != SQLITE_OK)
+    return error_of(SQLITE_ERROR, "");
+  sqlite3_db_config(database_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_limit(database_, SQLITE_LIMIT_ATTACHED, 0);
+  sqlite3_limit(database_, SQLITE_LIMIT_LENGTH, kMaxText);
+  for (const auto& table : tables_) {
+    contexts_.push_back(
+        std::make_unique<ModuleContext>(ModuleContext{table.get(), &rows_visited_, &failure_}));
+    const int code = register_module(database_, *contexts_.back());
+    if (code != SQLITE_OK) return error_of(code, "");
+    // A table's first use declares it to SQLite, by a CREATE TABLE that the authorizer would refuse later.
+    const Result<Statement> first = prepare(std::string("SELECT 1 FROM ") + table->info().name);
+    if (!first) return first.error();
+  }
+  sqlite3_set_authorizer(database_, authorize, this);
+  if (stop_ != nullptr)
+    sqlite3_progress_handler(database_, kAskEvery, ask_to_stop, const_cast<std::atomic<bool>*>(stop_));
+  return {};
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  failure_ = {};
+  sqlite3_stmt* made = nullptr;
+  const char* rest = nullptr;
+  const int code = sqlite3_prepare_v2(database_, sql.data(), static_cast<int>(sql.size()), &made, &rest);
+  if (code != SQLITE_OK) return error_of(code, sql);
+  if (made == nullptr) return Error(ErrorCode::kInvalid, "there is no query in it", "SELECT … FROM …");
+  Statement statement(*this, made);
+  if (sqlite3_stmt_readonly(made) == 0) return no_reading_error();
+  // Blanks, comments and semicolons make no statement.
+  sqlite3_stmt* second = nullptr;
+  const auto left = sql.size() - static_cast<std::size_t>(rest - sql.data());
+  const int more = sqlite3_prepare_v2(database_, rest, static_cast<int>(left), &second, nullptr);
+  sqlite3_finalize(second);
+  if (more != SQLITE_OK || second != nullptr)
+    return Error(ErrorCode::kInvalid, "one statement at a time", "UNION ALL joins the rows of two");
+  if (sqlite3_bind_parameter_count(made) > 0)
+    return Error(ErrorCode::kInvalid, "the query has a parameter (?), and nothing gives it a value");
+  return statement;
+}
+
+Error Database::error_of(int code, std::string_view sql) {
+  if (!failure_) return failure_.error();
+  if (code == SQLITE_INTERRUPT) return interrupted_error();
+  const std::string said = database_ != nullptr ? sqlite3_errmsg(database_) : sqlite3_errstr(code);
+  // SQLite itself refuses what would change a virtual table before it asks the authorizer.
+  const bool refused = said == "not authorized" || said.find("may not be ") != std::string::npos;
+  if (code == SQLITE_AUTH || refused) return no_reading_error();
+  std::string hint = hint_for(said);
+  if (const int at = database_ != nullptr ? sqlite3_error_offset(database_) : -1;
+      at >= 0 && static_cast<std::size_t>(at) < sql.size() && hint.empty()) {
+    constexpr std::size_t kShown = 30;
+    hint = "at \"" + std::string(sql.substr(static_cast<std::size_t>(at), kShown)) + "\"";
+  }
+  return Error(code == SQLITE_NOMEM || code == SQLITE_FULL ? ErrorCode::kExhausted : ErrorCode::kInvalid,
+               said, std::move(hint));
+}
+
+std::string Database::hint_for(std::string_view message) const {
+  constexpr std::string_view kNoTable = "no such table: ";
+  constexpr std::string_view kNoColumn = "no such column: ";
+  if (message.starts_with(kNoTable)) {
+    const std::vector<std::string> nearest = nearest_tables(message.substr(kNoTable.size()));
+    return nearest.empty() ? ".tables lists them" : "did you mean " + joined(nearest) + "?";
+  }
+  if (!message.starts_with(kNoColumn)) return {};
+  std::string_view wanted = message.substr(kNoColumn.size());
+  wanted.remove_prefix(wanted.rfind('.') + 1);  // npos + 1 is 0
+  std::set<std::string> names;
+  for (const auto& table : tables_) {
+    for (const Column& column : table->info().columns) names.insert(column.name);
+  }
+  const std::vector<std::string> list(names.begin(), names.end());
+  const std::vector<std::string> nearest = nearest_names(wanted, list);
+  return nearest.empty() ? ".schema lists them" : "did you mean " + joined(nearest) + "?";
+}
+
+std::vector<const TableInfo*> Database::tables() const {
+  std::vector<const TableInfo*> infos;
+  for (const auto& table : tables_) infos.push_back(&table->info());
+  return infos;
+}
+
+const TableInfo* Database::find(std::string_view name) const {
+  for (const auto& table : tables_) {
+    if (name == table->info().name) return &table->info();
+  }
+  return nullptr;
+}
+
+std::vector<std::string> Database::nearest_tables(std::string_view name) const {
+  std::vector<std::string> names;
+  for (const auto& table : tables_) names.emplace_back(table->info().name);
+  return nearest_names(name, names);
+}
+
+}  // namespace ivtrace::query

@@ -1,0 +1,126 @@
+// The rows of the tables that only a walk over the whole run can tell: slices, requests, losses.
+//
+// They are made when a statement first asks for one of them, by one pass over the merged events for all that
+// this statement reads, and kept in temporary files until the database is closed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "clock/clock_map.h"
+#include "merge/run_events.h"
+#include "model/io_request.h"
+#include "model/sched_events.h"
+#include "model/vcpu_states.h"
+#include "query/row_file.h"
+#include "query/sched_slices.h"
+#include "query/table.h"
+#include "run/run_reader.h"
+
+namespace ivtrace::query {
+
+struct VcpuSliceRow : Span {
+  std::uint32_t lane = 0;  ///< index in ModelRows::lanes()
+  std::uint32_t reason = 0;
+  model::Task by;
+  std::int32_t by_machine = -1;  ///< -1: not known, or nobody
+  model::VcpuState state = model::VcpuState::kGuest;
+  bool open = false;
+};
+struct SchedSliceRow : Span {
+  std::uint32_t machine = 0;
+  std::uint32_t cpu = 0;
+  model::Task task;
+  SliceEnd end = SliceEnd::kOpen;
+};
+struct IoRequestRow : Span {
+  std::uint64_t sector = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t host_bytes = 0;
+  std::uint32_t machine = 0;
+  std::int32_t disk = -1;  ///< index in Machine::disks, -1: not known
+  std::uint32_t device = 0;
+  std::uint32_t host_device = 0;
+  std::uint32_t host_requests = 0;  ///< 0: not tied
+  std::int32_t host_thread = 0;
+  model::Task task;
+  model::IoDirection direction = model::IoDirection::kRead;
+  model::IoTie tie = model::IoTie::kUntied;
+};
+struct IoPhaseRow : Span {
+  std::uint64_t request = 0;  ///< from 1: the IoRequestRow's place
+  model::IoPhaseKind kind = model::IoPhaseKind::kUnattributed;
+};
+struct LossRow : Span {
+  std::uint64_t events = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t machine = 0;
+  std::uint32_t cpu = 0;
+  std::uint32_t reason = 0;  ///< index in ModelRows::reasons()
+  bool has_until = false;    ///< else until_ns is the end of time
+  bool has_events = false;
+  bool has_bytes = false;
+  bool has_cpu = false;
+};
+
+enum class RowKind : std::uint8_t { kVcpuSlice, kSchedSlice, kIoRequest, kIoPhase, kLoss };
+inline constexpr std::size_t kRowKinds = 5;
+
+/// What is said beside a query's rows.
+struct Notices {
+  std::set<std::string> lines;  ///< for people, once each
+  bool incomplete = false;      ///< events are missing in what was walked
+};
+/// Adds what was left out of a walk that has come to its end.
+void add_notices(const merge::RunEvents& events, Notices& notices);
+
+/// Borrows run, clock, the flag and the notices. One thread.
+class ModelRows {
+ public:
+  ModelRows(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, Notices& notices)
+      : run_(run), clock_(clock), stop_(stop), notices_(notices) {}
+
+  /// A statement will read these rows.
+  void want(RowKind kind) { wanted_[static_cast<std::size_t>(kind)] = true; }
+  /// Makes the rows, and all others that are wanted and not there. An interrupted or failed pass leaves
+  /// nothing behind.
+  Status make(RowKind kind);
+
+  const Rows<VcpuSliceRow>& vcpu_slices() const { return *vcpu_slices_; }
+  const Rows<SchedSliceRow>& sched_slices() const { return *sched_slices_; }
+  const Rows<IoRequestRow>& io_requests() const { return *io_requests_; }
+  const Rows<IoPhaseRow>& io_phases() const { return *io_phases_; }
+  const Rows<LossRow>& losses() const { return *losses_; }
+
+  const run::RunReader& run() const { return run_; }
+  const std::vector<model::VcpuLane>& lanes() const { return lanes_; }
+  const std::string& exit_reason(std::uint32_t number) const;
+  const std::vector<std::string>& reasons() const { return reasons_; }
+
+ private:
+  friend class ModelPass;
+
+  const run::RunReader& run_;
+  const clock::HostClock& clock_;
+  StopFlag stop_;
+  Notices& notices_;
+  std::array<bool, kRowKinds> wanted_{};
+  std::array<bool, kRowKinds> made_{};
+  std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
+  std::optional<Rows<SchedSliceRow>> sched_slices_;
+  std::optional<Rows<IoRequestRow>> io_requests_;
+  std::optional<Rows<IoPhaseRow>> io_phases_;
+  std::optional<Rows<LossRow>> losses_;
+  std::vector<model::VcpuLane> lanes_;
+  std::map<std::uint32_t, std::string> exit_reasons_;
+  std::vector<std::string> reasons_;  ///< of losses
+};
+
+}  // namespace ivtrace::query

@@ -1,0 +1,70 @@
+#include "query/row_file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+namespace ivtrace::query {
+namespace {
+
+constexpr std::size_t kBufferBytes = 256u << 10;
+
+bool meet(const Range& a, const Range& b) { return a.low <= b.high && b.low <= a.high; }
+void widen(Range& range, std::int64_t value, bool first) {
+  range.low = first ? value : std::min(range.low, value);
+  range.high = first ? value : std::max(range.high, value);
+}
+
+}  // namespace
+
+Result<RowFile> RowFile::create(std::size_t row_bytes) {
+  const char* const directory = ::getenv("TMPDIR");
+  std::string path = std::string(directory != nullptr && *directory != '\0' ? directory : "/var/tmp");
+  path += "/ivtrace-query-XXXXXX";
+  UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (!fd.valid()) return errno_error(errno, "cannot create " + path, "TMPDIR names another directory");
+  ::unlink(path.c_str());
+  return RowFile(std::move(fd), row_bytes);
+}
+
+void RowFile::append(const Span* row) {
+  const bool first = count_ % kBlock == 0;
+  if (first) blocks_.emplace_back();
+  widen(blocks_.back().from, row->from_ns, first);
+  widen(blocks_.back().until, row->until_ns, first);
+  if (used_ + row_bytes_ > kBufferBytes) write_out();
+  if (buffer_.empty()) buffer_.resize(kBufferBytes);
+  std::memcpy(buffer_.data() + used_, row, row_bytes_);
+  used_ += row_bytes_;
+  ++count_;
+}
+
+void RowFile::write_out() {
+  if (status_) status_ = write_all(fd_.get(), std::span(buffer_).first(used_), "the query's temporary file");
+  used_ = 0;
+}
+
+Status RowFile::seal() {
+  write_out();
+  buffer_ = {};
+  IVT_RETURN_IF_ERROR(status_);
+  if (count_ == 0) return {};
+  IVT_ASSIGN_OR_RETURN(mapping_, Mapping::of_fd(fd_.get(), 0, count_ * row_bytes_, Mapping::Access::kRead,
+                                                "the query's temporary file"));
+  return {};
+}
+
+std::uint64_t RowFile::skip(std::uint64_t index, const Range& from, const Range& until) const {
+  while (index < count_) {
+    const Block& block = blocks_[index / kBlock];
+    if (meet(block.from, from) && meet(block.until, until)) return index;
+    index = (index / kBlock + 1) * kBlock;
+  }
+  return count_;
+}
+
+}  // namespace ivtrace::query
