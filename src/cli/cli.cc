@@ -95,6 +95,7 @@ void declare(CLI::App& app, Invocation& invocation) {
   add_record_command(app, invocation);
   add_info_command(app, invocation);
   add_report_command(app, invocation);
+  add_query_command(app, invocation);
   add_io_command(app, invocation);
   add_vcpus_command(app, invocation);
   add_exits_command(app, invocation);

@@ -5,14 +5,11 @@
 #include "base/text.h"
 
 namespace ivtrace::cli {
-namespace {
 
 std::size_t display_width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
-
-}  // namespace
 
 void TextTable::add_row(std::vector<std::string> cells) {
   for (std::string& cell : cells) {

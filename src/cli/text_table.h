@@ -27,6 +27,8 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// How many characters a text is wide: its UTF-8 code points.
+std::size_t display_width(std::string_view text);
 /// `number` with thousands set apart: 1,234,567.
 std::string grouped(unsigned long long number);
 /// A number of lost events, "1,234+" or "unknown" when `more` of unknown number are lost.
