@@ -1,0 +1,118 @@
+"""What `ivtrace query` tells of a real recording, against what the other commands tell of it."""
+
+import collections
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+import harness
+from harness import ivtrace, named
+
+READS = 200
+
+
+@pytest.fixture(scope="module")
+def recorded(new_guest, tmp_path_factory):
+    """A run, and the name of the guest in it, which read its disk meanwhile; all groups of events are recorded."""
+    run = tmp_path_factory.mktemp("query") / "run.ivt"
+    with new_guest("query") as vm:
+        harness.ensure_agent(vm)
+        with harness.Recording(run, *named(vm), "--profile", "all") as recording:
+            recording.wait_for(["host", vm.name])
+            vm.start(f"iv-reads --seconds 0 --count {READS}").wait(60)
+            recording.stop(check=None)
+    return run, vm.name
+
+
+def ask(run, sql: str) -> list[dict]:
+    return [json.loads(line) for line in ivtrace("query", run, sql, "--json", check=None).stdout.splitlines()]
+
+
+def test_events_are_those_of_the_report(recorded):
+    run, _ = recorded
+    reported = collections.Counter((event["machine"], event["system"], event["event"]) for event in harness.events(run))
+    told = {(row["machine"], row["system"], row["name"]): row["n"] for row in ask(run, "SELECT machine, system, name, count(*) AS n FROM event GROUP BY 1, 2, 3")}
+    assert told == reported and len(told) > 10
+
+
+def test_a_stretch_of_time_is_the_reports_line_by_line(recorded):
+    run, guest = recorded
+    middle = ask(run, "SELECT (min(from_ns) + max(until_ns)) / 2 AS middle FROM io_request")[0]["middle"]
+    begin, end = middle - 5_000_000, middle + 5_000_000
+    reported = harness.events(run, "--from", f"{begin}ns", "--until", f"{end}ns")
+    told = ask(run, f"SELECT time_ns, machine, cpu, tid, name FROM event WHERE time_ns BETWEEN {begin} AND {end}")
+    seen = [(event["ts_ns"], event["machine"], event["cpu"], event["pid"], event["event"]) for event in reported if begin <= event["ts_ns"] <= end]
+    assert [tuple(row.values()) for row in told] == seen and len(told) > 10
+    assert {row["machine"] for row in told} == {"host", guest}
+
+
+def test_requests_and_phases_are_those_of_io(recorded):
+    run, guest = recorded
+    groups = json.loads(ivtrace("io", run, "--json", check=None).stdout)["groups"]
+    told = ask(run, "SELECT machine, device, direction, count(*) AS requests, sum(bytes) AS bytes FROM io_request GROUP BY 1, 2, 3")
+    key = ("machine", "device", "direction", "requests", "bytes")
+    assert sorted(tuple(row.values()) for row in told) == sorted(tuple(group[name] for name in key) for group in groups)
+    reads = [row for row in told if row["machine"] == guest and row["direction"] == "read"]
+    assert sum(row["requests"] for row in reads) >= READS
+    ties = collections.Counter()
+    phases = collections.Counter()
+    for group in groups:
+        ties.update(group["ties"])
+        phases.update({phase["phase"]: phase["requests"] for phase in group["phases"]})
+    assert {row["tie"]: row["n"] for row in ask(run, "SELECT tie, count(*) AS n FROM io_request GROUP BY 1")} == ties
+    assert {row["phase"]: row["n"] for row in ask(run, "SELECT phase, count(*) AS n FROM io_phase GROUP BY 1")} == phases
+    # Without a gap: the phases of a request are as long as it is.
+    broken = ask(run, """SELECT r.id FROM io_request r JOIN io_phase p ON p.request = r.id GROUP BY r.id
+                         HAVING sum(p.until_ns - p.from_ns) <> max(r.until_ns) - min(r.from_ns)""")
+    assert broken == []
+
+
+def test_vcpu_slices_are_those_of_vcpus(recorded):
+    run, guest = recorded
+    vcpus = json.loads(ivtrace("vcpus", run, "--json", check=None).stdout)["vcpus"]
+    told = {(row["machine"], row["thread"], row["state"]): row for row in ask(
+        run, "SELECT machine, thread, state, count(*) AS n, sum(until_ns - from_ns) AS ns FROM vcpu_slice GROUP BY 1, 2, 3")}
+    counted = {(vcpu["machine"], vcpu["thread"], name): state for vcpu in vcpus for name, state in vcpu["states"].items()}
+    assert set(told) == set(counted)
+    for key, state in counted.items():
+        # Each slice's ends are rounded to nanoseconds by themselves.
+        assert told[key]["ns"] == pytest.approx(state["total_ns"], rel=1e-4, abs=2 * told[key]["n"]), key
+        if key[2] != "preempted":
+            assert told[key]["n"] == state["times"], key
+
+
+def test_a_vcpu_runs_when_the_hosts_scheduler_says_so(recorded):
+    """Two tables that are made by different code: a vCPU's slices of running, and its thread's on the host's CPUs."""
+    run, guest = recorded
+    rows = ask(run, """SELECT v.thread, v.ns AS vcpu, s.ns AS sched
+        FROM (SELECT thread, sum(until_ns - from_ns) AS ns FROM vcpu_slice WHERE state IN ('running', 'guest', 'exit', 'userspace') GROUP BY 1) v
+        JOIN (SELECT tid, sum(until_ns - from_ns) AS ns FROM sched_slice WHERE machine = 'host' GROUP BY 1) s ON s.tid = v.thread""")
+    assert rows
+    for row in rows:
+        assert row["vcpu"] == pytest.approx(row["sched"], rel=0.02, abs=5e6), row
+
+
+def test_csv_and_text_have_the_same_rows(recorded):
+    run, guest = recorded
+    sql = "SELECT name, kind, accel FROM machine ORDER BY name"
+    rows = list(csv.reader(io.StringIO(ivtrace("query", run, sql, "--csv").stdout, newline="")))
+    assert rows[0] == ["name", "kind", "accel"] and {row[0] for row in rows[1:]} >= {"host", guest}
+    assert [line.split() for line in ivtrace("query", run, sql).stdout.splitlines()] == [[cell for cell in row if cell] for row in rows]
+
+
+def test_ctrl_c_ends_a_query_and_leaves_nothing_behind(recorded, tmp_path):
+    run, _ = recorded
+    sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    query = subprocess.Popen([harness.BIN / "ivtrace", "query", run, sql, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert query.stdout.readline() == b'{"i":1}\n'
+    query.send_signal(signal.SIGINT)
+    _, said = query.communicate(timeout=60)
+    assert (query.returncode, said) == (1, b"ivtrace: the query was interrupted\n")
+    ivtrace("query", run, "SELECT count(*) FROM sched_slice", env={**os.environ, "TMPDIR": str(tmp_path)}, check=None)
+    assert list(tmp_path.iterdir()) == []
