@@ -45,8 +45,8 @@ TEST(Options, the_declaration_has_every_option_that_the_help_names) {
                                : names.back() == "--device" ? "ADDRESS"
                                                             : "");
   }
-  EXPECT_THAT(names,
-              ::testing::UnorderedElementsAre("--foreground", "--device", "--ring", "--version", "--help"));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("--foreground", "--device", "--ring", "--cleanup",
+                                                     "--version", "--help"));
 }
 
 }  // namespace
