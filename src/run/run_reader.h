@@ -56,7 +56,7 @@ struct Machine {
   MachineRecord info;
   std::vector<VcpuRecord> vcpus;  ///< the last record of each index
   std::vector<ThreadsRecord> threads;
-  std::vector<DiskRecord> disks;  ///< the last record of each device
+  std::vector<DiskRecord> disks;       ///< the last record of each device
   std::vector<ExtentsRecord> extents;  ///< in rising time
   std::vector<GoneRecord> gone;
   std::vector<clock::Epoch> epochs;  ///< as established
