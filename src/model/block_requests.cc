@@ -48,10 +48,7 @@ void BlockRequests::want(const BlockEvents::Seen& seen, HostTsc at) {
 // A bio names its partition or device-mapper device, the request the whole device: sectors are compared, and
 // the device only where several bios would fit.
 BlockRequest& BlockRequests::issue(const BlockEvents::Seen& seen, HostTsc at) {
-  if (open_.size() >= kMaxOpen) {
-    forgotten_ += open_.size();
-    open_.clear();
-  }
+  if (open_.size() >= kMaxOpen) forget();
   BlockRequest request;
   request.number = ++count_;
   request.range = seen.range;
@@ -98,12 +95,10 @@ bool BlockRequests::complete(const BlockEvents::Seen& seen, HostTsc at) {
   return true;
 }
 
-std::vector<BlockRequest> BlockRequests::forget() {
-  std::vector<BlockRequest> all;
-  for (auto& [key, request] : open_) all.push_back(request);
+void BlockRequests::forget() {
+  forgotten_ += open_.size();
   open_.clear();
   wanted_.clear();
-  return all;
 }
 
 }  // namespace ivtrace::model

@@ -41,8 +41,11 @@ class BlockRequests {
     std::optional<BlockRequest> requeued;  ///< went back to its queue; it will be issued under a new number
   };
   Change look(const BlockEvents::Seen& seen, HostTsc at);
-  /// Events were lost: nothing that is open is believed any more. What was open, as it was.
-  std::vector<BlockRequest> forget();
+  /// Events were lost: nothing that is open is believed any more.
+  void forget();
+  /// Requests whose completion was not seen, by now: open, or given up because events were lost or too many
+  /// were open.
+  std::uint64_t unfinished() const { return open_.size() + forgotten_; }
 
   /// Requests with the driver now, by (device, first sector).
   using Key = std::pair<std::uint32_t, std::uint64_t>;
@@ -50,8 +53,6 @@ class BlockRequests {
   const Open& open() const { return open_; }
   Open& open() { return open_; }
 
-  /// Requests that were given up because too many were open.
-  std::uint64_t forgotten() const { return forgotten_; }
   static constexpr std::size_t kMaxOpen = 4096;
 
  private:

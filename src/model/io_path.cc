@@ -53,12 +53,6 @@ bool IoPath::recorded() const {
          });
 }
 
-std::uint64_t IoPath::unfinished() const {
-  std::uint64_t count = unfinished_;
-  for (const GuestState& guest : guests_) count += guest.requests.open().size() + guest.requests.forgotten();
-  return count;
-}
-
 void IoPath::look(const merge::MergedEvent& event) {
   if (event.loss != nullptr) {
     lose(event.stream->machine);
@@ -71,7 +65,7 @@ void IoPath::look(const merge::MergedEvent& event) {
 
 void IoPath::lose(std::size_t machine) {
   if (machine != host_) {
-    unfinished_ += guests_[machine].requests.forget().size();
+    guests_[machine].requests.forget();
     guests_[machine].services.clear();
     guests_[machine].interrupts.clear();
     return;

@@ -42,8 +42,8 @@ class IoPath {
 
   /// Are block requests of the host recorded, and of a guest?
   bool recorded() const;
-  /// Guest requests whose completion was not seen, by now: still open, or events were lost.
-  std::uint64_t unfinished() const;
+  /// A guest's requests whose completion was not seen, by now.
+  std::uint64_t unfinished(std::size_t machine) const { return guests_[machine].requests.unfinished(); }
   const DiskMap& disks() const { return disks_; }
 
  private:
@@ -120,7 +120,6 @@ class IoPath {
   std::vector<char> syscall_;                              ///< by event id: 1 enter, 2 exit
   std::unordered_map<std::int32_t, HostTsc> calls_;        ///< threads in a system call, and since when
   std::vector<DiskPart> parts_;                            ///< of the host request at hand
-  std::uint64_t unfinished_ = 0;
 };
 
 }  // namespace ivtrace::model

@@ -74,7 +74,9 @@ class Reader {
     times.walk = walk(run_, events, [&](const merge::MergedEvent& event) { path.look(event); });
     for (auto& [key, group] : groups_) times.groups.push_back(std::move(group));
     times.slowest = slowest_.take();
-    times.unfinished = path.unfinished();
+    for (std::size_t i = 0; i < run_.machines().size(); ++i) {
+      if (is_wanted(i)) times.unfinished += path.unfinished(i);
+    }
     const auto& problems = path.disks().problems();
     times.walk.notices.insert(times.walk.notices.end(), problems.begin(), problems.end());
     if (left_out_ > 0) {
@@ -88,11 +90,14 @@ class Reader {
  private:
   using Key = std::tuple<std::size_t, std::uint32_t, IoDirection>;
 
-  void take(const IoRequest& request) {
-    const std::string& name = run_.machines()[request.machine].info.name;
+  bool is_wanted(std::size_t machine) const {
     const auto& wanted = options_.machines;
-    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) return;
-    if (request.end() < options_.range.from) return;
+    const std::string& name = run_.machines()[machine].info.name;
+    return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+  }
+
+  void take(const IoRequest& request) {
+    if (!is_wanted(request.machine) || request.end() < options_.range.from) return;
     const Key key{request.machine, request.guest.range.device, request.guest.direction};
     if (groups_.size() >= IoTimesOptions::kMaxGroups && !groups_.contains(key)) {
       ++left_out_;
