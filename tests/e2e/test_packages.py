@@ -174,6 +174,6 @@ def test_a_purge_leaves_nothing(installation):
     installed = installation.files() - installation.files_before
     assert {"usr/bin/ivtrace", "usr/sbin/ivtrace-agent", f"etc/systemd/system/multi-user.target.wants/{AGENT_UNIT}"} <= installed
     installation.run("dpkg", "-r", "ivtrace", "ivtrace-agent")
-    installation.run("dpkg", "-P", "ivtrace", "ivtrace-agent", "libtraceevent1")
+    installation.run("dpkg", "-P", "ivtrace", "ivtrace-agent", "libsqlite3-0", "libtraceevent1")
     left = installation.files() - installation.files_before
     assert {path for path in left if not path.startswith(("root/run.ivt", "tmp/ivlab-"))} == set()
