@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exits_view.h"
+#include "cli/run_choice.h"
 #include "cli/run_info_load.h"
 #include "cli/walk_end.h"
 #include "decode/comm_table.h"
@@ -18,8 +19,7 @@ namespace {
 constexpr std::size_t kTasksShown = 5;
 
 struct ExitsOptions {
-  std::string run;
-  std::vector<std::string> guests;
+  RunChoice choice;
   bool json = false;
 };
 
@@ -73,11 +73,7 @@ VcpuExitsView view_of(const run::RunReader& run, const model::VcpuExits& exits,
 }
 
 Result<ExitCode> exits(const ExitsOptions& options, Streams& streams) {
-  IVT_ASSIGN_OR_RETURN(const run::RunReader run, run::RunReader::open(options.run));
-  for (const std::string& name : options.guests) {
-    if (run.find(name) == nullptr)
-      return Error(ErrorCode::kNotFound, "no machine '" + name + "' in " + options.run);
-  }
+  IVT_ASSIGN_OR_RETURN(const run::RunReader run, open_run(options.choice));
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
   IVT_ASSIGN_OR_RETURN(const model::Exits all, model::measure_exits(run));
   if (all.vcpus.empty()) {
@@ -88,9 +84,7 @@ Result<ExitCode> exits(const ExitsOptions& options, Streams& streams) {
   std::vector<VcpuExitsView> views;
   for (const model::VcpuExits& one : all.vcpus) {
     const std::string& machine = run.machines()[one.vcpu.machine].info.name;
-    const bool wanted = options.guests.empty() || std::find(options.guests.begin(), options.guests.end(),
-                                                            machine) != options.guests.end();
-    if (wanted) views.push_back(view_of(run, one, clock));
+    if (options.choice.includes(machine)) views.push_back(view_of(run, one, clock));
   }
   streams.out << (options.json ? exits_json(views) : exits_text(views));
   return end_of_walk(all.walk, streams);
@@ -102,18 +96,10 @@ void add_exits_command(CLI::App& app, Invocation& invocation) {
   CLI::App* const command =
       app.add_subcommand("exits", "Tells why and for how long the vCPUs left their guests");
   const auto options = std::make_shared<ExitsOptions>();
-  command->add_option("run", options->run, "The run directory")->required()->type_name("RUN");
-  command->add_option("-g,--guest", options->guests, "Only this guest; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  add_run_choice(*command, options->choice);
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([options, &invocation] {
-    invocation.run = [options](Streams& streams) {
-      const Result<ExitCode> code = exits(*options, streams);
-      if (code) return *code;
-      print_error(streams, code.error());
-      return ExitCode::kFailed;
-    };
+    invocation.run = [options](Streams& streams) { return exit_code_of(exits(*options, streams), streams); };
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/io_view.h"
+#include "cli/run_choice.h"
 #include "cli/run_info_load.h"
 #include "cli/time_range.h"
 #include "cli/walk_end.h"
@@ -15,8 +16,7 @@ namespace ivtrace::cli {
 namespace {
 
 struct IoOptions {
-  std::string run;
-  std::vector<std::string> guests;
+  RunChoice choice;
   std::size_t slowest = 5;
   TimeRangeOptions range;
   bool json = false;
@@ -128,15 +128,11 @@ class Viewer {
 };
 
 Result<ExitCode> io(const IoOptions& options, Streams& streams) {
-  IVT_ASSIGN_OR_RETURN(const run::RunReader run, run::RunReader::open(options.run));
-  for (const std::string& name : options.guests) {
-    if (run.find(name) == nullptr)
-      return Error(ErrorCode::kNotFound, "no machine '" + name + "' in " + options.run);
-  }
+  IVT_ASSIGN_OR_RETURN(const run::RunReader run, open_run(options.choice));
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
   IVT_ASSIGN_OR_RETURN(const merge::TimeRange range, place_time_range(options.range, clock));
   IVT_ASSIGN_OR_RETURN(const model::IoTimes times,
-                       model::measure_io(run, {options.guests, range, options.slowest}));
+                       model::measure_io(run, {options.choice.guests, range, options.slowest}));
   const Viewer viewer(run, clock);
   IoView view;
   for (const model::IoGroup& group : times.groups) view.groups.push_back(viewer.group(group));
@@ -151,10 +147,7 @@ ExitCode run_io(const IoOptions& options, Streams& streams) {
     print_error(streams, range.error());
     return ExitCode::kUsage;
   }
-  const Result<ExitCode> code = io(options, streams);
-  if (code) return *code;
-  print_error(streams, code.error());
-  return ExitCode::kFailed;
+  return exit_code_of(io(options, streams), streams);
 }
 
 }  // namespace
@@ -163,10 +156,7 @@ void add_io_command(CLI::App& app, Invocation& invocation) {
   CLI::App* const command =
       app.add_subcommand("io", "Tells where the guests' disk requests spent their time, layer by layer");
   const auto options = std::make_shared<IoOptions>();
-  command->add_option("run", options->run, "The run directory")->required()->type_name("RUN");
-  command->add_option("-g,--guest", options->guests, "Only this guest; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  add_run_choice(*command, options->choice);
   command->add_option("--slowest", options->slowest, "Show so many of the slowest requests in full")
       ->type_name("N")
       ->check(CLI::Range(0, 10'000).description(""))

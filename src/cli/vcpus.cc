@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/run_choice.h"
 #include "cli/run_info_load.h"
 #include "cli/time_range.h"
 #include "cli/vcpus_view.h"
@@ -14,8 +15,7 @@ namespace ivtrace::cli {
 namespace {
 
 struct VcpusOptions {
-  std::string run;
-  std::vector<std::string> guests;
+  RunChoice choice;
   TimeRangeOptions range;
   bool json = false;
 };
@@ -52,11 +52,7 @@ VcpuTimesView view_of(const run::RunReader& run, const model::VcpuTimes& times,
 }
 
 Result<ExitCode> vcpus(const VcpusOptions& options, Streams& streams) {
-  IVT_ASSIGN_OR_RETURN(const run::RunReader run, run::RunReader::open(options.run));
-  for (const std::string& name : options.guests) {
-    if (run.find(name) == nullptr)
-      return Error(ErrorCode::kNotFound, "no machine '" + name + "' in " + options.run);
-  }
+  IVT_ASSIGN_OR_RETURN(const run::RunReader run, open_run(options.choice));
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
   IVT_ASSIGN_OR_RETURN(const merge::TimeRange range, place_time_range(options.range, clock));
   IVT_ASSIGN_OR_RETURN(const model::AllVcpuTimes all, model::measure_vcpu_times(run, range));
@@ -69,9 +65,7 @@ Result<ExitCode> vcpus(const VcpusOptions& options, Streams& streams) {
   std::vector<VcpuTimesView> views;
   for (const model::VcpuTimes& one : all.vcpus) {
     const std::string& machine = run.machines()[one.lane.vcpus.front().machine].info.name;
-    const bool wanted = options.guests.empty() || std::find(options.guests.begin(), options.guests.end(),
-                                                            machine) != options.guests.end();
-    if (wanted) views.push_back(view_of(run, one, clock));
+    if (options.choice.includes(machine)) views.push_back(view_of(run, one, clock));
   }
   streams.out << (options.json ? vcpus_json(views) : vcpus_text(views));
   return end_of_walk(all.walk, streams);
@@ -82,10 +76,7 @@ ExitCode run_vcpus(const VcpusOptions& options, Streams& streams) {
     print_error(streams, range.error());
     return ExitCode::kUsage;
   }
-  const Result<ExitCode> code = vcpus(options, streams);
-  if (code) return *code;
-  print_error(streams, code.error());
-  return ExitCode::kFailed;
+  return exit_code_of(vcpus(options, streams), streams);
 }
 
 }  // namespace
@@ -94,10 +85,7 @@ void add_vcpus_command(CLI::App& app, Invocation& invocation) {
   CLI::App* const command =
       app.add_subcommand("vcpus", "Tells what the vCPUs did: ran, waited for a CPU and behind whom, slept");
   const auto options = std::make_shared<VcpusOptions>();
-  command->add_option("run", options->run, "The run directory")->required()->type_name("RUN");
-  command->add_option("-g,--guest", options->guests, "Only this guest; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  add_run_choice(*command, options->choice);
   add_time_range(*command, options->range);
   command->add_flag("--json", options->json, "One JSON object");
   command->callback([options, &invocation] {

@@ -20,6 +20,11 @@ struct Walk {
   std::vector<std::string> notices;  ///< one line each, for people: what was left out
 };
 
+/// What the recorder's counters tell without a time has the whole run as its range: a loss without a place.
+inline bool has_place(const merge::LossMarker& loss, const run::RunReader& run) {
+  return loss.kind != merge::LossKind::kRecorded || loss.from > run.manifest().start_tsc;
+}
+
 /// Calls `look` for each event and hole.
 template <class Look>
 Walk walk(const run::RunReader& run, merge::RunEvents& events, Look&& look) {
@@ -34,10 +39,7 @@ Walk walk(const run::RunReader& run, merge::RunEvents& events, Look&& look) {
     look(std::as_const(event));
     if (event.loss == nullptr) continue;
     walked.incomplete = true;
-    // What the recorder's counters tell without a time has the whole run as its range: told, but no place.
-    const bool placed =
-        event.loss->kind != merge::LossKind::kRecorded || event.loss->from > run.manifest().start_tsc;
-    if (placed && event.stream->machine == host) walked.lost.add(*event.loss);
+    if (has_place(*event.loss, run) && event.stream->machine == host) walked.lost.add(*event.loss);
   }
   return walked;
 }

@@ -9,6 +9,7 @@
 #include "model/lost_ranges.h"
 #include "model/thread_owners.h"
 #include "model/vcpu_events.h"
+#include "model/walk.h"
 
 namespace ivtrace::query {
 namespace {
@@ -165,10 +166,7 @@ class ModelPass {
   }
 
   void note_loss(const merge::LossMarker& loss) {
-    // What the recorder's counters tell without a time has the whole run as its range: told, but no place.
-    const bool placed =
-        loss.kind != merge::LossKind::kRecorded || loss.from > rows_.run_.manifest().start_tsc;
-    if (placed) found_.add(loss);
+    if (model::has_place(loss, rows_.run_)) found_.add(loss);
   }
 
   void add(const model::VcpuSlice& slice) {
