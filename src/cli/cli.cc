@@ -140,7 +140,7 @@ ExitCode run_cli(std::span<const std::string> arguments, Streams& streams) {
     return ExitCode::kOk;
   } catch (const CLI::CallForHelp&) {
     const CLI::App* command = named_command(app, own);
-    streams.out << (command != nullptr ? command->help("ivtrace " + command->get_name()) : app.help());
+    streams.out << (command != nullptr ? command->help("ivtrace") : app.help());
     return ExitCode::kOk;
   } catch (const CLI::ParseError& error) {
     return report_parse_error(app, own, error, streams);

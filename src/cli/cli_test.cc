@@ -31,6 +31,8 @@ TEST(Cli, VersionAndHelpGoToStandardOutput) {
   for (const char* command : {"guests", "record", "info", "report", "doctor", "cleanup"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
     const Outcome own = run({command, "--help"});
+    EXPECT_NE(own.out.find(std::string("Usage: ivtrace ") + command + " [OPTIONS]"), std::string::npos)
+        << own.out;
     EXPECT_EQ(own.code, ExitCode::kOk) << command;
     EXPECT_NE(own.out.find(std::string("ivtrace ") + command), std::string::npos) << own.out;
     EXPECT_EQ(own.err, "");
