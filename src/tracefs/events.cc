@@ -136,6 +136,9 @@ std::span<const Profile> profiles() {
   static const std::vector<std::string> kIrq = {"irq:irq_handler_entry", "irq:irq_handler_exit"};
   // Rare, and without them nobody could name a task that began while recording.
   static const std::vector<std::string> kNames = {"task:task_newtask", "task:task_rename"};
+  // As little of the scheduler as tells whether a thread waits for a CPU, and behind whom.
+  static const std::vector<std::string> kSwitch = {"sched:sched_switch", "sched:sched_wakeup",
+                                                   "sched:sched_wakeup_new", "sched:sched_migrate_task"};
   static const std::vector<std::string> kSched = {"sched:sched_switch",       "sched:sched_waking",
                                                   "sched:sched_wakeup",       "sched:sched_wakeup_new",
                                                   "sched:sched_migrate_task", "sched:sched_process_fork",
@@ -152,10 +155,8 @@ std::span<const Profile> profiles() {
     return all;
   };
   static const std::vector<Profile> kProfiles = {
-      {"io",
-       "block requests, interrupts, and QEMU's reads and writes",
-       joined({kBlock, kIrq, kNames}),
-       {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"},
+      {"io", "block requests, interrupts, QEMU's reads and writes, and who had the host's CPUs",
+       joined({kBlock, kIrq, kNames}), joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}),
        kIoCalls},
       {"cpu",
        "scheduler, interrupts, and KVM's entries and exits",
