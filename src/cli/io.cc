@@ -106,16 +106,15 @@ class Viewer {
     return view;
   }
 
-  std::vector<IoLoadView> load(const model::DeviceLoad::Snapshot& load) const {
+  std::vector<IoLoadView> load(const model::DeviceWork& load) const {
     model::LoadIntegral all;
-    for (const auto& [owner, part] : load) {
-      all.byte_ticks += part.byte_ticks;
-      all.request_ticks += part.request_ticks;
+    for (const auto& [owner, part] : load.owners) {
+      all += part;
     }
     std::vector<IoLoadView> views;
-    for (const auto& [owner, part] : load) {
+    for (const auto& [owner, part] : load.owners) {
       views.push_back({run_.machines()[static_cast<std::size_t>(owner.machine)].info.name, owner.task,
-                       share_of(part.byte_ticks, all.byte_ticks),
+                       model::to_string(owner.direction), share_of(part.byte_ticks, all.byte_ticks),
                        share_of(part.request_ticks, all.request_ticks)});
     }
     std::stable_sort(views.begin(), views.end(),

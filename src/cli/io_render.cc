@@ -22,7 +22,8 @@ std::string load_text(const std::vector<IoLoadView>& load) {
   std::string text;
   for (std::size_t i = 0; i < std::min(load.size(), kLoadsShown); ++i) {
     const std::string who = load[i].task.empty() ? load[i].owner : load[i].owner + ": " + load[i].task;
-    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", who, percent(load[i].bytes_share));
+    text +=
+        fmt::format("{}{} ({}) {}", i == 0 ? "" : ", ", who, load[i].direction, percent(load[i].bytes_share));
   }
   if (load.size() > kLoadsShown) text += fmt::format(", {} more", load.size() - kLoadsShown);
   return text;
@@ -95,6 +96,7 @@ Json load_json(const std::vector<IoLoadView>& load) {
   for (const IoLoadView& one : load) {
     list.push_back({{"owner", one.owner},
                     {"task", one.task},
+                    {"direction", one.direction},
                     {"bytes_share", one.bytes_share},
                     {"requests_share", one.requests_share}});
   }

@@ -24,6 +24,7 @@ struct IoPhaseView {
 struct IoLoadView {
   std::string owner;  ///< a guest's name, or "host"
   std::string task;   ///< of the host's own, else ""
+  std::string direction;
   double bytes_share = 0;
   double requests_share = 0;
 };

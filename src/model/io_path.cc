@@ -116,14 +116,16 @@ void IoPath::look_at_syscalls(const merge::MergedEvent& event) {
 /// Whose bytes they are: of the guest that they serve; else, as writeback is done by the kernel's workers, of
 /// the guest whose image lies there; but a backing file may be several guests', and then the thread tells.
 IoOwner IoPath::owner_of(const BlockRequest& request, const HostOpen& open) const {
-  const auto guest = [](std::size_t machine) { return IoOwner{static_cast<std::int32_t>(machine), ""}; };
+  const auto guest = [&](std::size_t machine) {
+    return IoOwner{static_cast<std::int32_t>(machine), "", request.direction};
+  };
   if (!open.serves.empty()) return guest(open.serves.front().machine);
   const bool shared = std::any_of(parts_.begin(), parts_.end(), [&](const DiskPart& part) {
     return part.disk.machine != parts_.front().disk.machine;
   });
   if (!parts_.empty() && !shared) return guest(parts_.front().disk.machine);
   if (const auto machine = owners_.owner(request.task)) return guest(*machine);
-  return {static_cast<std::int32_t>(host_), std::string(request.task.name())};
+  return {static_cast<std::int32_t>(host_), std::string(request.task.name()), request.direction};
 }
 
 void IoPath::host_issued(const BlockRequest& request) {
@@ -219,7 +221,7 @@ void IoPath::link(const Served& served, const BlockRequest& request, const DiskP
 void IoPath::host_requeued(const BlockRequest& request, HostTsc at) {
   const auto found = host_open_.find(request.number);
   if (found == host_open_.end()) return;
-  loads_[request.range.device].end(found->second.owner, found->second.bytes, at);
+  loads_[request.range.device].take_back(found->second.owner, found->second.bytes, at);
   for (const Served& served : found->second.serves) {
     auto& services = guests_[served.machine].services;
     const auto service = services.find(served.request);

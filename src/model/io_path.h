@@ -59,8 +59,8 @@ class IoPath {
     HostTsc queued;
     HostTsc issued;
     HostTsc last_completed;
-    DeviceLoad::Snapshot load_before;
-    DeviceLoad::Snapshot load_after;
+    DeviceWork load_before;
+    DeviceWork load_after;
     bool lost = false;
   };
   struct GuestState {

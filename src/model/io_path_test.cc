@@ -200,8 +200,8 @@ TEST(IoPath, ABackingFileThatGuestsShareIsChargedToTheOneThatReads) {
   ASSERT_EQ(followed.requests.size(), 1u);
   EXPECT_EQ(followed.requests[0].machine, 2u);
   EXPECT_EQ(followed.requests[0].tie, IoTie::kAddress);
-  ASSERT_EQ(followed.requests[0].load.size(), 1u);
-  EXPECT_DOUBLE_EQ(followed.requests[0].load.at({2, ""}).request_ticks, 100);
+  ASSERT_EQ(followed.requests[0].load.owners.size(), 1u);
+  EXPECT_DOUBLE_EQ(followed.requests[0].load.owners.at({2, "", IoDirection::kRead}).request_ticks, 100);
 }
 
 TEST(IoPath, WhatAGuestMakesUpIsBounded) {
@@ -263,12 +263,12 @@ TEST(IoPath, TheDevicesOtherLoadIsTheOwnersByPlaceThreadAndName) {
   made.host(100, kCompleteId, 100);
   made.guest(110, kCompleteId, 100);
   const auto followed = follow(made);
-  const DeviceLoad::Snapshot& load = followed.requests.at(0).load;
+  const auto& load = followed.requests.at(0).load.owners;
   ASSERT_EQ(load.size(), 3u);
-  EXPECT_DOUBLE_EQ(load.at({0, "backup"}).byte_ticks, 40.0 * 40 * 512);
-  EXPECT_DOUBLE_EQ(load.at({1, ""}).byte_ticks, 80.0 * 8 * 512);
-  EXPECT_DOUBLE_EQ(load.at({2, ""}).byte_ticks, 80.0 * 120 * 512);
-  EXPECT_DOUBLE_EQ(load.at({2, ""}).request_ticks, 160);
+  EXPECT_DOUBLE_EQ(load.at({0, "backup", IoDirection::kWrite}).byte_ticks, 40.0 * 40 * 512);
+  EXPECT_DOUBLE_EQ(load.at({1, "", IoDirection::kRead}).byte_ticks, 80.0 * 8 * 512);
+  EXPECT_DOUBLE_EQ(load.at({2, "", IoDirection::kWrite}).byte_ticks, 80.0 * 120 * 512);
+  EXPECT_DOUBLE_EQ(load.at({2, "", IoDirection::kWrite}).request_ticks, 160);
 }
 
 TEST(IoPath, ARequeuedRequestCountsFromItsLastIssue) {
@@ -299,12 +299,12 @@ TEST(IoPath, RequestsOfTwoSizesAtOneSectorAreNotTakenForEachOther) {
   made.host(100, kCompleteId, 100);
   made.guest(110, kCompleteId, 100);
   const auto followed = follow(made);
-  const DeviceLoad::Snapshot& load = followed.requests.at(0).load;
+  const auto& load = followed.requests.at(0).load.owners;
   EXPECT_EQ(load.size(), 3u);
-  EXPECT_DOUBLE_EQ(load.at({0, "discard"}).request_ticks, 80);
-  EXPECT_DOUBLE_EQ(load.at({0, "discard"}).byte_ticks, 0);
-  EXPECT_DOUBLE_EQ(load.at({0, "big"}).request_ticks, 40);
-  EXPECT_DOUBLE_EQ(load.at({1, ""}).request_ticks, 80);
+  EXPECT_DOUBLE_EQ(load.at({0, "discard", IoDirection::kDiscard}).request_ticks, 80);
+  EXPECT_DOUBLE_EQ(load.at({0, "discard", IoDirection::kDiscard}).byte_ticks, 0);
+  EXPECT_DOUBLE_EQ(load.at({0, "big", IoDirection::kWrite}).request_ticks, 40);
+  EXPECT_DOUBLE_EQ(load.at({1, "", IoDirection::kRead}).request_ticks, 80);
 }
 
 TEST(IoTimes, SumUpPerDiskAndDirectionAndKeepTheSlowest) {

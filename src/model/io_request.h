@@ -61,7 +61,7 @@ struct IoRequest {
   HostTsc host_queued;
   HostTsc host_issued;
   HostTsc host_completed;
-  DeviceLoad::Snapshot load;  ///< of the device from host_queued to host_completed, by owner, this guest too
+  DeviceWork load;  ///< of the device from host_issued to host_completed, by owner, this guest too
 
   HostTsc begin() const { return guest.queued.value_or(guest.issued); }
   HostTsc end() const { return guest.completed.value_or(guest.issued); }

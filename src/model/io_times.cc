@@ -48,10 +48,7 @@ void add(IoGroup& group, const IoRequest& request) {
     if (ticks >= times.times.max()) times.longest_at = phase.from;
     times.times.add(ticks);
   }
-  for (const auto& [owner, load] : request.load) {
-    group.load[owner].request_ticks += load.request_ticks;
-    group.load[owner].byte_ticks += load.byte_ticks;
-  }
+  group.load += request.load;
 }
 
 /// One pass.

@@ -37,7 +37,7 @@ struct IoGroup {
   Histogram times;
   HostTsc longest_at;
   std::array<IoPhaseTimes, kIoPhases> phases;  ///< by IoPhaseKind
-  DeviceLoad::Snapshot load;  ///< of the host's device while tied requests were queued there or served
+  DeviceWork load;                             ///< of the host's device while tied requests were with it
 };
 
 struct IoTimes {

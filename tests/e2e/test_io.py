@@ -18,6 +18,15 @@ def io(run, *args) -> dict:
     return json.loads(ivtrace("io", run, "--json", *args, check=None).stdout)
 
 
+def shares(group: dict) -> dict:
+    """By guest, of the bytes that the device had in flight meanwhile."""
+    totals: dict = {}
+    for load in group["load"]:
+        if not load["task"]:
+            totals[load["owner"]] = totals.get(load["owner"], 0) + load["bytes_share"]
+    return totals
+
+
 def record(run, vm, command: str, also=()) -> None:
     """Records one guest, and others, while it runs a command."""
     for machine in (vm, *also):
@@ -85,9 +94,9 @@ def test_another_guests_writes_are_named_as_what_the_device_had_meanwhile(new_gu
     assert reads["ties"].get("address", 0) > 0.99 * reads["requests"] and reads["unattributed_share"] < 0.05
     assert writes["ties"].get("address", 0) > 0.95 * writes["requests"], writes["ties"]
     # The recorder, and whatever else this machine does, writes to the same disk; of the guests it is the writer.
-    guests = {load["owner"]: load["bytes_share"] for load in reads["load"] if not load["task"]}
+    guests = shares(reads)
     assert guests[writer.name] > 2 * guests[victim.name], reads["load"]
-    own = {load["owner"]: load["bytes_share"] for load in writes["load"] if not load["task"]}
+    own = shares(writes)
     assert own[writer.name] > own.get(victim.name, 0), writes["load"]
     text = ivtrace("io", tmp_path / "run.ivt", check=None).stdout
     assert "in flight on the host's device meanwhile, by bytes: " in text and f"{writer.name} " in text
