@@ -23,6 +23,9 @@ Result<Nanoseconds> parse_duration(std::string_view text);
 /// "1.5 MiB": for people.
 std::string format_size(std::uint64_t bytes);
 
+/// Nanoseconds in the unit in which they have few digits: "812 ns", "3120.5 us", "17.2 ms", "12.0 s".
+std::string format_duration(std::int64_t ns);
+
 /// Shell pattern match (fnmatch(3) without flags).
 bool glob_match(const std::string& pattern, const std::string& text);
 

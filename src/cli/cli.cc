@@ -95,6 +95,8 @@ void declare(CLI::App& app, Invocation& invocation) {
   add_record_command(app, invocation);
   add_info_command(app, invocation);
   add_report_command(app, invocation);
+  add_diagnose_command(app, invocation);
+  add_patterns_command(app, invocation);
   add_query_command(app, invocation);
   add_io_command(app, invocation);
   add_vcpus_command(app, invocation);

@@ -31,6 +31,8 @@ void add_detach_command(CLI::App& app, Invocation& invocation);
 void add_record_command(CLI::App& app, Invocation& invocation);
 void add_info_command(CLI::App& app, Invocation& invocation);
 void add_report_command(CLI::App& app, Invocation& invocation);
+void add_diagnose_command(CLI::App& app, Invocation& invocation);
+void add_patterns_command(CLI::App& app, Invocation& invocation);
 void add_query_command(CLI::App& app, Invocation& invocation);
 void add_io_command(CLI::App& app, Invocation& invocation);
 void add_vcpus_command(CLI::App& app, Invocation& invocation);

@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "cli/duration.h"
 #include "cli/exits_view.h"
 #include "cli/text_table.h"
 
@@ -42,9 +41,9 @@ std::string exits_text(const std::vector<VcpuExitsView>& vcpus) {
     append_terminal_safe(
         out,
         fmt::format("{} vCPU {} (thread {}): {} in the guest ({:.1f} %), {} out of it", vcpu.machine,
-                    vcpu.vcpu, vcpu.thread, duration_text(vcpu.guest_ns),
+                    vcpu.vcpu, vcpu.thread, format_duration(vcpu.guest_ns),
                     all > 0 ? 100.0 * static_cast<double>(vcpu.guest_ns) / static_cast<double>(all) : 0.0,
-                    duration_text(vcpu.host_ns)));
+                    format_duration(vcpu.host_ns)));
     out += '\n';
     TextTable table({{"REASON"},
                      {"COUNT", kRight},
@@ -56,9 +55,9 @@ std::string exits_text(const std::vector<VcpuExitsView>& vcpus) {
                      {"AT (s)", kRight},
                      {"MOSTLY HIT"}});
     for (const ExitReasonView& reason : vcpu.reasons) {
-      table.add_row({reason.reason, grouped(reason.count), duration_text(reason.total_ns),
-                     fmt::format("{:.1f} %", reason.share * 100), duration_text(reason.mean_ns),
-                     duration_text(reason.p99_ns), duration_text(reason.max_ns),
+      table.add_row({reason.reason, grouped(reason.count), format_duration(reason.total_ns),
+                     fmt::format("{:.1f} %", reason.share * 100), format_duration(reason.mean_ns),
+                     format_duration(reason.p99_ns), format_duration(reason.max_ns),
                      fmt::format("{:.6f}", static_cast<double>(reason.longest_at_ns) / 1e9),
                      task_text(reason)});
     }

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "cli/duration.h"
 #include "cli/io_view.h"
 #include "cli/text_table.h"
 
@@ -47,8 +46,8 @@ void append_group(std::string& out, const IoGroupView& group) {
       out, "",
       fmt::format("{} {} {}: {} {}s, {}; mean {}, p50 {}, p99 {}, max {} at {}", group.machine, group.device,
                   group.image.empty() ? "(disk not known)" : group.image, grouped(group.count),
-                  group.direction, format_size(group.bytes), duration_text(group.mean_ns),
-                  duration_text(group.p50_ns), duration_text(group.p99_ns), duration_text(group.max_ns),
+                  group.direction, format_size(group.bytes), format_duration(group.mean_ns),
+                  format_duration(group.p50_ns), format_duration(group.p99_ns), format_duration(group.max_ns),
                   moment(group.longest_at_ns)));
   std::string ties;
   for (const IoTieView& tie : group.ties) ties += (ties.empty() ? "" : ", ") + tie_text(tie);
@@ -61,8 +60,8 @@ void append_group(std::string& out, const IoGroupView& group) {
                    {"AT (s)", kRight},
                    {"REQUESTS", kRight}});
   for (const IoPhaseView& phase : group.phases) {
-    table.add_row({phase.phase, percent(phase.share), duration_text(phase.mean_ns),
-                   duration_text(phase.p99_ns), duration_text(phase.max_ns), moment(phase.longest_at_ns),
+    table.add_row({phase.phase, percent(phase.share), format_duration(phase.mean_ns),
+                   format_duration(phase.p99_ns), format_duration(phase.max_ns), moment(phase.longest_at_ns),
                    grouped(phase.count)});
   }
   table.append_to(out, "  ");
@@ -74,11 +73,11 @@ void append_request(std::string& out, const IoRequestView& request) {
   append_line(out, "  ",
               fmt::format("{} {} {} of {} bytes at sector {} on {} by {}-{}: {}", moment(request.at_ns),
                           request.machine, request.direction, request.bytes, request.sector, request.device,
-                          request.comm, request.tid, duration_text(request.took_ns)));
+                          request.comm, request.tid, format_duration(request.took_ns)));
   for (const IoStepView& step : request.steps) {
     append_line(out, "    ",
-                fmt::format("+{:<10} {:<17} {:>10}", duration_text(step.from_ns), step.phase,
-                            duration_text(step.took_ns)));
+                fmt::format("+{:<10} {:<17} {:>10}", format_duration(step.from_ns), step.phase,
+                            format_duration(step.took_ns)));
   }
   if (request.tie == "address") {
     append_line(out, "    ",

@@ -1,12 +1,10 @@
-#include <signal.h>
-
 #include <CLI/App.hpp>
 #include <array>
-#include <atomic>
 #include <memory>
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/query_writer.h"
 #include "cli/run_info_load.h"
 #include "query/database.h"
@@ -24,30 +22,6 @@ struct QueryOptions {
     if (csv) return QueryWriter::Format::kCsv;
     return json ? QueryWriter::Format::kJson : QueryWriter::Format::kText;
   }
-};
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
-
-void on_interrupt(int) { stop_requested.store(true, std::memory_order_relaxed); }  // Relaxed: guards nothing.
-
-/// Lets Ctrl-C end the query, with the rows so far written, for as long as it lives. A second one ends the
-/// program in the system's way.
-class InterruptSignal {
- public:
-  InterruptSignal() {
-    stop_requested = false;
-    struct sigaction action = {};
-    action.sa_handler = on_interrupt;
-    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, &before_);
-  }
-  ~InterruptSignal() { ::sigaction(SIGINT, &before_, nullptr); }
-  InterruptSignal(const InterruptSignal&) = delete;
-  InterruptSignal& operator=(const InterruptSignal&) = delete;
-
- private:
-  struct sigaction before_;
 };
 
 /// One row for each table.
@@ -132,9 +106,9 @@ ExitCode run_query(const QueryOptions& options, Streams& streams) {
   if (!run) return ended(streams, run.error(), ExitCode::kFailed);
   const Result<clock::HostClock> clock = host_clock_of(*run);
   if (!clock) return ended(streams, clock.error(), ExitCode::kFailed);
-  const InterruptSignal signal;
+  const InterruptFlag interrupt;
   const Result<std::unique_ptr<query::Database>> opened =
-      query::Database::open(*run, *clock, &stop_requested);
+      query::Database::open(*run, *clock, interrupt.flag());
   if (!opened) return ended(streams, opened.error(), ExitCode::kFailed);
   query::Database& database = **opened;
   if (trim(options.sql).starts_with('.')) {

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "cli/duration.h"
 #include "cli/text_table.h"
 #include "cli/vcpus_view.h"
 
@@ -18,11 +17,11 @@ constexpr auto kRight = TextTable::Align::kRight;
 
 std::vector<std::string> cells(std::string name, const StateTimeView& time) {
   return {std::move(name),
-          duration_text(time.total_ns),
+          format_duration(time.total_ns),
           fmt::format("{:.1f} %", time.share * 100),
           grouped(time.times),
-          duration_text(time.times == 0 ? 0 : time.total_ns / static_cast<std::int64_t>(time.times)),
-          duration_text(time.longest_ns),
+          format_duration(time.times == 0 ? 0 : time.total_ns / static_cast<std::int64_t>(time.times)),
+          format_duration(time.longest_ns),
           fmt::format("{:.6f}", static_cast<double>(time.longest_at_ns) / 1e9)};
 }
 
@@ -35,8 +34,8 @@ std::string preemptor_name(const PreemptorView& by) {
 std::string title(const VcpuTimesView& vcpu) {
   std::string text =
       fmt::format("{} vCPU{} {} (thread {}): {}", vcpu.machine, vcpu.vcpus.size() > 1 ? "s" : "",
-                  fmt::join(vcpu.vcpus, ", "), vcpu.thread, duration_text(vcpu.known_ns));
-  if (vcpu.unknown_ns > 0) text += ", and " + duration_text(vcpu.unknown_ns) + " without a known state";
+                  fmt::join(vcpu.vcpus, ", "), vcpu.thread, format_duration(vcpu.known_ns));
+  if (vcpu.unknown_ns > 0) text += ", and " + format_duration(vcpu.unknown_ns) + " without a known state";
   return text;
 }
 

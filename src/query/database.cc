@@ -68,6 +68,14 @@ Cell Statement::cell(std::size_t column) const {
   }
 }
 
+OwnedCell Statement::owned_cell(std::size_t column) const {
+  const Cell value = cell(column);
+  if (const auto* const number = std::get_if<std::int64_t>(&value)) return *number;
+  if (const auto* const real = std::get_if<double>(&value)) return *real;
+  if (const auto* const text = std::get_if<std::string_view>(&value)) return std::string(*text);
+  return {};
+}
+
 Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop)
     : stop_(stop), rows_(run, clock, stop, notices_) {
   tables_.push_back(event_table(run, clock, stop, notices_));
@@ -126,8 +134,9 @@ Status Database::connect() {
   return {};
 }
 
-Result<Statement> Database::prepare(std::string_view sql) {
+Result<Statement> Database::prepare(std::string_view sql, const Parameters& parameters) {
   failure_ = {};
+  error_offset_.reset();
   sqlite3_stmt* made = nullptr;
   const char* rest = nullptr;
   const int code = sqlite3_prepare_v2(database_, sql.data(), static_cast<int>(sql.size()), &made, &rest);
@@ -142,9 +151,28 @@ Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_finalize(second);
   if (more != SQLITE_OK || second != nullptr)
     return Error(ErrorCode::kInvalid, "one statement at a time", "UNION ALL joins the rows of two");
-  if (sqlite3_bind_parameter_count(made) > 0)
-    return Error(ErrorCode::kInvalid, "the query has a parameter (?), and nothing gives it a value");
+  IVT_RETURN_IF_ERROR(bind(made, parameters));
   return statement;
+}
+
+Status Database::bind(sqlite3_stmt* statement, const Parameters& parameters) {
+  for (int i = 1; i <= sqlite3_bind_parameter_count(statement); ++i) {
+    const char* const name = sqlite3_bind_parameter_name(statement, i);
+    const auto given = name != nullptr ? parameters.find(name + 1) : parameters.end();
+    if (given == parameters.end()) {
+      return Error(ErrorCode::kInvalid, std::string("the query has a parameter (") +
+                                            (name != nullptr ? name : "?") +
+                                            "), and nothing gives it a value");
+    }
+    if (const auto* const number = std::get_if<std::int64_t>(&given->second)) {
+      sqlite3_bind_int64(statement, i, *number);
+    } else if (const auto* const real = std::get_if<double>(&given->second)) {
+      sqlite3_bind_double(statement, i, *real);
+    } else if (const auto* const text = std::get_if<std::string>(&given->second)) {
+      sqlite3_bind_text(statement, i, text->data(), static_cast<int>(text->size()), SQLITE_TRANSIENT);
+    }
+  }
+  return {};
 }
 
 Error Database::error_of(int code, std::string_view sql) {
@@ -156,9 +184,10 @@ Error Database::error_of(int code, std::string_view sql) {
   if (code == SQLITE_AUTH || refused) return no_reading_error();
   std::string hint = hint_for(said);
   if (const int at = database_ != nullptr ? sqlite3_error_offset(database_) : -1;
-      at >= 0 && static_cast<std::size_t>(at) < sql.size() && hint.empty()) {
+      at >= 0 && static_cast<std::size_t>(at) < sql.size()) {
     constexpr std::size_t kShown = 30;
-    hint = "at \"" + std::string(sql.substr(static_cast<std::size_t>(at), kShown)) + "\"";
+    error_offset_ = static_cast<std::size_t>(at);
+    if (hint.empty()) hint = "at \"" + std::string(sql.substr(*error_offset_, kShown)) + "\"";
   }
   return Error(code == SQLITE_NOMEM || code == SQLITE_FULL ? ErrorCode::kExhausted : ErrorCode::kInvalid,
                said, std::move(hint));

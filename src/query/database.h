@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +25,11 @@ namespace ivtrace::query {
 
 class Database;
 
+/// A value that outlives its row; monostate is NULL.
+using OwnedCell = std::variant<std::monostate, std::int64_t, double, std::string>;
+/// Values for a query's parameters, by their names without the colon.
+using Parameters = std::map<std::string, OwnedCell>;
+
 /// A query at work. Borrows its database. One thread. Movable.
 class Statement {
  public:
@@ -35,6 +42,7 @@ class Statement {
   Result<bool> step();
   /// Of the current row; texts hold until the next step.
   Cell cell(std::size_t column) const;
+  OwnedCell owned_cell(std::size_t column) const;
 
  private:
   friend class Database;
@@ -56,8 +64,11 @@ class Database {
   ~Database();
 
   /// Makes a query of one SELECT (or WITH, VALUES, EXPLAIN). kInvalid, with SQLite's words and perhaps the
-  /// nearest names, when it makes no sense; kPermission when it would change anything.
-  Result<Statement> prepare(std::string_view sql);
+  /// nearest names, when it makes no sense or has a parameter without a value; kPermission when it would
+  /// change anything.
+  Result<Statement> prepare(std::string_view sql, const Parameters& parameters = {});
+  /// The byte of the query at which the last prepare() gave up, when SQLite knows it.
+  std::optional<std::size_t> error_offset() const { return error_offset_; }
 
   /// All tables, by name.
   std::vector<const TableInfo*> tables() const;
@@ -79,6 +90,7 @@ class Database {
   static int authorize(void* database, int action, const char* first, const char* second, const char*,
                        const char*);
   Error error_of(int code, std::string_view sql);
+  static Status bind(sqlite3_stmt* statement, const Parameters& parameters);
   std::string hint_for(std::string_view message) const;
 
   StopFlag stop_;
@@ -87,6 +99,7 @@ class Database {
   std::vector<std::unique_ptr<Table>> tables_;  ///< by name
   std::vector<std::unique_ptr<ModuleContext>> contexts_;
   std::uint64_t rows_visited_ = 0;
+  std::optional<std::size_t> error_offset_;
   Status failure_;  ///< of a table, in the statement at work
   sqlite3* database_ = nullptr;
 };

@@ -86,6 +86,7 @@ class ModelPass {
       IVT_RETURN_IF_ERROR(io_phases_->seal());
       keep(RowKind::kIoRequest, io_requests_, rows_.io_requests_);
       keep(RowKind::kIoPhase, io_phases_, rows_.io_phases_);
+      IVT_RETURN_IF_ERROR(finish_slow());
     }
     if (losses_) {
       IVT_RETURN_IF_ERROR(losses_->seal());
@@ -110,10 +111,12 @@ class ModelPass {
       IVT_ASSIGN_OR_RETURN(sched_slices_, Rows<SchedSliceRow>::create());
       sched_.emplace(rows_.run_, events_, [this](const SchedSlice& slice) { add(slice); });
     }
-    if (makes(RowKind::kIoRequest) || makes(RowKind::kIoPhase)) {
-      // Both or none: a phase's request is known by its place among the requests of the same pass.
+    if (makes(RowKind::kIoRequest) || makes(RowKind::kIoPhase) || makes(RowKind::kIoSlow) ||
+        makes(RowKind::kIoSlowLoad)) {
+      // All or none: a request is known to the others by its place among the requests of the same pass.
       IVT_ASSIGN_OR_RETURN(io_requests_, Rows<IoRequestRow>::create());
       IVT_ASSIGN_OR_RETURN(io_phases_, Rows<IoPhaseRow>::create());
+      slow_.emplace(rows_.run_.manifest().start_tsc, ticks_per_second());
       io_.emplace(rows_.run_, events_, lost_, [this](const model::IoRequest& request) { add(request); });
     }
     if (makes(RowKind::kLoss)) {
@@ -229,6 +232,78 @@ class ModelPass {
       part.kind = phase.kind;
       io_phases_->append(part);
     }
+    slow_->take(request, io_requests_->file().size());
+  }
+
+  double ticks_per_second() const {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const std::uint64_t start = rows_.run_.manifest().start_tsc.value;
+    return static_cast<double>(rows_.clock_.to_tsc(Nanoseconds(kSecond)).value - start);
+  }
+  Status finish_slow() {
+    IVT_ASSIGN_OR_RETURN(Rows<IoSlowRow> slows, Rows<IoSlowRow>::create());
+    IVT_ASSIGN_OR_RETURN(Rows<IoSlowLoadRow> loads, Rows<IoSlowLoadRow>::create());
+    const double ns_per_tick = 1e9 / ticks_per_second();
+    for (const model::SlowIo& slow : slow_->find()) {
+      IoSlowRow row;
+      row.from_ns = ns(slow.from);
+      row.until_ns = ns(slow.until);
+      row.requests = slow.requests;
+      row.bytes = slow.bytes;
+      row.slowest = slow.slowest;
+      row.total_ns = slow.total * ns_per_tick;
+      row.expected_ns = slow.expected * ns_per_tick;
+      for (std::size_t i = 0; i < row.added_ns.size(); ++i) row.added_ns[i] = slow.added[i] * ns_per_tick;
+      row.stay_ns = slow.stay * ns_per_tick;
+      row.served = static_cast<double>(slow.work.requests);
+      row.served_bytes = static_cast<double>(slow.work.bytes);
+      row.device_cost = slow.device_cost;
+      row.machine = static_cast<std::uint32_t>(slow.machine);
+      row.disk = slow.disk ? static_cast<std::int32_t>(*slow.disk) : -1;
+      row.device = slow.device;
+      row.host_device = slow.host_device;
+      row.direction = slow.direction;
+      row.baseline = slow.baseline;
+      slows.append(row);
+      add_loads(slow, slows.file().size(), row, ns_per_tick, loads);
+    }
+    IVT_RETURN_IF_ERROR(slows.seal());
+    IVT_RETURN_IF_ERROR(loads.seal());
+    rows_.io_slows_ = std::move(slows);
+    rows_.io_slow_loads_ = std::move(loads);
+    rows_.made_[static_cast<std::size_t>(RowKind::kIoSlow)] = true;
+    rows_.made_[static_cast<std::size_t>(RowKind::kIoSlowLoad)] = true;
+    return {};
+  }
+  static void add_loads(const model::SlowIo& slow, std::uint64_t number, const Span& span, double ns_per_tick,
+                        Rows<IoSlowLoadRow>& loads) {
+    model::LoadIntegral all;
+    model::LoadIntegral others;
+    const auto is_own = [&](const model::IoOwner& owner) {
+      return static_cast<std::size_t>(owner.machine) == slow.machine;
+    };
+    for (const auto& [owner, load] : slow.work.owners) {
+      all += load;
+      if (!is_own(owner)) others += load;
+    }
+    const auto share = [](double part, double whole) { return whole > 0 ? part / whole : 0; };
+    for (const auto& [owner, load] : slow.work.owners) {
+      IoSlowLoadRow row;
+      static_cast<Span&>(row) = span;
+      row.slow = number;
+      row.byte_ns = load.byte_ticks * ns_per_tick;
+      row.request_ns = load.request_ticks * ns_per_tick;
+      row.bytes_share = share(load.byte_ticks, all.byte_ticks);
+      row.requests_share = share(load.request_ticks, all.request_ticks);
+      row.others_share = is_own(owner) ? -1
+                                       : (share(load.byte_ticks, others.byte_ticks) +
+                                          share(load.request_ticks, others.request_ticks)) /
+                                             2;
+      row.machine = static_cast<std::uint32_t>(owner.machine);
+      owner.task.copy(row.task.comm.data(), row.task.comm.size());
+      row.direction = owner.direction;
+      loads.append(row);
+    }
   }
 
   void add(const merge::LossMarker& loss, std::size_t machine) {
@@ -258,6 +333,7 @@ class ModelPass {
   std::optional<model::VcpuStates> states_;
   std::optional<SchedSlices> sched_;
   std::optional<model::IoPath> io_;
+  std::optional<model::SlowIoFinder> slow_;
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
   std::optional<Rows<SchedSliceRow>> sched_slices_;
   std::optional<Rows<IoRequestRow>> io_requests_;

@@ -18,6 +18,7 @@
 #include "merge/run_events.h"
 #include "model/io_request.h"
 #include "model/sched_events.h"
+#include "model/slow_io.h"
 #include "model/vcpu_states.h"
 #include "query/row_file.h"
 #include "query/sched_slices.h"
@@ -58,6 +59,35 @@ struct IoPhaseRow : Span {
   std::uint64_t request = 0;  ///< from 1: the IoRequestRow's place
   model::IoPhaseKind kind = model::IoPhaseKind::kUnattributed;
 };
+struct IoSlowRow : Span {
+  std::uint64_t requests = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t slowest = 0;  ///< IoRequestRow's place, from 1
+  double total_ns = 0;
+  double expected_ns = 0;
+  std::array<double, model::kIoParts> added_ns{};
+  double stay_ns = 0;
+  double served = 0;  ///< requests that the device finished
+  double served_bytes = 0;
+  double device_cost = 0;  ///< 0: not known
+  std::uint32_t machine = 0;
+  std::int32_t disk = -1;
+  std::uint32_t device = 0;
+  std::uint32_t host_device = 0;  ///< 0: not tied
+  model::IoDirection direction = model::IoDirection::kRead;
+  model::IoBaseline baseline = model::IoBaseline::kAlone;
+};
+struct IoSlowLoadRow : Span {
+  std::uint64_t slow = 0;  ///< from 1: the IoSlowRow's place
+  double byte_ns = 0;
+  double request_ns = 0;
+  double bytes_share = 0;
+  double requests_share = 0;
+  double others_share = 0;  ///< negative: it is the slow guest itself
+  std::uint32_t machine = 0;
+  model::Task task;  ///< its name only; of the host's
+  model::IoDirection direction = model::IoDirection::kRead;
+};
 struct LossRow : Span {
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
@@ -70,8 +100,16 @@ struct LossRow : Span {
   bool has_cpu = false;
 };
 
-enum class RowKind : std::uint8_t { kVcpuSlice, kSchedSlice, kIoRequest, kIoPhase, kLoss };
-inline constexpr std::size_t kRowKinds = 5;
+enum class RowKind : std::uint8_t {
+  kVcpuSlice,
+  kSchedSlice,
+  kIoRequest,
+  kIoPhase,
+  kIoSlow,
+  kIoSlowLoad,
+  kLoss
+};
+inline constexpr std::size_t kRowKinds = 7;
 
 /// What is said beside a query's rows.
 struct Notices {
@@ -97,6 +135,8 @@ class ModelRows {
   const Rows<SchedSliceRow>& sched_slices() const { return *sched_slices_; }
   const Rows<IoRequestRow>& io_requests() const { return *io_requests_; }
   const Rows<IoPhaseRow>& io_phases() const { return *io_phases_; }
+  const Rows<IoSlowRow>& io_slows() const { return *io_slows_; }
+  const Rows<IoSlowLoadRow>& io_slow_loads() const { return *io_slow_loads_; }
   const Rows<LossRow>& losses() const { return *losses_; }
 
   const run::RunReader& run() const { return run_; }
@@ -117,6 +157,8 @@ class ModelRows {
   std::optional<Rows<SchedSliceRow>> sched_slices_;
   std::optional<Rows<IoRequestRow>> io_requests_;
   std::optional<Rows<IoPhaseRow>> io_phases_;
+  std::optional<Rows<IoSlowRow>> io_slows_;
+  std::optional<Rows<IoSlowLoadRow>> io_slow_loads_;
   std::optional<Rows<LossRow>> losses_;
   std::vector<model::VcpuLane> lanes_;
   std::map<std::uint32_t, std::string> exit_reasons_;

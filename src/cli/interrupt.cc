@@ -1,0 +1,25 @@
+#include "cli/interrupt.h"
+
+namespace ivtrace::cli {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
+
+void on_interrupt(int) { stop_requested.store(true, std::memory_order_relaxed); }  // Relaxed: guards nothing.
+
+}  // namespace
+
+InterruptFlag::InterruptFlag() {
+  stop_requested = false;
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, &before_);
+}
+
+InterruptFlag::~InterruptFlag() { ::sigaction(SIGINT, &before_, nullptr); }
+
+const std::atomic<bool>* InterruptFlag::flag() const { return &stop_requested; }
+
+}  // namespace ivtrace::cli

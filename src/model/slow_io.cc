@@ -1,0 +1,328 @@
+#include "model/slow_io.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+namespace ivtrace::model {
+namespace {
+
+constexpr double kWindowSeconds = 0.1;
+constexpr std::uint64_t kBridgedWindows = 5;
+constexpr std::uint64_t kLeastAlone = 20;     // requests of one size
+constexpr std::uint64_t kLeastRequests = 10;  // of a stretch
+constexpr std::uint64_t kLeastWindows = 3;    // slow ones of a stretch
+constexpr double kQuantile = 0.25;
+constexpr double kOthersNegligible = 0.05;  // of the time at the device
+constexpr double kShallow = 2;              // own requests with the device
+// When a window, or a stretch, is slow.
+constexpr double kTotalGrown = 2;
+constexpr double kPartGrown = 3;
+constexpr double kPartMatters = 0.5;  // of the baseline of all parts
+constexpr double kHeldSeconds = 0.002;
+constexpr double kLongSeconds = 0.02;
+constexpr double kServedWhileWaiting = 3;
+constexpr double kHostMatters = 0.3;  // of all the time
+constexpr double kWaitMattersSeconds = 0.0005;
+// What a device is given for each byte, on top of what its small requests take: 250 MB/s.
+constexpr double kSecondsPerByte = 4e-9;
+
+constexpr auto kHost = static_cast<std::size_t>(IoPart::kHost);
+constexpr auto kHandover = static_cast<std::size_t>(IoPart::kHandover);
+constexpr auto kBack = static_cast<std::size_t>(IoPart::kBack);
+using Parts = std::array<double, kIoParts>;
+
+double ticks_of(HostTsc from, HostTsc until) {
+  return until > from ? static_cast<double>(until.value - from.value) : 0;
+}
+
+Parts parts_of(const IoRequest& request) {
+  Parts parts{};
+  for (const IoPhase& phase : request.phases())
+    parts[static_cast<std::size_t>(part_of(phase.kind))] += ticks_of(phase.from, phase.until);
+  return parts;
+}
+
+/// Had nobody else the device, and the guest itself not much, while the request was there? Without a tie
+/// nobody knows what was there, and every request is as good as any other.
+bool was_alone(const IoRequest& request) {
+  if (request.tie != IoTie::kAddress) return true;
+  const double stay = ticks_of(request.host_issued, request.host_completed);
+  double own = 0;
+  double others = 0;
+  for (const auto& [owner, load] : request.load.owners)
+    (static_cast<std::size_t>(owner.machine) == request.machine ? own : others) += load.request_ticks;
+  return others <= kOthersNegligible * stay && own <= kShallow * stay;
+}
+
+}  // namespace
+
+IoPart part_of(IoPhaseKind phase) {
+  switch (phase) {
+    case IoPhaseKind::kGuestQueue:
+      return IoPart::kGuest;
+    case IoPhaseKind::kToQemu:
+    case IoPhaseKind::kQemuToHost:
+    case IoPhaseKind::kToHost:
+      return IoPart::kHandover;
+    case IoPhaseKind::kHostQueue:
+    case IoPhaseKind::kDevice:
+      return IoPart::kHost;
+    case IoPhaseKind::kToGuest:
+    case IoPhaseKind::kGuestCompletion:
+    case IoPhaseKind::kReturn:
+      return IoPart::kBack;
+    case IoPhaseKind::kUnattributed:
+      break;
+  }
+  return IoPart::kUnattributed;
+}
+
+const char* to_string(IoBaseline baseline) { return baseline == IoBaseline::kAlone ? "alone" : "service"; }
+
+/// Requests that completed within 100 ms, or within several windows.
+struct SlowIoFinder::Window {
+  std::uint64_t index = 0;
+  HostTsc first_begin;
+  HostTsc last_end;
+  std::uint64_t requests = 0;
+  std::uint64_t bytes = 0;
+  double total = 0;
+  Parts parts{};
+  std::vector<std::uint32_t> sizes;  // requests by their size's class
+  std::uint64_t tied = 0;
+  std::uint32_t host_device = 0;
+  DeviceWork work;
+  double stay = 0;
+  double slowest_ticks = -1;
+  std::uint64_t slowest = 0;
+
+  void add(const IoRequest& request, std::uint64_t number, std::size_t size) {
+    const double took = ticks_of(request.begin(), request.end());
+    first_begin = requests == 0 ? request.begin() : std::min(first_begin, request.begin());
+    last_end = request.end();
+    ++requests;
+    bytes += request.guest.range.count * kSectorBytes;
+    total += took;
+    const Parts more = parts_of(request);
+    std::transform(parts.begin(), parts.end(), more.begin(), parts.begin(), std::plus<>());
+    if (sizes.size() <= size) sizes.resize(size + 1);
+    ++sizes[size];
+    if (request.tie == IoTie::kAddress) {
+      ++tied;
+      host_device = request.host_device;
+      work += request.load;
+      stay += ticks_of(request.host_issued, request.host_completed);
+    }
+    if (took <= slowest_ticks) return;
+    slowest_ticks = took;
+    slowest = number;
+  }
+  void add(const Window& other) {
+    first_begin = requests == 0 ? other.first_begin : std::min(first_begin, other.first_begin);
+    last_end = other.last_end;
+    requests += other.requests;
+    bytes += other.bytes;
+    total += other.total;
+    std::transform(parts.begin(), parts.end(), other.parts.begin(), parts.begin(), std::plus<>());
+    if (sizes.size() < other.sizes.size()) sizes.resize(other.sizes.size());
+    std::transform(other.sizes.begin(), other.sizes.end(), sizes.begin(), sizes.begin(), std::plus<>());
+    tied += other.tied;
+    if (other.tied > 0) host_device = other.host_device;
+    work += other.work;
+    stay += other.stay;
+    if (other.slowest_ticks <= slowest_ticks) return;
+    slowest_ticks = other.slowest_ticks;
+    slowest = other.slowest;
+  }
+  /// What the device needed for each request that it finished, whoever's.
+  double service() const { return work.requests > 0 ? stay / static_cast<double>(work.requests) : 0; }
+};
+
+/// All requests of one size's class.
+struct SlowIoFinder::Sizes {
+  std::array<Histogram, kIoParts> alone;
+  Histogram alone_total;
+  std::array<Histogram, kIoParts> all;
+
+  void add(const IoRequest& request) {
+    const Parts parts = parts_of(request);
+    const bool is_alone = was_alone(request);
+    if (is_alone) alone_total.add(request.end().value - request.begin().value);
+    for (std::size_t i = 0; i < kIoParts; ++i) {
+      if (is_alone) alone[i].add(static_cast<std::uint64_t>(parts[i]));
+      all[i].add(static_cast<std::uint64_t>(parts[i]));
+    }
+  }
+  bool knows_alone() const { return alone_total.count() >= kLeastAlone; }
+};
+
+/// Requests of one disk and direction.
+struct SlowIoFinder::Series {
+  std::optional<std::size_t> disk;
+  std::vector<Window> windows;  // by index; those without requests are left out
+  std::vector<std::unique_ptr<Sizes>> sizes;
+
+  /// 4 KiB and less, 8 KiB, 16 KiB, …; 128 MiB and more are one.
+  static std::size_t class_of(const IoRequest& request) {
+    constexpr std::uint64_t kLeast = 4096;
+    constexpr std::size_t kLast = 15;
+    const std::uint64_t bytes = request.guest.range.count * kSectorBytes;
+    return std::min<std::size_t>(std::bit_width((std::max(bytes, kLeast) - 1) / kLeast), kLast);
+  }
+  void take(const IoRequest& request, std::uint64_t number, std::uint64_t index) {
+    const std::size_t size = class_of(request);
+    if (sizes.size() <= size) sizes.resize(size + 1);
+    if (!sizes[size]) sizes[size] = std::make_unique<Sizes>();
+    sizes[size]->add(request);
+    if (request.disk) disk = request.disk;
+    if (windows.empty() || windows.back().index < index) {
+      windows.emplace_back();
+      windows.back().index = index;
+    }
+    windows.back().add(request, number, size);
+  }
+
+  struct Expected {
+    IoBaseline baseline = IoBaseline::kAlone;
+    Parts parts{};
+    double total = 0;
+  };
+  Expected expect(const Window& window) const {
+    Expected expected;
+    std::uint64_t alone = 0;
+    for (std::size_t i = 0; i < window.sizes.size(); ++i) {
+      if (window.sizes[i] == 0) continue;
+      const Sizes& known = *sizes[i];
+      const auto count = static_cast<double>(window.sizes[i]);
+      const bool is_alone = known.knows_alone();
+      if (is_alone) alone += window.sizes[i];
+      double sum = 0;
+      for (std::size_t part = 0; part < kIoParts; ++part) {
+        double one = static_cast<double>((is_alone ? known.alone : known.all)[part].quantile(kQuantile));
+        if (!is_alone && part == kHost && window.tied > 0) one = std::min(one, window.service());
+        expected.parts[part] += count * one;
+        sum += one;
+      }
+      expected.total += count * (is_alone ? static_cast<double>(known.alone_total.quantile(kQuantile)) : sum);
+    }
+    if (2 * alone < window.requests) expected.baseline = IoBaseline::kService;
+    return expected;
+  }
+
+  bool is_slow(const Window& window, double ticks_per_second) const {
+    const auto count = static_cast<double>(window.requests);
+    if (window.total >= count * kLongSeconds * ticks_per_second) return true;
+    if (window.parts[kHandover] + window.parts[kBack] >= count * kHeldSeconds * ticks_per_second) return true;
+    const Expected expected = expect(window);
+    if (expected.baseline == IoBaseline::kAlone) {
+      if (window.total >= kTotalGrown * expected.total) return true;
+      for (std::size_t i = 0; i < kIoParts; ++i) {
+        if (window.parts[i] >= kPartGrown * expected.parts[i] &&
+            window.parts[i] - expected.parts[i] >= kPartMatters * expected.total)
+          return true;
+      }
+      return false;
+    }
+    const auto tied = static_cast<double>(window.tied);
+    return window.stay >= kServedWhileWaiting * tied * window.service() &&
+           window.parts[kHost] >= kHostMatters * window.total &&
+           window.stay - tied * window.service() >= tied * kWaitMattersSeconds * ticks_per_second;
+  }
+
+  /// `cost`: what the host's device usually needs for a request, 0 when not known.
+  SlowIo describe(const Window& stretch, const std::map<std::uint32_t, double>& costs,
+                  double ticks_per_second) const {
+    SlowIo slow;
+    const Expected expected = expect(stretch);
+    slow.disk = disk;
+    slow.from = stretch.first_begin;
+    slow.until = stretch.last_end;
+    slow.requests = stretch.requests;
+    slow.bytes = stretch.bytes;
+    slow.total = stretch.total;
+    slow.expected = expected.total;
+    slow.baseline = expected.baseline;
+    slow.parts = stretch.parts;
+    for (std::size_t i = 0; i < kIoParts; ++i)
+      slow.added[i] = std::max(0.0, stretch.parts[i] - expected.parts[i]);
+    slow.work = stretch.work;
+    slow.stay = stretch.stay;
+    slow.slowest = stretch.slowest;
+    if (stretch.tied == 0) return slow;
+    slow.host_device = stretch.host_device;
+    if (const auto cost = costs.find(stretch.host_device); cost != costs.end() && stretch.work.requests > 0) {
+      slow.device_cost =
+          stretch.stay / (static_cast<double>(stretch.work.requests) * cost->second +
+                          static_cast<double>(stretch.work.bytes) * kSecondsPerByte * ticks_per_second);
+    }
+    return slow;
+  }
+};
+
+SlowIoFinder::SlowIoFinder(HostTsc start, double ticks_per_second)
+    : start_(start),
+      ticks_per_second_(ticks_per_second),
+      window_(std::max<std::uint64_t>(static_cast<std::uint64_t>(kWindowSeconds * ticks_per_second), 1)) {}
+SlowIoFinder::~SlowIoFinder() = default;
+
+void SlowIoFinder::take(const IoRequest& request, std::uint64_t number) {
+  if (request.tie == IoTie::kLost) return;  // what it waited for is not known
+  const Key key{request.machine, request.guest.range.device, request.guest.direction};
+  if (series_.size() >= kMaxSeries && !series_.contains(key)) return;
+  const std::uint64_t since = request.end() > start_ ? request.end().value - start_.value : 0;
+  std::unique_ptr<Series>& series = series_[key];
+  if (!series) series = std::make_unique<Series>();
+  series->take(request, number, since / window_);
+}
+
+/// What each host device needs for a request when it needs little: the lowest tenth of all windows.
+std::map<std::uint32_t, double> SlowIoFinder::usual_costs() const {
+  constexpr std::uint64_t kLeastServed = 5;
+  constexpr std::size_t kTenth = 10;
+  std::map<std::uint32_t, std::vector<double>> seen;
+  for (const auto& [key, series] : series_) {
+    for (const Window& window : series->windows) {
+      if (window.work.requests >= kLeastServed) seen[window.host_device].push_back(window.service());
+    }
+  }
+  std::map<std::uint32_t, double> costs;
+  for (auto& [device, list] : seen) {
+    const auto place = list.begin() + static_cast<std::ptrdiff_t>(list.size() / kTenth);
+    std::nth_element(list.begin(), place, list.end());
+    costs[device] = *place;
+  }
+  return costs;
+}
+
+std::vector<SlowIo> SlowIoFinder::find() const {
+  const std::map<std::uint32_t, double> costs = usual_costs();
+  std::vector<SlowIo> found;
+  for (const auto& [key, series] : series_) {
+    const auto slow = [&](const Window& window) { return series->is_slow(window, ticks_per_second_); };
+    const auto end = series->windows.end();
+    for (auto first = std::find_if(series->windows.begin(), end, slow); first != end;) {
+      auto last = first;
+      std::uint64_t count = 1;
+      for (auto next = first + 1; next != end && next->index - last->index <= kBridgedWindows; ++next) {
+        if (!slow(*next)) continue;
+        last = next;
+        ++count;
+      }
+      Window stretch;
+      std::for_each(first, last + 1, [&](const Window& window) { stretch.add(window); });
+      const bool is_long = stretch.slowest_ticks >= static_cast<double>(kLeastWindows * window_);
+      const bool lasts = count >= kLeastWindows && stretch.requests >= kLeastRequests;
+      if ((is_long || lasts) && slow(stretch)) {
+        found.push_back(series->describe(stretch, costs, ticks_per_second_));
+        found.back().machine = std::get<0>(key);
+        found.back().device = std::get<1>(key);
+        found.back().direction = std::get<2>(key);
+      }
+      first = std::find_if(last + 1, end, slow);
+    }
+  }
+  return found;
+}
+
+}  // namespace ivtrace::model

@@ -1,0 +1,117 @@
+#include "patterns/score.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace ivtrace::patterns {
+namespace {
+
+using Json = nlohmann::json;
+
+std::optional<std::string> text_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? std::optional<std::string>(*found) : std::nullopt;
+}
+
+Result<std::vector<Label>> labels_at(const Json& object, const char* key) {
+  std::vector<Label> labels;
+  const auto found = object.find(key);
+  if (found == object.end()) return labels;
+  const auto wrong = [&] {
+    return Error(ErrorCode::kCorrupt, std::string("\"") + key + "\" is no list of labels");
+  };
+  if (!found->is_array()) return wrong();
+  for (const Json& one : *found) {
+    if (!one.is_object() || !text_at(one, "pattern")) return wrong();
+    Label& label = labels.emplace_back();
+    label.pattern = *text_at(one, "pattern");
+    label.victim = text_at(one, "victim").value_or(Label::kAnybody);
+    if (one.contains("culprit")) label.culprit = text_at(one, "culprit");
+    if (const auto share = one.find("share"); share != one.end() && share->is_number())
+      label.share = share->get<double>();
+  }
+  return labels;
+}
+
+std::string line_of(const std::string& pattern, const std::string& victim,
+                    const std::optional<std::string>& culprit) {
+  return pattern + " " + victim + (culprit ? " <- " + *culprit : "");
+}
+
+}  // namespace
+
+bool Label::fits(const Finding& finding) const {
+  return finding.pattern == pattern && (victim == kAnybody || finding.victim == victim) &&
+         (culprit == kAnybody || finding.culprit == culprit) &&
+         (!share || (finding.share && std::abs(*finding.share - *share) <= kShareWithin));
+}
+
+Result<Truth> parse_truth(std::string_view json) {
+  const Json object = Json::parse(json, nullptr, false);
+  if (!object.is_object()) return Error(ErrorCode::kCorrupt, "no JSON object");
+  Truth truth;
+  IVT_ASSIGN_OR_RETURN(truth.expected, labels_at(object, "expected"));
+  IVT_ASSIGN_OR_RETURN(truth.allowed, labels_at(object, "allowed"));
+  return truth;
+}
+
+std::optional<double> PatternScore::precision() const {
+  if (right + wrong == 0) return std::nullopt;
+  return static_cast<double>(right) / static_cast<double>(right + wrong);
+}
+std::optional<double> PatternScore::recall() const {
+  if (right + missed == 0) return std::nullopt;
+  return static_cast<double>(right) / static_cast<double>(right + missed);
+}
+
+Score::Score(const std::vector<Pattern>& patterns) {
+  for (const Pattern& pattern : patterns) patterns_[pattern.name];
+}
+
+CaseScore Score::add(const Truth& truth, const Diagnosis& diagnosis) {
+  CaseScore score;
+  std::set<std::string> expected;
+  std::set<std::string> found;
+  for (const Label& label : truth.expected) {
+    expected.insert(label.pattern);
+    const bool is_found = std::any_of(diagnosis.findings.begin(), diagnosis.findings.end(),
+                                      [&](const Finding& finding) { return label.fits(finding); });
+    ++(is_found ? patterns_[label.pattern].right : patterns_[label.pattern].missed);
+    if (!is_found) score.missed.push_back(line_of(label.pattern, label.victim, label.culprit));
+  }
+  std::set<std::string> wrong;
+  for (const Finding& finding : diagnosis.findings) {
+    const auto fits = [&](const Label& label) { return label.fits(finding); };
+    const bool is_expected = std::any_of(truth.expected.begin(), truth.expected.end(), fits);
+    if (!is_expected && std::any_of(truth.allowed.begin(), truth.allowed.end(), fits)) continue;
+    found.insert(finding.pattern);
+    const std::string line = line_of(finding.pattern, finding.victim, finding.culprit);
+    if (is_expected || !wrong.insert(line).second) continue;
+    ++patterns_[finding.pattern].wrong;
+    score.wrong.push_back(line);
+  }
+  for (auto& [name, pattern] : patterns_) pattern.quiet += !expected.contains(name) && !found.contains(name);
+  // What was found of what was expected confuses nobody; the rest stands beside what was not.
+  const auto without = [](const std::set<std::string>& all, const std::set<std::string>& taken) {
+    std::set<std::string> rest;
+    std::set_difference(all.begin(), all.end(), taken.begin(), taken.end(), std::inserter(rest, rest.end()));
+    if (rest.empty()) rest.insert("");
+    return rest;
+  };
+  for (const std::string& name : expected) {
+    if (found.contains(name)) ++matrix_[{name, name}];
+  }
+  for (const std::string& missing : without(expected, found)) {
+    for (const std::string& instead : without(found, expected)) ++matrix_[{missing, instead}];
+  }
+  return score;
+}
+
+std::uint64_t Score::confused(const std::string& expected, const std::string& found) const {
+  const auto cell = matrix_.find({expected, found});
+  return cell == matrix_.end() ? 0 : cell->second;
+}
+
+}  // namespace ivtrace::patterns
