@@ -93,6 +93,24 @@ TEST(Database, AVcpuSliceDoesNotReachIntoWhatTheHostLost) {
               ElementsAre("guest|10|20", "guest|60|70"));
 }
 
+TEST(Database, QemuSlicesAreOfItsOtherThreadsAndEndWhereTheHostLostEvents) {
+  model::MadeRun made;
+  made.qemu_threads = {510};
+  made.host_switch(kStart + 10, 900, 0, 510, "io");
+  made.host_switch(kStart + 20, 510, 0, model::kVcpuThread, "CPU 0/KVM");
+  made.host_switch(kStart + 30, model::kVcpuThread, 0, 900, "hog");
+  made.host_switch(kStart + 40, 900, 0, 510, "io");
+  made.waking(kStart + 50, 5);
+  made.lose();
+  made.host_switch(kStart + 80, 510, 1, 900, "hog");
+  OpenRun run(made);
+  EXPECT_THAT(
+      run.ask("SELECT * FROM qemu_slice"),
+      ElementsAre("vm1|510|io|running|10|20|NULL|NULL|NULL|0",
+                  "vm1|510|io|preempted|20|30|500|CPU 0/KVM|vm1|0",
+                  "vm1|510|io|preempted|30|40|900|hog|host|0", "vm1|510|io|running|40|50|NULL|NULL|NULL|0"));
+}
+
 TEST(Database, TheJournalsTablesAreThere) {
   model::MadeRun made;
   OpenRun run(made);

@@ -64,7 +64,7 @@ class ModelPass {
     return {};
   }
   /// Where the host lost events, when something was made that would have to know it before.
-  model::LostRanges losses_of_host() const { return states_ || io_ ? found_ : model::LostRanges(); }
+  model::LostRanges losses_of_host() const { return states_ || qemu_ || io_ ? found_ : model::LostRanges(); }
 
   /// Behind the walk: gives the rows away.
   Status finish() {
@@ -74,6 +74,11 @@ class ModelPass {
       rows_.lanes_ = states_->lanes();
       rows_.exit_reasons_ = std::move(exit_reasons_);
       keep(RowKind::kVcpuSlice, vcpu_slices_, rows_.vcpu_slices_);
+    }
+    if (qemu_) {
+      qemu_->finish();
+      IVT_RETURN_IF_ERROR(qemu_slices_->seal());
+      keep(RowKind::kQemuSlice, qemu_slices_, rows_.qemu_slices_);
     }
     if (sched_) {
       sched_->finish();
@@ -106,6 +111,10 @@ class ModelPass {
       IVT_ASSIGN_OR_RETURN(vcpu_slices_, Rows<VcpuSliceRow>::create());
       states_.emplace(rows_.run_, events_, [this](const model::VcpuSlice& slice) { add(slice); });
     }
+    if (makes(RowKind::kQemuSlice)) {
+      IVT_ASSIGN_OR_RETURN(qemu_slices_, Rows<QemuSliceRow>::create());
+      qemu_.emplace(rows_.run_, events_, owners_, [this](const model::QemuSlice& slice) { add(slice); });
+    }
     if (makes(RowKind::kSchedSlice)) {
       IVT_ASSIGN_OR_RETURN(sched_slices_, Rows<SchedSliceRow>::create());
       sched_.emplace(rows_.run_, events_, [this](const SchedSlice& slice) { add(slice); });
@@ -128,6 +137,10 @@ class ModelPass {
       rows_.notices_.lines.insert(
           "vcpu_slice is empty: no guest was known, or the host's scheduler was not recorded");
     }
+    if (qemu_ && !qemu_->recorded()) {
+      rows_.notices_.lines.insert(
+          "qemu_slice is empty: no guest was known, or the host's scheduler was not recorded");
+    }
     if (sched_ && !sched_->recorded())
       rows_.notices_.lines.insert("sched_slice is empty: no switch was recorded");
     if (io_ && !io_->recorded()) {
@@ -142,10 +155,11 @@ class ModelPass {
       rows_.notices_.incomplete = true;
       if (losses_) add(*event.loss, event.stream->machine);
       if (event.stream->machine == host_) note_loss(*event.loss);
-    } else if (states_ && event.stream->machine == host_) {
+    } else if ((states_ || qemu_) && event.stream->machine == host_) {
       owners_.look(event.id, event.record);
     }
     if (states_) states_->look(event);
+    if (qemu_) qemu_->look(event);
     if (sched_) sched_->look(event);
     if (io_) io_->look(event);
   }
@@ -169,6 +183,11 @@ class ModelPass {
     if (model::has_place(loss, rows_.run_)) found_.add(loss);
   }
 
+  /// For whom the host's thread works; -1: it is not known, or idle.
+  std::int32_t machine_of(const model::Task& thread) const {
+    return thread.tid > 0 ? static_cast<std::int32_t>(owners_.owner(thread).value_or(host_)) : -1;
+  }
+
   void add(const model::VcpuSlice& slice) {
     lost_.spare(slice.from, slice.until, [&](HostTsc from, HostTsc until) { add(slice, from, until); });
   }
@@ -181,14 +200,28 @@ class ModelPass {
     row.state = slice.state;
     row.open = slice.open && until == slice.until;
     row.by = slice.by;
-    if (slice.state == model::VcpuState::kPreempted && slice.by.tid > 0)
-      row.by_machine = static_cast<std::int32_t>(owners_.owner(slice.by).value_or(host_));
+    row.by_machine = machine_of(slice.by);
     // A name is learned with the first exit that has it, so it is known when its slice ends.
     if (states_->lanes()[slice.lane].exits && !exit_reasons_.contains(slice.reason)) {
       const std::string& name = states_->exit_names().name(slice.reason);
       if (!name.empty()) exit_reasons_.emplace(slice.reason, name);
     }
     vcpu_slices_->append(row);
+  }
+
+  void add(const model::QemuSlice& slice) {
+    lost_.spare(slice.from, slice.until, [&](HostTsc from, HostTsc until) {
+      QemuSliceRow row;
+      row.from_ns = ns(from);
+      row.until_ns = ns(until);
+      row.machine = static_cast<std::uint32_t>(slice.machine);
+      row.thread = slice.thread;
+      row.state = slice.state;
+      row.by = slice.by;
+      row.by_machine = machine_of(slice.by);
+      row.open = slice.open && until == slice.until;
+      qemu_slices_->append(row);
+    });
   }
 
   void add(const SchedSlice& slice) {
@@ -256,9 +289,11 @@ class ModelPass {
   std::int64_t last_ns_ = 0;
   model::ThreadOwners owners_;
   std::optional<model::VcpuStates> states_;
+  std::optional<model::QemuThreads> qemu_;
   std::optional<SchedSlices> sched_;
   std::optional<model::IoPath> io_;
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
+  std::optional<Rows<QemuSliceRow>> qemu_slices_;
   std::optional<Rows<SchedSliceRow>> sched_slices_;
   std::optional<Rows<IoRequestRow>> io_requests_;
   std::optional<Rows<IoPhaseRow>> io_phases_;

@@ -17,6 +17,7 @@
 #include "clock/clock_map.h"
 #include "merge/run_events.h"
 #include "model/io_request.h"
+#include "model/qemu_threads.h"
 #include "model/sched_events.h"
 #include "model/vcpu_states.h"
 #include "query/row_file.h"
@@ -32,6 +33,14 @@ struct VcpuSliceRow : Span {
   model::Task by;
   std::int32_t by_machine = -1;  ///< -1: not known, or nobody
   model::VcpuState state = model::VcpuState::kGuest;
+  bool open = false;
+};
+struct QemuSliceRow : Span {
+  std::uint32_t machine = 0;
+  model::Task thread;
+  model::Task by;
+  std::int32_t by_machine = -1;  ///< -1: not known, or nobody
+  model::ThreadState state = model::ThreadState::kRunning;
   bool open = false;
 };
 struct SchedSliceRow : Span {
@@ -70,8 +79,8 @@ struct LossRow : Span {
   bool has_cpu = false;
 };
 
-enum class RowKind : std::uint8_t { kVcpuSlice, kSchedSlice, kIoRequest, kIoPhase, kLoss };
-inline constexpr std::size_t kRowKinds = 5;
+enum class RowKind : std::uint8_t { kVcpuSlice, kQemuSlice, kSchedSlice, kIoRequest, kIoPhase, kLoss };
+inline constexpr std::size_t kRowKinds = 6;
 
 /// What is said beside a query's rows.
 struct Notices {
@@ -94,6 +103,7 @@ class ModelRows {
   Status make(RowKind kind);
 
   const Rows<VcpuSliceRow>& vcpu_slices() const { return *vcpu_slices_; }
+  const Rows<QemuSliceRow>& qemu_slices() const { return *qemu_slices_; }
   const Rows<SchedSliceRow>& sched_slices() const { return *sched_slices_; }
   const Rows<IoRequestRow>& io_requests() const { return *io_requests_; }
   const Rows<IoPhaseRow>& io_phases() const { return *io_phases_; }
@@ -114,6 +124,7 @@ class ModelRows {
   std::array<bool, kRowKinds> wanted_{};
   std::array<bool, kRowKinds> made_{};
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
+  std::optional<Rows<QemuSliceRow>> qemu_slices_;
   std::optional<Rows<SchedSliceRow>> sched_slices_;
   std::optional<Rows<IoRequestRow>> io_requests_;
   std::optional<Rows<IoPhaseRow>> io_phases_;

@@ -97,6 +97,23 @@ def test_a_vcpu_runs_when_the_hosts_scheduler_says_so(recorded):
         assert row["vcpu"] == pytest.approx(row["sched"], rel=0.02, abs=5e6), row
 
 
+def test_qemus_other_threads_run_when_the_hosts_scheduler_says_so(recorded):
+    run, guest = recorded
+    rows = ask(run, """SELECT q.machine, q.comm, q.ns AS qemu, s.ns AS sched
+        FROM (SELECT machine, thread, comm, sum(until_ns - from_ns) AS ns FROM qemu_slice WHERE state = 'running' GROUP BY 1, 2) q
+        JOIN (SELECT tid, sum(until_ns - from_ns) AS ns FROM sched_slice WHERE machine = 'host' GROUP BY 1) s ON s.tid = q.thread""")
+    assert guest in {row["machine"] for row in rows}
+    for row in rows:
+        assert row["qemu"] == pytest.approx(row["sched"], rel=0.02, abs=5e6), row
+    # They are no vCPUs, and a thread's slices do not overlap.
+    assert ask(run, "SELECT thread FROM qemu_slice WHERE thread IN (SELECT thread FROM vcpu)") == []
+    assert ask(run, """SELECT * FROM (SELECT from_ns, lag(until_ns) OVER (PARTITION BY thread ORDER BY from_ns) AS before FROM qemu_slice)
+                       WHERE from_ns < before""") == []
+    # Who reads the disk sleeps until it is asked to.
+    states = {row["state"] for row in ask(run, f"SELECT state FROM qemu_slice WHERE machine = '{guest}' GROUP BY 1")}
+    assert states == {"running", "preempted", "blocked"}
+
+
 def test_csv_and_text_have_the_same_rows(recorded):
     run, guest = recorded
     sql = "SELECT name, kind, accel FROM machine ORDER BY name"
