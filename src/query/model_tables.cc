@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "query/kernel_tables.h"
 #include "query/row_table.h"
 #include "query/slice_tables.h"
 
@@ -164,6 +165,7 @@ std::vector<std::unique_ptr<Table>> model_tables(ModelRows& rows) {
   std::vector<std::unique_ptr<Table>> tables;
   tables.push_back(std::make_unique<RowTable<LossSource>>(rows));
   std::ranges::move(slice_tables(rows), std::back_inserter(tables));
+  std::ranges::move(kernel_tables(rows), std::back_inserter(tables));
   tables.push_back(std::make_unique<RowTable<IoRequestSource>>(rows));
   tables.push_back(std::make_unique<RowTable<IoPhaseSource>>(rows));
   return tables;

@@ -1,4 +1,4 @@
-// The tables over ModelRows: loss, those of slice_tables.h, io_request, io_phase.
+// The tables over ModelRows: loss, those of slice_tables.h and kernel_tables.h, io_request, io_phase.
 #pragma once
 
 #include <memory>
