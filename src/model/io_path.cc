@@ -8,6 +8,7 @@ namespace ivtrace::model {
 namespace {
 
 constexpr std::size_t kMaxCalls = 65536;
+constexpr std::size_t kMaxDone = 256;  // host requests that wait for one of a guest's
 
 std::uint16_t id_of(const decode::FormatTable* formats, const char* system, const char* name) {
   const decode::EventFormat* format = formats != nullptr ? formats->find(system, name) : nullptr;
@@ -28,11 +29,12 @@ std::vector<char> syscall_ids(const decode::FormatTable* formats) {
 
 }  // namespace
 
-IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events, const LostRanges& lost,
-               std::function<void(const IoRequest&)> sink)
+IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events, const LostRanges& lost, Sink sink,
+               HostSink host_sink)
     : run_(run),
       lost_(lost),
       sink_(std::move(sink)),
+      host_sink_(std::move(host_sink)),
       host_(host_machine(run)),
       disks_(run),
       owners_(run, events.formats(host_)),
@@ -53,6 +55,12 @@ bool IoPath::recorded() const {
          });
 }
 
+bool IoPath::recorded_anywhere() const {
+  return host_events_.recorded() || std::any_of(guests_.begin(), guests_.end(), [](const GuestState& guest) {
+           return guest.events.recorded();
+         });
+}
+
 void IoPath::look(const merge::MergedEvent& event) {
   if (event.loss != nullptr) {
     lose(event.stream->machine);
@@ -66,7 +74,7 @@ void IoPath::look(const merge::MergedEvent& event) {
 void IoPath::lose(std::size_t machine) {
   if (machine != host_) {
     guests_[machine].requests.forget();
-    guests_[machine].services.clear();
+    drop_services(guests_[machine]);
     guests_[machine].interrupts.clear();
     return;
   }
@@ -90,6 +98,7 @@ void IoPath::look_at_guest(const merge::MergedEvent& event) {
     const auto change = guest.requests.look(seen, event.time);
     if (change.completed != nullptr)
       guest_completed(event.stream->machine, *change.completed, event.stream->cpu);
+    if (change.requeued) guest_requeued(guest, *change.requeued);
   }
 }
 
@@ -196,7 +205,10 @@ std::int64_t IoPath::belief(const GuestState& guest, std::uint32_t device, std::
 
 void IoPath::link(const Served& served, const BlockRequest& request, const DiskPart& part,
                   const BlockRequest& host, HostOpen& open) {
-  Service& service = guests_[served.machine].services[served.request];
+  GuestState& guest = guests_[served.machine];
+  // Requests that a guest has given up without a word leave theirs behind.
+  if (guest.services.size() >= 2 * BlockRequests::kMaxOpen) drop_services(guest);
+  Service& service = guest.services[served.request];
   const HostTsc queued = host.queued.value_or(host.issued);
   if (service.requests == 0) {
     service.queued = queued;
@@ -244,7 +256,44 @@ void IoPath::host_completed(const BlockRequest& request) {
     service->second.last_completed = at;
     if (service->second.completed == service->second.requests) service->second.load_after = load.now(at);
   }
+  if (host_sink_) {
+    HostRequest done{request, std::move(found->second.owner)};
+    if (Service* const waits = first_served(found->second);
+        waits != nullptr && waits->done.size() < kMaxDone) {
+      waits->done.push_back(std::move(done));
+    } else {
+      host_sink_(done, nullptr);
+    }
+  }
   host_open_.erase(found);
+}
+
+IoPath::Service* IoPath::first_served(const HostOpen& open) {
+  if (open.serves.empty()) return nullptr;
+  auto& services = guests_[open.serves.front().machine].services;
+  const auto service = services.find(open.serves.front().request);
+  return service == services.end() ? nullptr : &service->second;
+}
+
+void IoPath::tell(const Service& service, const IoRequest* serves) const {
+  for (const HostRequest& done : service.done) host_sink_(done, serves);
+}
+
+// Its next issue is another request; what served it so far served nobody.
+void IoPath::guest_requeued(GuestState& guest, const BlockRequest& request) {
+  const auto found = guest.services.find(request.number);
+  if (found == guest.services.end()) return;
+  tell(found->second, nullptr);
+  guest.services.erase(found);
+}
+
+void IoPath::drop_services(GuestState& guest) {
+  for (const auto& [number, service] : guest.services) tell(service, nullptr);
+  guest.services.clear();
+}
+
+void IoPath::finish() {
+  for (GuestState& guest : guests_) drop_services(guest);
 }
 
 /// What ties have told; a guest with one disk needs none.
@@ -300,7 +349,9 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
     result.disk = disk_of(machine, request.range.device);
   }
   sink_(result);
-  if (found != guest.services.end()) guest.services.erase(found);
+  if (found == guest.services.end()) return;
+  tell(found->second, result.tie == IoTie::kAddress ? &result : nullptr);
+  guest.services.erase(found);
 }
 
 }  // namespace ivtrace::model

@@ -33,15 +33,24 @@ namespace ivtrace::model {
 /// events and losses.
 class IoPath {
  public:
+  using Sink = std::function<void(const IoRequest&)>;
+  /// `serves`: the guest request that it serves, of several the first; nullptr when none is known.
+  using HostSink = std::function<void(const HostRequest&, const IoRequest* serves)>;
   /// `sink` is called for each guest request when it completes. `lost` tells where host events are missing,
-  /// as far as that is known already: a hole in the stream itself comes when it is over.
-  IoPath(const run::RunReader& run, const merge::RunEvents& events, const LostRanges& lost,
-         std::function<void(const IoRequest&)> sink);
+  /// as far as that is known already: a hole in the stream itself comes when it is over. `host_sink`, if any,
+  /// is called for each host request that has completed: for those that may serve a guest's not before that
+  /// one has completed too, and then behind `sink`.
+  IoPath(const run::RunReader& run, const merge::RunEvents& events, const LostRanges& lost, Sink sink,
+         HostSink host_sink = {});
 
   void look(const merge::MergedEvent& event);
+  /// Tells of the host requests that still wait for a guest's.
+  void finish();
 
   /// Are block requests of the host recorded, and of a guest?
   bool recorded() const;
+  /// Are they of any machine?
+  bool recorded_anywhere() const;
   /// A guest's requests whose completion was not seen, by now.
   std::uint64_t unfinished(std::size_t machine) const { return guests_[machine].requests.unfinished(); }
   const DiskMap& disks() const { return disks_; }
@@ -62,11 +71,13 @@ class IoPath {
     DeviceWork load_before;
     DeviceWork load_after;
     bool lost = false;
+    std::vector<HostRequest> done;  ///< that the host sink has not been told of
   };
+  using Services = std::unordered_map<std::uint64_t, Service>;  ///< by the request's number
   struct GuestState {
     BlockEvents events;
     BlockRequests requests;
-    std::unordered_map<std::uint64_t, Service> services;                  ///< by the request's number
+    Services services;
     std::map<std::uint32_t, std::map<std::size_t, std::uint64_t>> votes;  ///< device → disk → ties
     std::map<std::uint32_t, HostTsc> interrupts;  ///< by CPU: it is in a handler since
     std::uint16_t irq_entry = 0;
@@ -94,6 +105,10 @@ class IoPath {
   void host_completed(const BlockRequest& request);
   void host_requeued(const BlockRequest& request, HostTsc at);
   void guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu);
+  void guest_requeued(GuestState& guest, const BlockRequest& request);
+  void drop_services(GuestState& guest);
+  void tell(const Service& service, const IoRequest* serves) const;
+  Service* first_served(const HostOpen& open);
   void serve(const DiskPart& part, const BlockRequest& host, HostOpen& open);
   static std::optional<std::uint32_t> choose_device(GuestState& guest,
                                                     const std::vector<BlockRequest*>& fitting,
@@ -108,7 +123,8 @@ class IoPath {
 
   const run::RunReader& run_;
   const LostRanges& lost_;
-  std::function<void(const IoRequest&)> sink_;
+  Sink sink_;
+  HostSink host_sink_;
   std::size_t host_ = 0;
   DiskMap disks_;
   ThreadOwners owners_;

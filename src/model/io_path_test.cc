@@ -27,6 +27,27 @@ Followed follow(MadeIo& made) {
   return followed;
 }
 
+/// The host's completed requests as text, in the order in which they are told: "120+8 vm1 for 100".
+std::vector<std::string> host_requests_of(MadeIo& made) {
+  const run::RunReader run = made.open();
+  auto events = *merge::RunEvents::open(run, {});
+  const LostRanges lost;
+  std::vector<std::string> lines;
+  IoPath path(
+      run, events, lost, [](const IoRequest&) {},
+      [&](const HostRequest& host, const IoRequest* serves) {
+        lines.push_back(fmt::format("{}+{} {}{}", host.request.range.first, host.request.range.count,
+                                    run.machines()[static_cast<std::size_t>(host.owner.machine)].info.name,
+                                    host.owner.task));
+        if (serves != nullptr) lines.back() += fmt::format(" for {}", serves->guest.range.first);
+      });
+  EXPECT_TRUE(path.recorded_anywhere());
+  merge::MergedEvent event;
+  while (events.next(event)) path.look(event);
+  path.finish();
+  return lines;
+}
+
 std::string text_of(const IoRequest& request) {
   std::string text = to_string(request.tie);
   for (const IoPhase& phase : request.phases()) {
@@ -385,6 +406,28 @@ TEST(Direction, FollowsTheKernelsLetters) {
   EXPECT_EQ(direction_of("DS"), IoDirection::kDiscard);
   EXPECT_EQ(direction_of("N"), IoDirection::kOther);
   EXPECT_EQ(direction_of(""), IoDirection::kOther);
+}
+
+TEST(IoPath, HostRequestsAreToldWithTheirOwnerAndTheGuestsRequestThatTheyServe) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100, 16);
+  made.host(20, kIssueId, 100, 8);
+  made.host(21, kIssueId, 108, 8);
+  made.event("host", 30, kIssueId, kHostDevice, 5, 8, "W", 9, "journal");
+  made.event("host", 40, kCompleteId, kHostDevice, 5, 8, "W");
+  made.host(60, kCompleteId, 108, 8);
+  made.host(70, kCompleteId, 100, 8);
+  made.guest(80, kCompleteId, 100, 16);
+  // The image's bytes, but nothing that the guest waits for.
+  made.host(85, kIssueId, 200, 8);
+  made.host(86, kCompleteId, 200, 8);
+  // The guest's request does not complete.
+  made.guest(90, kIssueId, 300);
+  made.host(91, kIssueId, 300);
+  made.host(92, kCompleteId, 300);
+  EXPECT_EQ(host_requests_of(made),
+            (std::vector<std::string>{"5+8 hostjournal", "20588+8 vm1 for 100", "20580+8 vm1 for 100",
+                                      "20680+8 vm1", "20780+8 vm1"}));
 }
 
 }  // namespace

@@ -69,4 +69,10 @@ struct IoRequest {
   std::vector<IoPhase> phases() const;
 };
 
+/// A request of the host's that completed, and for whom it was.
+struct HostRequest {
+  BlockRequest request;
+  IoOwner owner;
+};
+
 }  // namespace ivtrace::model

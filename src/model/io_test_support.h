@@ -28,6 +28,10 @@ enum MadeIoEvent : std::uint16_t {
   kExitCallId,
   kIrqEntryId,
   kIrqExitId,
+  kSoftEntryId,
+  kSoftExitId,
+  kRawEnterId,
+  kRawExitId,
 };
 inline constexpr std::uint64_t kIoStart = 2'000'000;
 inline constexpr std::uint32_t kHostDevice = 254u << 20;
@@ -47,17 +51,27 @@ inline std::string made_io_formats() {
       "\tfield:unsigned int nr_sector;\toffset:24;\tsize:4;\tsigned:0;\n"
       "\tfield:char rwbs[8];\toffset:28;\tsize:8;\tsigned:0;\n"
       "\tfield:char comm[16];\toffset:36;\tsize:16;\tsigned:0;\n\n";
-  const std::string one = "\tfield:int irq;\toffset:8;\tsize:4;\tsigned:1;\n\n";
+  const std::string number = "offset:8;\tsize:4;\tsigned:1;\n";
+  const std::string irq =
+      "\tfield:int irq;\t" + number + "\tfield:char name[16];\toffset:36;\tsize:16;\tsigned:0;\n\n";
+  const std::string vector = "\tfield:unsigned int vec;\t" + number + "\n";
+  const std::string call =
+      "\tfield:int __syscall_nr;\t" + number + "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n\n";
+  const std::string raw_call =
+      "\tfield:long id;\toffset:8;\tsize:8;\tsigned:1;\n"
+      "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n\n";
   const struct {
     const char* path;
     MadeIoEvent id;
     const std::string& fields;
   } kFormats[] = {
-      {"block/block_bio_queue", kQueueId, block},      {"block/block_rq_insert", kInsertId, block},
-      {"block/block_rq_issue", kIssueId, block},       {"block/block_rq_requeue", kRequeueId, block},
-      {"block/block_rq_complete", kCompleteId, block}, {"syscalls/sys_enter_pread64", kEnterId, one},
-      {"syscalls/sys_exit_pread64", kExitCallId, one}, {"irq/irq_handler_entry", kIrqEntryId, one},
-      {"irq/irq_handler_exit", kIrqExitId, one}};
+      {"block/block_bio_queue", kQueueId, block},       {"block/block_rq_insert", kInsertId, block},
+      {"block/block_rq_issue", kIssueId, block},        {"block/block_rq_requeue", kRequeueId, block},
+      {"block/block_rq_complete", kCompleteId, block},  {"syscalls/sys_enter_pread64", kEnterId, call},
+      {"syscalls/sys_exit_pread64", kExitCallId, call}, {"irq/irq_handler_entry", kIrqEntryId, irq},
+      {"irq/irq_handler_exit", kIrqExitId, irq},        {"irq/softirq_entry", kSoftEntryId, vector},
+      {"irq/softirq_exit", kSoftExitId, vector},        {"raw_syscalls/sys_enter", kRawEnterId, raw_call},
+      {"raw_syscalls/sys_exit", kRawExitId, raw_call}};
   std::string out;
   for (const auto& format : kFormats) {
     const std::string path = format.path;
@@ -112,6 +126,7 @@ class MadeIo {
   }
   /// The host's first CPU lost events before its next one.
   void lose() { lost_before_ = events_["host"].size(); }
+  bool anchors = false;  ///< so that the host's ticks are nanoseconds since the start
 
   run::RunReader open() {
     run::Manifest manifest;
@@ -120,6 +135,12 @@ class MadeIo {
     machine(*writer, "host", "host", 0);
     machine(*writer, "vm1", "guest", kQemu1);
     machine(*writer, "vm2", "guest", kQemu2);
+    for (std::uint64_t i = 0; anchors && i < 2; ++i) {
+      const auto ns = static_cast<std::int64_t>(i * 1'000'000'000);
+      const HostTsc tsc(kIoStart + i * 1'000'000'000);
+      EXPECT_TRUE(writer->append(
+          run::AnchorRecord{{tsc, 10, Nanoseconds{ns}, Nanoseconds{ns}, Nanoseconds{ns}, -1, -1}}));
+    }
     std::map<std::string, int> files;
     for (const auto& [disk, extents] : disks_) {
       EXPECT_TRUE(writer->append(disk));

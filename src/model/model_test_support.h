@@ -24,6 +24,8 @@ inline constexpr std::uint16_t kSwitchId = 12;
 inline constexpr std::uint16_t kWakingId = 13;
 inline constexpr std::uint16_t kUserspaceId = 14;
 inline constexpr std::uint16_t kNewTaskId = 15;
+inline constexpr std::uint16_t kWakeupNewId = 16;
+inline constexpr std::uint16_t kMigrateId = 17;
 inline constexpr std::int32_t kVcpuThread = 500;
 inline constexpr std::uint64_t kGuestBehind = 1'000'000;  ///< the guest's TSC is so far behind the host's
 
@@ -64,6 +66,17 @@ inline std::string made_formats() {
                              "name: task_newtask\nID: 15\n" + common +
                                  "\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n\n"
                                  "print fmt: \"%d\", REC->pid\n");
+  decode::append_format_file(out, "sched/sched_wakeup_new/format",
+                             "name: sched_wakeup_new\nID: 16\n" + common +
+                                 "\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n"
+                                 "\tfield:int target_cpu;\toffset:12;\tsize:4;\tsigned:1;\n\n"
+                                 "print fmt: \"%d\", REC->pid\n");
+  decode::append_format_file(out, "sched/sched_migrate_task/format",
+                             "name: sched_migrate_task\nID: 17\n" + common +
+                                 "\tfield:__data_loc char[] comm;\toffset:8;\tsize:4;\tsigned:0;\n"
+                                 "\tfield:pid_t pid;\toffset:12;\tsize:4;\tsigned:1;\n"
+                                 "\tfield:int dest_cpu;\toffset:16;\tsize:4;\tsigned:1;\n\n"
+                                 "print fmt: \"%d\", REC->pid\n");
   return out;
 }
 
@@ -88,6 +101,15 @@ class MadeRun {
   void new_task(std::uint64_t at, std::int32_t parent, std::int32_t child) {
     host(at, kNewTaskId, parent, {static_cast<std::uint32_t>(child)});
   }
+  void wakeup_new(std::uint64_t at, std::int32_t thread, std::uint32_t cpu = 0) {
+    host(at, kWakeupNewId, 1, {static_cast<std::uint32_t>(thread), cpu});
+  }
+  /// To another CPU; its name, of up to three letters, stands behind the fields.
+  void migrate(std::uint64_t at, std::int32_t thread, const std::string& comm, std::uint32_t cpu) {
+    std::uint32_t text = 0;
+    std::memcpy(&text, comm.c_str(), comm.size());
+    host(at, kMigrateId, 1, {4 << 16 | 20, static_cast<std::uint32_t>(thread), cpu, text});
+  }
   void guest(std::uint64_t at, std::int32_t pid, std::int32_t next, std::uint32_t cpu = 0) {
     guest_[cpu].push_back({at - kGuestBehind, switch_record(pid, 0, next, "guest-task")});
   }
@@ -102,6 +124,7 @@ class MadeRun {
   std::vector<std::string> host_events;  ///< as the journal tells them
   std::vector<run::DiskRecord> disks;
   std::uint64_t cpu_limit_us = 0;
+  std::vector<std::int32_t> qemu_threads;  ///< of vm1's QEMU, as the journal tells them
 
   run::RunReader open() {
     run::Manifest manifest;
@@ -124,6 +147,9 @@ class MadeRun {
     EXPECT_TRUE(writer->append(run::VcpuRecord{"vm1", 0, kVcpuThread, apic_id}));
     for (const run::VcpuRecord& vcpu : more_vcpus) EXPECT_TRUE(writer->append(vcpu));
     for (const run::DiskRecord& disk : disks) EXPECT_TRUE(writer->append(disk));
+    if (!qemu_threads.empty()) {
+      EXPECT_TRUE(writer->append(run::ThreadsRecord{"vm1", manifest.start_tsc, qemu_threads}));
+    }
     for (std::uint64_t i = 0; anchors && i < 2; ++i) {
       const auto ns = static_cast<std::int64_t>(i * 1'000'000'000);
       const HostTsc tsc(manifest.start_tsc.value + i * 1'000'000'000);

@@ -17,8 +17,9 @@ Task read_task(decode::RecordBytes record, const decode::Field& tid, const decod
   Task task;
   task.tid = read_tid(record, tid);
   if (comm == nullptr) return task;
-  const decode::RecordBytes bytes = decode::field_bytes(record, *comm);
-  if (!bytes.empty()) std::memcpy(task.comm.data(), bytes.data(), std::min(bytes.size(), task.comm.size()));
+  // Newer kernels keep some names behind the fields, and a locator stands in their place.
+  const auto bytes = decode::read_array(record, *comm);
+  if (bytes) std::memcpy(task.comm.data(), bytes->data(), std::min(bytes->size(), task.comm.size()));
   return task;
 }
 
@@ -38,16 +39,18 @@ SchedEvents::SchedEvents(const decode::FormatTable* formats) {
     const char* name;
     Step step;
     const char* cpu;
-  } kMoves[] = {{"sched_waking", Step::kReady, "target_cpu"},
-                {"sched_wakeup", Step::kReady, "target_cpu"},
-                {"sched_wakeup_new", Step::kReady, "target_cpu"},
-                {"sched_migrate_task", Step::kMigrate, "dest_cpu"}};
+    bool created;
+  } kMoves[] = {{"sched_waking", Step::kReady, "target_cpu", false},
+                {"sched_wakeup", Step::kReady, "target_cpu", false},
+                {"sched_wakeup_new", Step::kReady, "target_cpu", true},
+                {"sched_migrate_task", Step::kMigrate, "dest_cpu", false}};
   for (std::size_t i = 0; i < moved_.size(); ++i) {
     const decode::EventFormat* format = formats->find("sched", kMoves[i].name);
     if (format == nullptr) continue;
     Moved& moved = moved_[i];
     moved.id = format->id;
     moved.step = kMoves[i].step;
+    moved.created = kMoves[i].created;
     moved.tid = format->find("pid");
     moved.comm = format->find("comm");
     moved.cpu = format->find(kMoves[i].cpu);
@@ -70,6 +73,7 @@ SchedEvents::Seen SchedEvents::look_at_switch(decode::RecordBytes record, CpuId 
 SchedEvents::Seen SchedEvents::look_at_moved(const Moved& moved, decode::RecordBytes record) {
   Seen seen;
   seen.step = moved.step;
+  seen.created = moved.created;
   seen.next = read_task(record, *moved.tid, moved.comm);
   seen.cpu = CpuId(static_cast<std::uint32_t>(decode::read_unsigned(record, *moved.cpu).value_or(0)));
   return seen;

@@ -41,6 +41,7 @@ class SchedEvents {
     std::int32_t previous = -1;
     bool runnable = false;  ///< `previous` would have gone on
     bool dead = false;      ///< `previous` has ended
+    bool created = false;   ///< `next` is new and never ran
     Task next;
     CpuId cpu;
   };
@@ -67,6 +68,7 @@ class SchedEvents {
     bool known = false;
     std::uint16_t id = 0;
     Step step = Step::kOther;
+    bool created = false;
     const decode::Field* tid = nullptr;
     const decode::Field* comm = nullptr;
     const decode::Field* cpu = nullptr;

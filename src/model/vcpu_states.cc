@@ -56,11 +56,17 @@ VcpuStates::VcpuStates(const run::RunReader& run, const merge::RunEvents& events
       followers_(lanes_.size()),
       names_(vcpu_events_.exit_format()),
       sched_(events.formats(vcpu_events_.host())),
+      threads_([this](std::size_t lane, const ThreadStretch& before, const ThreadStretch& now) {
+        scheduled(lane, before, now);
+      }),
       idle_(run.machines().size()) {
   for (std::size_t i = 0; i < run.machines().size(); ++i) guest_sched_.emplace_back(events.formats(i));
   if (const auto* formats = events.formats(vcpu_events_.host()); formats != nullptr)
     userspace_exit_ = formats->find("kvm", "kvm_userspace_exit");
-  for (std::size_t i = 0; i < lanes_.size(); ++i) by_thread_.emplace(lanes_[i].vcpus.front().thread.value, i);
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    by_thread_.emplace(lanes_[i].vcpus.front().thread.value, i);
+    threads_.follow(lanes_[i].vcpus.front().thread.value, i);
+  }
 }
 
 void VcpuStates::look(const merge::MergedEvent& event) {
@@ -71,17 +77,16 @@ void VcpuStates::look(const merge::MergedEvent& event) {
     look_at_guest(event);
   } else {
     look_at_kvm(event);
-    look_at_scheduler(event);
+    threads_.look(sched_.look(event.id, event.record, event.stream->cpu), event.time);
   }
 }
 
-// Which CPU's events are gone hardly matters: a thread may have been on any.
 void VcpuStates::lose(const merge::LossMarker& loss) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     close(i, std::max(followers_[i].since, loss.from), false);
     followers_[i] = Follower{};
   }
-  running_.clear();
+  threads_.lose(loss.from);
 }
 
 void VcpuStates::look_at_guest(const merge::MergedEvent& event) {
@@ -95,13 +100,15 @@ void VcpuStates::look_at_guest(const merge::MergedEvent& event) {
 void VcpuStates::look_at_kvm(const merge::MergedEvent& event) {
   if (userspace_exit_ != nullptr && event.id == userspace_exit_->id) {
     const auto lane = lane_of(decode::event_pid(event.record));
-    if (lane && lanes_[*lane].exits) become(*lane, VcpuState::kUserspace);
-    return;
+    if (!lane || !lanes_[*lane].exits) return;
+    has_cpu(*lane);
+    return become(*lane, VcpuState::kUserspace);
   }
   const VcpuEvents::Seen seen = vcpu_events_.look(event);
   if (seen.step == VcpuEvents::Step::kOther) return;
   const auto lane = lane_of(decode::event_pid(event.record));
   if (!lane) return;
+  has_cpu(*lane);
   if (seen.step == VcpuEvents::Step::kEntry) return become(*lane, VcpuState::kGuest);
   names_.learn(seen.reason, event.record);
   become(*lane, std::nullopt);  // what was before has the reason of its own exit
@@ -109,55 +116,33 @@ void VcpuStates::look_at_kvm(const merge::MergedEvent& event) {
   become(*lane, VcpuState::kExit);
 }
 
-void VcpuStates::look_at_scheduler(const merge::MergedEvent& event) {
-  const SchedEvents::Seen seen = sched_.look(event.id, event.record, event.stream->cpu);
-  if (seen.step == SchedEvents::Step::kOther) return;
-  if (seen.step != SchedEvents::Step::kSwitch) {
-    if (const auto lane = lane_of(seen.next.tid)) ready(*lane, seen.cpu);
-    return;
-  }
-  running_on(seen.cpu) = seen.next;
-  if (const auto lane = lane_of(seen.previous)) switch_out(*lane, seen);
-  if (const auto lane = lane_of(seen.next.tid)) switch_in(*lane);
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    const Follower& waiting = followers_[i];
-    if (waiting.state == VcpuState::kPreempted && waiting.cpu == seen.cpu) wait_behind(i, seen.cpu);
-  }
-}
-
-void VcpuStates::switch_out(std::size_t lane, const SchedEvents::Seen& seen) {
+void VcpuStates::scheduled(std::size_t lane, const ThreadStretch& before, const ThreadStretch& now) {
   Follower& follower = followers_[lane];
-  if (seen.dead) return become(lane, std::nullopt);
+  const bool exits = lanes_[lane].exits;
+  const bool leaves = before.state == ThreadState::kRunning || before.state == ThreadState::kUnknown;
   // Whoever sees the thread for the first time does not know whether it was in KVM or in QEMU.
-  follower.awake_in = lanes_[lane].exits ? follower.state : VcpuState::kRunning;
-  if (seen.runnable) return wait_behind(lane, seen.cpu);
-  if (lanes_[lane].exits && !follower.state) return;
-  become(lane, sleeps_idle(lane) ? VcpuState::kHalted : VcpuState::kBlocked);
+  if (leaves) follower.awake_in = exits ? follower.state : VcpuState::kRunning;
+  switch (now.state) {
+    case ThreadState::kRunning:
+      return become(lane, std::exchange(follower.awake_in, std::nullopt));
+    case ThreadState::kPreempted:
+      become(lane, std::nullopt);
+      follower.by = now.by;
+      return become(lane, VcpuState::kPreempted);
+    case ThreadState::kBlocked:
+      if (exits && !follower.state) return;
+      return become(lane, sleeps_idle(lane) ? VcpuState::kHalted : VcpuState::kBlocked);
+    case ThreadState::kUnknown:
+    case ThreadState::kEnded:
+      return become(lane, std::nullopt);
+  }
 }
 
-void VcpuStates::switch_in(std::size_t lane) {
-  Follower& follower = followers_[lane];
-  if (!lanes_[lane].exits) return become(lane, VcpuState::kRunning);
-  become(lane, std::exchange(follower.awake_in, std::nullopt));
-}
-
-// Also raised for a thread that runs, which stays as it is.
-void VcpuStates::ready(std::size_t lane, CpuId cpu) {
-  const auto state = followers_[lane].state;
-  const bool off_cpu =
-      state == VcpuState::kHalted || state == VcpuState::kBlocked || state == VcpuState::kPreempted;
-  if (off_cpu) wait_behind(lane, cpu);
-}
-
-void VcpuStates::wait_behind(std::size_t lane, CpuId cpu) {
-  Follower& follower = followers_[lane];
-  const auto running = running_.find(cpu.value);
-  const Task by = running == running_.end() ? Task{} : running->second;
-  follower.cpu = cpu;
-  if (follower.state == VcpuState::kPreempted && follower.by.tid == by.tid) return;
-  become(lane, std::nullopt);
-  follower.by = by;
-  become(lane, VcpuState::kPreempted);
+// Only a thread that has a CPU enters its guest and leaves it.
+void VcpuStates::has_cpu(std::size_t lane) {
+  const auto was = followers_[lane].state;
+  const bool known = was == VcpuState::kGuest || was == VcpuState::kExit || was == VcpuState::kUserspace;
+  if (!known) threads_.runs(lanes_[lane].vcpus.front().thread.value, now_);
 }
 
 void VcpuStates::become(std::size_t lane, std::optional<VcpuState> state) {
@@ -196,8 +181,6 @@ std::optional<std::size_t> VcpuStates::lane_of(std::int32_t thread) const {
   const auto found = by_thread_.find(thread);
   return found == by_thread_.end() ? std::nullopt : std::optional(found->second);
 }
-
-Task& VcpuStates::running_on(CpuId cpu) { return running_[cpu.value]; }
 
 void VcpuStates::finish() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) close(i, now_, true);

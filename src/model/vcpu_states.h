@@ -10,11 +10,10 @@
 //      any of them but guest ──sched_switch, still runnable──▶ preempted ──switched in──▶ what it was
 //      any of them but guest ──sched_switch, asleep──▶ halted or blocked ──woken──▶ preempted
 //
-// A guest is never switched out: the interrupt that leads to it is an exit first. A sleep is `halted` when
-// the guest's CPU had nothing to do (the exit was a hlt; where no exits are seen, the guest's own scheduler
-// had switched to its idle task) and `blocked` otherwise. A thread that is ready to run and does
-// not is `preempted`, whether it was put off the CPU or has just been woken, and whoever has the CPU
-// meanwhile is named: a slice ends and a new one begins when that changes.
+// What the scheduler does is ThreadStates' to know. A guest is never switched out: the interrupt that leads
+// to it is an exit first. A sleep is `halted` when the guest's CPU had nothing to do (the exit was a hlt;
+// where no exits are seen, the guest's own scheduler had switched to its idle task) and `blocked` otherwise.
+// While it is preempted a slice ends and a new one begins when another thread gets the CPU.
 //
 // Under TCG, and where KVM's events were not recorded, guest code and QEMU's own cannot be told apart: the
 // thread is `running`. Under TCG one thread may run all vCPUs of a guest in turns; it is then one lane, and
@@ -37,6 +36,7 @@
 #include "merge/run_events.h"
 #include "model/exit_names.h"
 #include "model/sched_events.h"
+#include "model/thread_states.h"
 #include "model/vcpu_events.h"
 #include "run/run_reader.h"
 
@@ -94,23 +94,18 @@ class VcpuStates {
     HostTsc since;
     std::uint32_t reason = 0;           ///< of the last exit
     std::optional<VcpuState> awake_in;  ///< what the thread goes on with when it gets a CPU again
-    CpuId cpu;                          ///< for which it waits while preempted
-    Task by;
+    Task by;                            ///< of kPreempted
   };
 
   void lose(const merge::LossMarker& loss);
   void look_at_guest(const merge::MergedEvent& event);
   void look_at_kvm(const merge::MergedEvent& event);
-  void look_at_scheduler(const merge::MergedEvent& event);
-  void switch_out(std::size_t lane, const SchedEvents::Seen& seen);
-  void switch_in(std::size_t lane);
-  void ready(std::size_t lane, CpuId cpu);
-  void wait_behind(std::size_t lane, CpuId cpu);
+  void scheduled(std::size_t lane, const ThreadStretch& before, const ThreadStretch& now);
+  void has_cpu(std::size_t lane);
   void become(std::size_t lane, std::optional<VcpuState> state);
   void close(std::size_t lane, HostTsc until, bool open);
   bool sleeps_idle(std::size_t lane) const;
   std::optional<std::size_t> lane_of(std::int32_t thread) const;
-  Task& running_on(CpuId cpu);
 
   std::function<void(const VcpuSlice&)> sink_;
   VcpuEvents vcpu_events_;
@@ -118,10 +113,10 @@ class VcpuStates {
   std::vector<Follower> followers_;  ///< one for each lane
   ExitNames names_;
   SchedEvents sched_;                     ///< the host's
+  ThreadStates threads_;                  ///< of the lanes
   std::vector<SchedEvents> guest_sched_;  ///< by machine
   const decode::EventFormat* userspace_exit_ = nullptr;
   std::unordered_map<std::int32_t, std::size_t> by_thread_;
-  std::unordered_map<std::uint32_t, Task> running_;  ///< by host CPU
   std::vector<std::vector<bool>> idle_;  ///< by machine and guest CPU: its scheduler runs the idle task
   HostTsc now_;
 };

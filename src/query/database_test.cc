@@ -9,12 +9,14 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "model/io_test_support.h"
 #include "query/query_test_support.h"
 
 namespace ivtrace::query {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -93,6 +95,65 @@ TEST(Database, AVcpuSliceDoesNotReachIntoWhatTheHostLost) {
               ElementsAre("guest|10|20", "guest|60|70"));
 }
 
+TEST(Database, QemuSlicesAreOfItsOtherThreadsAndEndWhereTheHostLostEvents) {
+  model::MadeRun made;
+  made.qemu_threads = {510};
+  made.host_switch(kStart + 10, 900, 0, 510, "io");
+  made.host_switch(kStart + 20, 510, 0, model::kVcpuThread, "CPU 0/KVM");
+  made.host_switch(kStart + 30, model::kVcpuThread, 0, 900, "hog");
+  made.host_switch(kStart + 40, 900, 0, 510, "io");
+  made.waking(kStart + 50, 5);
+  made.lose();
+  made.host_switch(kStart + 80, 510, 1, 900, "hog");
+  OpenRun run(made);
+  EXPECT_THAT(
+      run.ask("SELECT * FROM qemu_slice"),
+      ElementsAre("vm1|510|io|running|10|20|NULL|NULL|NULL|0",
+                  "vm1|510|io|preempted|20|30|500|CPU 0/KVM|vm1|0",
+                  "vm1|510|io|preempted|30|40|900|hog|host|0", "vm1|510|io|running|40|50|NULL|NULL|NULL|0"));
+}
+
+/// A read of vm1's that the host serves in two parts, a write of the host's own, an interrupt and a call.
+void fill(model::MadeIo& made) {
+  made.guest(10, model::kQueueId, 100, 16);
+  made.guest(13, model::kIssueId, 100, 16);
+  made.event("host", 15, model::kEnterId, 0, 0, 0, "", model::kQemu1);
+  made.host(20, model::kIssueId, 100);
+  made.host(21, model::kIssueId, 108);
+  made.event("host", 22, model::kExitCallId, 0, 8192, 0, "", model::kQemu1);
+  made.event("host", 30, model::kIssueId, model::kHostDevice, 5, 8, "W", 9, "journal");
+  made.event("host", 40, model::kCompleteId, model::kHostDevice, 5, 8, "W");
+  made.host(60, model::kCompleteId, 108);
+  made.host(70, model::kCompleteId, 100);
+  made.event("vm1", 75, model::kIrqEntryId, 24, 0, 0, "", 7, "virtio0");
+  made.guest(80, model::kCompleteId, 100, 16);
+  made.event("vm1", 81, model::kIrqExitId, 24, 0, 0);
+}
+
+TEST(Database, BlockRequestsOfAllMachinesNameWhoseTheyAreAndWhatTheyServe) {
+  model::MadeIo made;
+  fill(made);
+  OpenRun run(made);
+  EXPECT_THAT(run.ask("SELECT * FROM block_request"),
+              ElementsAre("1|host|254:0|write|5|4096|9|journal|30|30|40|host|journal|NULL",
+                          "2|vm1|253:0|read|100|8192|77|reader|10|13|80|NULL|NULL|1",
+                          "3|host|254:0|read|20588|4096|500|qemu|21|21|60|vm1|NULL|1",
+                          "4|host|254:0|read|20580|4096|500|qemu|20|20|70|vm1|NULL|1"));
+  // Made by a pass of its own, they name the same requests.
+  EXPECT_THAT(run.ask("SELECT r.id, count(*) FROM io_request r JOIN block_request b ON b.request = r.id "
+                      "WHERE b.machine = 'host' GROUP BY 1"),
+              ElementsAre("1|2"));
+  EXPECT_THAT(run.ask("SELECT tid FROM block_request WHERE id = 1"), ElementsAre("9"));
+}
+
+TEST(Database, InterruptsAndQemusCallsHaveBeginAndEnd) {
+  model::MadeIo made;
+  fill(made);
+  OpenRun run(made);
+  EXPECT_THAT(run.ask("SELECT * FROM irq_slice"), ElementsAre("vm1|0|irq|24|virtio0|75|81"));
+  EXPECT_THAT(run.ask("SELECT * FROM qemu_call"), ElementsAre("vm1|500|pread64|15|22|8192"));
+}
+
 TEST(Database, TheJournalsTablesAreThere) {
   model::MadeRun made;
   OpenRun run(made);
@@ -140,6 +201,10 @@ TEST(Database, WhatIsNotRecordedIsSaidAndNotJustEmpty) {
   OpenRun run(made);
   EXPECT_THAT(run.ask("SELECT * FROM io_phase"), IsEmpty());
   EXPECT_THAT(run.database().notices(), ElementsAre(StartsWith("io_request and io_phase are empty")));
+  for (const char* table : {"irq_slice", "block_request", "qemu_call"}) {
+    EXPECT_THAT(run.ask(fmt::format("SELECT * FROM {}", table)), IsEmpty());
+    EXPECT_THAT(run.database().notices(), Contains(StartsWith(fmt::format("{} is empty", table))));
+  }
 }
 
 // Pushdown.

@@ -64,7 +64,7 @@ class ModelPass {
     return {};
   }
   /// Where the host lost events, when something was made that would have to know it before.
-  model::LostRanges losses_of_host() const { return states_ || io_ ? found_ : model::LostRanges(); }
+  model::LostRanges losses_of_host() const { return states_ || qemu_ || io_ ? found_ : model::LostRanges(); }
 
   /// Behind the walk: gives the rows away.
   Status finish() {
@@ -75,18 +75,39 @@ class ModelPass {
       rows_.exit_reasons_ = std::move(exit_reasons_);
       keep(RowKind::kVcpuSlice, vcpu_slices_, rows_.vcpu_slices_);
     }
+    if (qemu_) {
+      qemu_->finish();
+      IVT_RETURN_IF_ERROR(qemu_slices_->seal());
+      keep(RowKind::kQemuSlice, qemu_slices_, rows_.qemu_slices_);
+    }
     if (sched_) {
       sched_->finish();
       IVT_RETURN_IF_ERROR(sched_slices_->seal());
       keep(RowKind::kSchedSlice, sched_slices_, rows_.sched_slices_);
     }
+    if (irqs_) {
+      IVT_RETURN_IF_ERROR(irq_slices_->seal());
+      rows_.irq_names_ = irqs_->names();
+      keep(RowKind::kIrqSlice, irq_slices_, rows_.irq_slices_);
+    }
+    if (calls_) {
+      IVT_RETURN_IF_ERROR(qemu_calls_->seal());
+      keep(RowKind::kQemuCall, qemu_calls_, rows_.qemu_calls_);
+    }
     if (io_) {
+      io_->finish();
       for (const std::string& problem : io_->disks().problems()) rows_.notices_.lines.insert(problem);
+    }
+    if (io_requests_) {
       IVT_RETURN_IF_ERROR(io_requests_->seal());
       IVT_RETURN_IF_ERROR(io_phases_->seal());
       keep(RowKind::kIoRequest, io_requests_, rows_.io_requests_);
       keep(RowKind::kIoPhase, io_phases_, rows_.io_phases_);
       IVT_RETURN_IF_ERROR(finish_slow());
+    }
+    if (block_requests_) {
+      IVT_RETURN_IF_ERROR(block_requests_->seal());
+      keep(RowKind::kBlockRequest, block_requests_, rows_.block_requests_);
     }
     if (losses_) {
       IVT_RETURN_IF_ERROR(losses_->seal());
@@ -107,9 +128,21 @@ class ModelPass {
       IVT_ASSIGN_OR_RETURN(vcpu_slices_, Rows<VcpuSliceRow>::create());
       states_.emplace(rows_.run_, events_, [this](const model::VcpuSlice& slice) { add(slice); });
     }
+    if (makes(RowKind::kQemuSlice)) {
+      IVT_ASSIGN_OR_RETURN(qemu_slices_, Rows<QemuSliceRow>::create());
+      qemu_.emplace(rows_.run_, events_, owners_, [this](const model::QemuSlice& slice) { add(slice); });
+    }
     if (makes(RowKind::kSchedSlice)) {
       IVT_ASSIGN_OR_RETURN(sched_slices_, Rows<SchedSliceRow>::create());
       sched_.emplace(rows_.run_, events_, [this](const SchedSlice& slice) { add(slice); });
+    }
+    if (makes(RowKind::kIrqSlice)) {
+      IVT_ASSIGN_OR_RETURN(irq_slices_, Rows<IrqSliceRow>::create());
+      irqs_.emplace(rows_.run_, events_, [this](const model::IrqSlice& slice) { add(slice); });
+    }
+    if (makes(RowKind::kQemuCall)) {
+      IVT_ASSIGN_OR_RETURN(qemu_calls_, Rows<QemuCallRow>::create());
+      calls_.emplace(rows_.run_, events_, owners_, [this](const model::QemuCall& call) { add(call); });
     }
     if (makes(RowKind::kIoRequest) || makes(RowKind::kIoPhase) || makes(RowKind::kIoSlow) ||
         makes(RowKind::kIoSlowLoad)) {
@@ -117,13 +150,30 @@ class ModelPass {
       IVT_ASSIGN_OR_RETURN(io_requests_, Rows<IoRequestRow>::create());
       IVT_ASSIGN_OR_RETURN(io_phases_, Rows<IoPhaseRow>::create());
       slow_.emplace(rows_.run_.manifest().start_tsc, ticks_per_second());
-      io_.emplace(rows_.run_, events_, lost_, [this](const model::IoRequest& request) { add(request); });
     }
+    if (makes(RowKind::kBlockRequest)) {
+      IVT_ASSIGN_OR_RETURN(block_requests_, Rows<BlockRequestRow>::create());
+    }
+    if (io_requests_ || block_requests_) follow_requests();
     if (makes(RowKind::kLoss)) {
       IVT_ASSIGN_OR_RETURN(losses_, Rows<LossRow>::create());
     }
     say_what_is_not_recorded();
     return {};
+  }
+  void follow_requests() {
+    model::IoPath::HostSink host_sink;
+    if (block_requests_) {
+      host_sink = [this](const model::HostRequest& host, const model::IoRequest* serves) {
+        add(host, serves != nullptr ? requests_ : 0);
+      };
+    }
+    const auto sink = [this](const model::IoRequest& request) {
+      ++requests_;
+      if (io_requests_) add(request);
+      if (block_requests_) add_block(request.guest, request.machine, requests_);
+    };
+    io_.emplace(rows_.run_, events_, lost_, sink, std::move(host_sink));
   }
   /// Else an empty table looks like a quiet guest.
   void say_what_is_not_recorded() const {
@@ -131,9 +181,19 @@ class ModelPass {
       rows_.notices_.lines.insert(
           "vcpu_slice is empty: no guest was known, or the host's scheduler was not recorded");
     }
+    if (qemu_ && !qemu_->recorded()) {
+      rows_.notices_.lines.insert(
+          "qemu_slice is empty: no guest was known, or the host's scheduler was not recorded");
+    }
     if (sched_ && !sched_->recorded())
       rows_.notices_.lines.insert("sched_slice is empty: no switch was recorded");
-    if (io_ && !io_->recorded()) {
+    if (irqs_ && !irqs_->recorded())
+      rows_.notices_.lines.insert("irq_slice is empty: no interrupt was recorded");
+    if (calls_ && !calls_->recorded())
+      rows_.notices_.lines.insert("qemu_call is empty: no I/O system call of QEMU's was recorded");
+    if (block_requests_ && !io_->recorded_anywhere())
+      rows_.notices_.lines.insert("block_request is empty: no block request was recorded");
+    if (io_requests_ && !io_->recorded()) {
       rows_.notices_.lines.insert(
           "io_request and io_phase are empty: the run does not have block requests of both a guest and the "
           "host");
@@ -145,11 +205,14 @@ class ModelPass {
       rows_.notices_.incomplete = true;
       if (losses_) add(*event.loss, event.stream->machine);
       if (event.stream->machine == host_) note_loss(*event.loss);
-    } else if (states_ && event.stream->machine == host_) {
+    } else if (event.stream->machine == host_) {
       owners_.look(event.id, event.record);
     }
     if (states_) states_->look(event);
+    if (qemu_) qemu_->look(event);
     if (sched_) sched_->look(event);
+    if (irqs_) irqs_->look(event);
+    if (calls_) calls_->look(event);
     if (io_) io_->look(event);
   }
 
@@ -172,6 +235,11 @@ class ModelPass {
     if (model::has_place(loss, rows_.run_)) found_.add(loss);
   }
 
+  /// For whom the host's thread works; -1: it is not known, or idle.
+  std::int32_t machine_of(const model::Task& thread) const {
+    return thread.tid > 0 ? static_cast<std::int32_t>(owners_.owner(thread).value_or(host_)) : -1;
+  }
+
   void add(const model::VcpuSlice& slice) {
     lost_.spare(slice.from, slice.until, [&](HostTsc from, HostTsc until) { add(slice, from, until); });
   }
@@ -184,14 +252,28 @@ class ModelPass {
     row.state = slice.state;
     row.open = slice.open && until == slice.until;
     row.by = slice.by;
-    if (slice.state == model::VcpuState::kPreempted && slice.by.tid > 0)
-      row.by_machine = static_cast<std::int32_t>(owners_.owner(slice.by).value_or(host_));
+    row.by_machine = machine_of(slice.by);
     // A name is learned with the first exit that has it, so it is known when its slice ends.
     if (states_->lanes()[slice.lane].exits && !exit_reasons_.contains(slice.reason)) {
       const std::string& name = states_->exit_names().name(slice.reason);
       if (!name.empty()) exit_reasons_.emplace(slice.reason, name);
     }
     vcpu_slices_->append(row);
+  }
+
+  void add(const model::QemuSlice& slice) {
+    lost_.spare(slice.from, slice.until, [&](HostTsc from, HostTsc until) {
+      QemuSliceRow row;
+      row.from_ns = ns(from);
+      row.until_ns = ns(until);
+      row.machine = static_cast<std::uint32_t>(slice.machine);
+      row.thread = slice.thread;
+      row.state = slice.state;
+      row.by = slice.by;
+      row.by_machine = machine_of(slice.by);
+      row.open = slice.open && until == slice.until;
+      qemu_slices_->append(row);
+    });
   }
 
   void add(const SchedSlice& slice) {
@@ -203,6 +285,53 @@ class ModelPass {
     row.task = slice.task;
     row.end = slice.end;
     sched_slices_->append(row);
+  }
+
+  void add(const model::IrqSlice& slice) {
+    IrqSliceRow row;
+    row.from_ns = ns(slice.from);
+    row.until_ns = ns(slice.until);
+    row.machine = static_cast<std::uint32_t>(slice.machine);
+    row.cpu = slice.cpu.value;
+    row.number = slice.number;
+    row.name = slice.name;
+    row.soft = slice.soft;
+    irq_slices_->append(row);
+  }
+
+  void add(const model::QemuCall& call) {
+    QemuCallRow row;
+    row.from_ns = ns(call.from);
+    row.until_ns = ns(call.until);
+    row.result = call.result;
+    row.machine = static_cast<std::uint32_t>(call.machine);
+    row.thread = call.thread.value;
+    row.call = call.call;
+    qemu_calls_->append(row);
+  }
+
+  /// `serves`: io_request.id, 0: none.
+  void add(const model::HostRequest& host, std::uint64_t serves) {
+    model::Task task;
+    host.owner.task.copy(task.comm.data(), task.comm.size());
+    add_block(host.request, host_, serves, host.owner.machine, task);
+  }
+  void add_block(const model::BlockRequest& request, std::size_t machine, std::uint64_t io_request,
+                 std::int32_t owner = -1, const model::Task& owner_task = {}) {
+    BlockRequestRow row;
+    row.from_ns = ns(request.queued.value_or(request.issued));
+    row.issued_ns = ns(request.issued);
+    row.until_ns = ns(*request.completed);
+    row.sector = request.range.first;
+    row.bytes = request.range.count * model::kSectorBytes;
+    row.request = io_request;
+    row.machine = static_cast<std::uint32_t>(machine);
+    row.device = request.range.device;
+    row.task = request.task;
+    row.owner = owner;
+    row.owner_task = owner_task;
+    row.direction = request.direction;
+    block_requests_->append(row);
   }
 
   void add(const model::IoRequest& request) {
@@ -331,11 +460,19 @@ class ModelPass {
   std::int64_t last_ns_ = 0;
   model::ThreadOwners owners_;
   std::optional<model::VcpuStates> states_;
+  std::optional<model::QemuThreads> qemu_;
   std::optional<SchedSlices> sched_;
+  std::optional<model::IrqSlices> irqs_;
+  std::optional<model::QemuCalls> calls_;
   std::optional<model::IoPath> io_;
   std::optional<model::SlowIoFinder> slow_;
+  std::uint64_t requests_ = 0;  ///< of guests that have completed; the last one's io_request.id
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
+  std::optional<Rows<QemuSliceRow>> qemu_slices_;
   std::optional<Rows<SchedSliceRow>> sched_slices_;
+  std::optional<Rows<IrqSliceRow>> irq_slices_;
+  std::optional<Rows<BlockRequestRow>> block_requests_;
+  std::optional<Rows<QemuCallRow>> qemu_calls_;
   std::optional<Rows<IoRequestRow>> io_requests_;
   std::optional<Rows<IoPhaseRow>> io_phases_;
   std::optional<Rows<LossRow>> losses_;

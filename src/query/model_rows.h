@@ -17,6 +17,9 @@
 #include "clock/clock_map.h"
 #include "merge/run_events.h"
 #include "model/io_request.h"
+#include "model/irq_slices.h"
+#include "model/qemu_calls.h"
+#include "model/qemu_threads.h"
 #include "model/sched_events.h"
 #include "model/slow_io.h"
 #include "model/vcpu_states.h"
@@ -33,6 +36,14 @@ struct VcpuSliceRow : Span {
   model::Task by;
   std::int32_t by_machine = -1;  ///< -1: not known, or nobody
   model::VcpuState state = model::VcpuState::kGuest;
+  bool open = false;
+};
+struct QemuSliceRow : Span {
+  std::uint32_t machine = 0;
+  model::Task thread;
+  model::Task by;
+  std::int32_t by_machine = -1;  ///< -1: not known, or nobody
+  model::ThreadState state = model::ThreadState::kRunning;
   bool open = false;
 };
 struct SchedSliceRow : Span {
@@ -88,6 +99,31 @@ struct IoSlowLoadRow : Span {
   model::Task task;  ///< its name only; of the host's
   model::IoDirection direction = model::IoDirection::kRead;
 };
+struct IrqSliceRow : Span {
+  std::uint32_t machine = 0;
+  std::uint32_t cpu = 0;
+  std::int32_t number = 0;
+  std::uint32_t name = 0;  ///< index in ModelRows::irq_names()
+  bool soft = false;
+};
+struct BlockRequestRow : Span {
+  std::int64_t issued_ns = 0;
+  std::uint64_t sector = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t request = 0;  ///< io_request.id, 0: none
+  std::uint32_t machine = 0;
+  std::uint32_t device = 0;
+  model::Task task;
+  std::int32_t owner = -1;  ///< machine, -1: the request is a guest's
+  model::Task owner_task;   ///< its name only
+  model::IoDirection direction = model::IoDirection::kRead;
+};
+struct QemuCallRow : Span {
+  std::int64_t result = 0;
+  std::uint32_t machine = 0;
+  std::int32_t thread = 0;
+  std::uint32_t call = 0;
+};
 struct LossRow : Span {
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
@@ -102,14 +138,18 @@ struct LossRow : Span {
 
 enum class RowKind : std::uint8_t {
   kVcpuSlice,
+  kQemuSlice,
   kSchedSlice,
+  kIrqSlice,
+  kBlockRequest,
+  kQemuCall,
   kIoRequest,
   kIoPhase,
   kIoSlow,
   kIoSlowLoad,
   kLoss
 };
-inline constexpr std::size_t kRowKinds = 7;
+inline constexpr std::size_t kRowKinds = 11;
 
 /// What is said beside a query's rows.
 struct Notices {
@@ -132,7 +172,11 @@ class ModelRows {
   Status make(RowKind kind);
 
   const Rows<VcpuSliceRow>& vcpu_slices() const { return *vcpu_slices_; }
+  const Rows<QemuSliceRow>& qemu_slices() const { return *qemu_slices_; }
   const Rows<SchedSliceRow>& sched_slices() const { return *sched_slices_; }
+  const Rows<IrqSliceRow>& irq_slices() const { return *irq_slices_; }
+  const Rows<BlockRequestRow>& block_requests() const { return *block_requests_; }
+  const Rows<QemuCallRow>& qemu_calls() const { return *qemu_calls_; }
   const Rows<IoRequestRow>& io_requests() const { return *io_requests_; }
   const Rows<IoPhaseRow>& io_phases() const { return *io_phases_; }
   const Rows<IoSlowRow>& io_slows() const { return *io_slows_; }
@@ -142,6 +186,7 @@ class ModelRows {
   const run::RunReader& run() const { return run_; }
   const std::vector<model::VcpuLane>& lanes() const { return lanes_; }
   const std::string& exit_reason(std::uint32_t number) const;
+  const std::vector<std::string>& irq_names() const { return irq_names_; }
   const std::vector<std::string>& reasons() const { return reasons_; }
 
  private:
@@ -154,7 +199,11 @@ class ModelRows {
   std::array<bool, kRowKinds> wanted_{};
   std::array<bool, kRowKinds> made_{};
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
+  std::optional<Rows<QemuSliceRow>> qemu_slices_;
   std::optional<Rows<SchedSliceRow>> sched_slices_;
+  std::optional<Rows<IrqSliceRow>> irq_slices_;
+  std::optional<Rows<BlockRequestRow>> block_requests_;
+  std::optional<Rows<QemuCallRow>> qemu_calls_;
   std::optional<Rows<IoRequestRow>> io_requests_;
   std::optional<Rows<IoPhaseRow>> io_phases_;
   std::optional<Rows<IoSlowRow>> io_slows_;
@@ -162,6 +211,7 @@ class ModelRows {
   std::optional<Rows<LossRow>> losses_;
   std::vector<model::VcpuLane> lanes_;
   std::map<std::uint32_t, std::string> exit_reasons_;
+  std::vector<std::string> irq_names_;
   std::vector<std::string> reasons_;  ///< of losses
 };
 

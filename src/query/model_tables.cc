@@ -3,100 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <iterator>
+
+#include "query/kernel_tables.h"
+#include "query/row_table.h"
+#include "query/slice_tables.h"
+#include "query/slow_io_tables.h"
 
 namespace ivtrace::query {
 namespace {
 
-/// Walks the rows of a RowFile: those blocks that may have what the conditions on the times leave, and within
-/// the bounds of the key where there is one. `Source` tells the row's type, its columns, and where it lies.
-template <class Source>
-class RowCursor : public Cursor {
- public:
-  explicit RowCursor(ModelRows& rows) : rows_(rows) {}
-
-  Status start(std::span<const Constraint> constraints, std::uint32_t) override {
-    IVT_RETURN_IF_ERROR(rows_.make(Source::kKind));
-    const TableInfo& info = Source::info();
-    from_ = range_of(constraints, info.find("from_ns"));
-    until_ = range_of(constraints, info.find("until_ns"));
-    begin_ = 0;
-    end_ = file().size();
-    if constexpr (requires { Source::kKey; }) {
-      const Range key = range_of(constraints, info.find(Source::kKey));
-      begin_ = first_not_below(key.low);
-      if (key.high < std::numeric_limits<std::int64_t>::max()) end_ = first_not_below(key.high + 1);
-    }
-    go_to(begin_);
-    return {};
-  }
-  Status next() override {
-    go_to(at_ + 1);
-    return {};
-  }
-  bool at_end() const override { return at_ >= end_; }
-  Cell cell(int column) override { return Source::cell(rows_, Source::rows(rows_)[at_], at_, column, text_); }
-  std::int64_t row_id() const override { return static_cast<std::int64_t>(at_ + 1); }
-
- private:
-  const RowFile& file() const { return Source::rows(rows_).file(); }
-  void go_to(std::uint64_t row) {
-    // Blocks are looked at when one begins; within one SQLite's own check is as quick.
-    at_ = row % RowFile::kBlock == 0 || row == begin_ ? file().skip(row, from_, until_) : row;
-  }
-  /// Keys rise with the rows.
-  std::uint64_t first_not_below(std::int64_t key) const {
-    std::uint64_t low = 0;
-    std::uint64_t high = file().size();
-    while (low < high) {
-      const std::uint64_t middle = low + (high - low) / 2;
-      if (Source::key(Source::rows(rows_)[middle], middle) < key) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  }
-
-  ModelRows& rows_;
-  Range from_;
-  Range until_;
-  std::uint64_t begin_ = 0;
-  std::uint64_t end_ = 0;
-  std::uint64_t at_ = 0;
-  std::string text_;  // of a cell whose text is made for it
-};
-
-template <class Source>
-class RowTable : public Table {
- public:
-  explicit RowTable(ModelRows& rows) : rows_(rows) {}
-  const TableInfo& info() const override { return Source::info(); }
-  double row_estimate() const override { return Source::kEstimate; }
-  void want() override { rows_.want(Source::kKind); }
-  std::unique_ptr<Cursor> open() override { return std::make_unique<RowCursor<Source>>(rows_); }
-
- private:
-  ModelRows& rows_;
-};
-
-constexpr Cell kNull{};
-Cell integer(std::uint64_t number) { return static_cast<std::int64_t>(number); }
-Cell integer_if(bool known, std::uint64_t number) { return known ? integer(number) : kNull; }
-Cell text_or_null(std::string_view text) { return text.empty() ? kNull : Cell(text); }
-Cell machine_name(const ModelRows& rows, std::size_t machine) {
-  return std::string_view(rows.run().machines()[machine].info.name);
-}
 Cell device_cell(std::uint32_t device, std::string& text) {
   text = device_text(device);
   return std::string_view(text);
 }
-constexpr auto kInteger = Type::kInteger;
-constexpr auto kText = Type::kText;
-constexpr auto kReal = Type::kReal;
-constexpr auto kRange = Search::kRange;
-constexpr auto kKeyed = Search::kKey;
 
 struct LossSource {
   static constexpr RowKind kKind = RowKind::kLoss;
@@ -132,98 +52,6 @@ struct LossSource {
         return integer_if(row.has_bytes, row.bytes);
       default:
         return std::string_view(rows.reasons()[row.reason]);
-    }
-  }
-};
-
-struct VcpuSliceSource {
-  static constexpr RowKind kKind = RowKind::kVcpuSlice;
-  static constexpr double kEstimate = 1e6;
-  static const auto& rows(const ModelRows& rows) { return rows.vcpu_slices(); }
-  static const TableInfo& info() {
-    static const TableInfo kInfo = {
-        "vcpu_slice",
-        "What each vCPU's thread did; what no slice covers is not known",
-        {{"machine", kText, "", "the guest"},
-         {"vcpu", kInteger, "", "QEMU's index of the vCPU; NULL: the thread runs several in turns (TCG)"},
-         {"thread", kInteger, "", "the host's thread that runs it"},
-         {"state", kText, "", "guest, exit, userspace, running, preempted, halted or blocked"},
-         {"from_ns", kInteger, "ns", "begin, since the run's start", kRange},
-         {"until_ns", kInteger, "ns", "end", kRange},
-         {"reason", kText, "",
-          "why the guest was left last; NULL while it runs, and where exits are not seen"},
-         {"by_tid", kInteger, "",
-          "preempted: the thread that has the CPU, 0 when it is idle; NULL: not known"},
-         {"by_comm", kText, "", "preempted: that thread's name"},
-         {"by_machine", kText, "", "preempted: the guest that it works for, or host"},
-         {"open", kInteger, "", "1: the run ended before the state did"}}};
-    return kInfo;
-  }
-  static Cell cell(const ModelRows& rows, const VcpuSliceRow& row, std::uint64_t, int column, std::string&) {
-    const model::VcpuLane& lane = rows.lanes()[row.lane];
-    const bool preempted = row.state == model::VcpuState::kPreempted;
-    switch (column) {
-      case 0:
-        return machine_name(rows, lane.vcpus.front().machine);
-      case 1:
-        return lane.vcpus.size() == 1 ? Cell(std::int64_t{lane.vcpus.front().index}) : kNull;
-      case 2:
-        return std::int64_t{lane.vcpus.front().thread.value};
-      case 3:
-        return std::string_view(to_string(row.state));
-      case 4:
-        return row.from_ns;
-      case 5:
-        return row.until_ns;
-      case 6: {
-        const bool left = row.state != model::VcpuState::kGuest && row.state != model::VcpuState::kRunning;
-        return lane.exits && left ? text_or_null(rows.exit_reason(row.reason)) : kNull;
-      }
-      case 7:
-        return preempted && row.by.tid >= 0 ? Cell(std::int64_t{row.by.tid}) : kNull;
-      case 8:
-        return preempted && row.by.tid > 0 ? text_or_null(row.by.name()) : kNull;
-      case 9:
-        return row.by_machine >= 0 ? machine_name(rows, static_cast<std::size_t>(row.by_machine)) : kNull;
-      default:
-        return std::int64_t{row.open};
-    }
-  }
-};
-
-struct SchedSliceSource {
-  static constexpr RowKind kKind = RowKind::kSchedSlice;
-  static constexpr double kEstimate = 1e6;
-  static const auto& rows(const ModelRows& rows) { return rows.sched_slices(); }
-  static const TableInfo& info() {
-    static const TableInfo kInfo = {
-        "sched_slice",
-        "Who had each CPU, of the host and of the guests, from switch to switch",
-        {{"machine", kText, "", "whose CPU"},
-         {"cpu", kInteger, "", "its number there"},
-         {"tid", kInteger, "", "the thread; 0: the CPU was idle"},
-         {"comm", kText, "", "the thread's name then; NULL: not recorded"},
-         {"from_ns", kInteger, "ns", "it got the CPU, since the run's start", kRange},
-         {"until_ns", kInteger, "ns", "it left the CPU", kRange},
-         {"end_state", kText, "", "how it left: runnable, asleep, dead; open: that was not seen"}}};
-    return kInfo;
-  }
-  static Cell cell(const ModelRows& rows, const SchedSliceRow& row, std::uint64_t, int column, std::string&) {
-    switch (column) {
-      case 0:
-        return machine_name(rows, row.machine);
-      case 1:
-        return integer(row.cpu);
-      case 2:
-        return std::int64_t{row.task.tid};
-      case 3:
-        return text_or_null(row.task.name());
-      case 4:
-        return row.from_ns;
-      case 5:
-        return row.until_ns;
-      default:
-        return std::string_view(to_string(row.end));
     }
   }
 };
@@ -330,145 +158,6 @@ struct IoPhaseSource {
   }
 };
 
-struct IoSlowSource {
-  static constexpr RowKind kKind = RowKind::kIoSlow;
-  static constexpr double kEstimate = 10;
-  static constexpr const char* kKey = "id";
-  static std::int64_t key(const IoSlowRow&, std::uint64_t at) { return static_cast<std::int64_t>(at + 1); }
-  static const auto& rows(const ModelRows& rows) { return rows.io_slows(); }
-  static const TableInfo& info() {
-    static const TableInfo kInfo = {
-        "io_slow",
-        "Stretches in which a guest's disk was slow, and in which part of its requests' way",
-        {{"id", kInteger, "", "number in this run, from 1", kKeyed},
-         {"machine", kText, "", "the guest"},
-         {"device", kText, "", "major:minor in the guest"},
-         {"disk", kText, "", "QEMU's name of the disk (disk.device); NULL: not known"},
-         {"direction", kText, "", "read, write, flush, discard or other"},
-         {"from_ns", kInteger, "ns", "its first slow request began, since the run's start", kRange},
-         {"until_ns", kInteger, "ns", "its last one ended", kRange},
-         {"requests", kInteger, "", "that completed in it"},
-         {"bytes", kInteger, "bytes", "of these"},
-         {"depth", kReal, "", "how many of these were open at a time, on average"},
-         {"mean_ns", kReal, "ns", "of these, from queued to completed in the guest"},
-         {"expected_ns", kReal, "ns", "the same by the baseline"},
-         {"baseline", kText, "",
-          "alone: requests of this disk with nobody else at the device; service: there are too few of them"},
-         {"added_ns", kReal, "ns", "to the baseline, by all parts of all these requests together"},
-         {"added_guest_ns", kReal, "ns", "of this, in the guest's queue"},
-         {"added_handover_ns", kReal, "ns", "from the guest's driver to the host's queue"},
-         {"added_host_ns", kReal, "ns", "in the host's queue and device"},
-         {"added_back_ns", kReal, "ns", "from the device's end to the guest's"},
-         {"added_unattributed_ns", kReal, "ns", "nobody knows where"},
-         {"host_device", kText, "", "major:minor on the host; NULL: no request is tied"},
-         {"device_cost", kReal, "",
-          "how many times what it needs at its best the device needed for what it finished; NULL: not known"},
-         {"device_request_ns", kReal, "ns",
-          "what the device needed for a request, whoever's; NULL: not tied"},
-         {"device_bps", kReal, "bytes/s", "what it carried meanwhile, whoever's; NULL: not tied"},
-         {"slowest", kInteger, "", "io_request.id of the slowest request"}}};
-    return kInfo;
-  }
-  static Cell cell(const ModelRows& rows, const IoSlowRow& row, std::uint64_t at, int column,
-                   std::string& text) {
-    const bool tied = row.host_device != 0;
-    const auto count = static_cast<double>(row.requests);
-    const double length = static_cast<double>(std::max<std::int64_t>(row.until_ns - row.from_ns, 1));
-    switch (column) {
-      case 0:
-        return integer(at + 1);
-      case 1:
-        return machine_name(rows, row.machine);
-      case 2:
-        return device_cell(row.device, text);
-      case 3:
-        if (row.disk < 0) return kNull;
-        return std::string_view(
-            rows.run().machines()[row.machine].disks[static_cast<std::size_t>(row.disk)].device);
-      case 4:
-        return std::string_view(to_string(row.direction));
-      case 5:
-        return row.from_ns;
-      case 6:
-        return row.until_ns;
-      case 7:
-        return integer(row.requests);
-      case 8:
-        return integer(row.bytes);
-      case 9:
-        return row.total_ns / length;
-      case 10:
-        return row.total_ns / count;
-      case 11:
-        return row.expected_ns / count;
-      case 12:
-        return std::string_view(to_string(row.baseline));
-      case 13:
-        return std::accumulate(row.added_ns.begin(), row.added_ns.end(), 0.0);
-      case 19:
-        return tied ? device_cell(row.host_device, text) : kNull;
-      case 20:
-        return row.device_cost > 0 ? Cell(row.device_cost) : kNull;
-      case 21:
-        return tied && row.served > 0 ? Cell(row.stay_ns / row.served) : kNull;
-      case 22:
-        return tied && row.stay_ns > 0 ? Cell(row.served_bytes / row.stay_ns * 1e9) : kNull;
-      case 23:
-        return integer(row.slowest);
-      default:  // 14 to 18: the parts, in their order
-        return row.added_ns[static_cast<std::size_t>(column) - 14];
-    }
-  }
-};
-
-struct IoSlowLoadSource {
-  static constexpr RowKind kKind = RowKind::kIoSlowLoad;
-  static constexpr double kEstimate = 30;
-  static constexpr const char* kKey = "slow";
-  static std::int64_t key(const IoSlowLoadRow& row, std::uint64_t) {
-    return static_cast<std::int64_t>(row.slow);
-  }
-  static const auto& rows(const ModelRows& rows) { return rows.io_slow_loads(); }
-  static const TableInfo& info() {
-    static const TableInfo kInfo = {
-        "io_slow_load",
-        "Whose requests the host's device had while those of an io_slow were with it",
-        {{"slow", kInteger, "", "io_slow.id", kKeyed},
-         {"machine", kText, "", "a guest, the slow one too, or host"},
-         {"task", kText, "", "the host's own task; NULL: a guest's"},
-         {"direction", kText, "", "read, write, flush, discard or other"},
-         {"byte_ns", kReal, "bytes ns", "bytes in flight, by their time"},
-         {"request_ns", kReal, "ns", "requests in flight, by their time"},
-         {"bytes_share", kReal, "", "of byte_ns of all, from 0 to 1"},
-         {"requests_share", kReal, "", "of request_ns of all, from 0 to 1"},
-         {"others_share", kReal, "",
-          "the mean of both shares, among all but the slow guest; NULL: it is that guest's"}}};
-    return kInfo;
-  }
-  static Cell cell(const ModelRows& rows, const IoSlowLoadRow& row, std::uint64_t, int column, std::string&) {
-    switch (column) {
-      case 0:
-        return integer(row.slow);
-      case 1:
-        return machine_name(rows, row.machine);
-      case 2:
-        return text_or_null(row.task.name());
-      case 3:
-        return std::string_view(to_string(row.direction));
-      case 4:
-        return row.byte_ns;
-      case 5:
-        return row.request_ns;
-      case 6:
-        return row.bytes_share;
-      case 7:
-        return row.requests_share;
-      default:
-        return row.others_share >= 0 ? Cell(row.others_share) : kNull;
-    }
-  }
-};
-
 }  // namespace
 
 std::string device_text(std::uint32_t device) { return fmt::format("{}:{}", device >> 20, device & 0xfffff); }
@@ -476,12 +165,11 @@ std::string device_text(std::uint32_t device) { return fmt::format("{}:{}", devi
 std::vector<std::unique_ptr<Table>> model_tables(ModelRows& rows) {
   std::vector<std::unique_ptr<Table>> tables;
   tables.push_back(std::make_unique<RowTable<LossSource>>(rows));
-  tables.push_back(std::make_unique<RowTable<VcpuSliceSource>>(rows));
-  tables.push_back(std::make_unique<RowTable<SchedSliceSource>>(rows));
+  std::ranges::move(slice_tables(rows), std::back_inserter(tables));
+  std::ranges::move(kernel_tables(rows), std::back_inserter(tables));
   tables.push_back(std::make_unique<RowTable<IoRequestSource>>(rows));
   tables.push_back(std::make_unique<RowTable<IoPhaseSource>>(rows));
-  tables.push_back(std::make_unique<RowTable<IoSlowSource>>(rows));
-  tables.push_back(std::make_unique<RowTable<IoSlowLoadSource>>(rows));
+  std::ranges::move(slow_io_tables(rows), std::back_inserter(tables));
   return tables;
 }
 

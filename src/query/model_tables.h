@@ -1,4 +1,5 @@
-// The tables over ModelRows: loss, vcpu_slice, sched_slice, io_request, io_phase.
+// The tables over ModelRows: loss, those of slice_tables.h, kernel_tables.h and slow_io_tables.h, io_request,
+// io_phase.
 #pragma once
 
 #include <memory>

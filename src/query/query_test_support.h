@@ -27,7 +27,9 @@ inline std::string cell_text(const Cell& cell) {
 /// Host ticks are nanoseconds from kStart.
 class OpenRun {
  public:
-  explicit OpenRun(model::MadeRun& made, StopFlag stop = nullptr)
+  /// `made`: a MadeRun or a MadeIo.
+  template <class Made>
+  explicit OpenRun(Made& made, StopFlag stop = nullptr)
       : run_(opened(made)),
         clock_(*clock::HostClock::create(run_.anchors(), run_.manifest().start_tsc)),
         database_(*Database::open(run_, clock_, stop)) {}
@@ -55,7 +57,8 @@ class OpenRun {
   std::uint64_t visited() const { return visited_; }
 
  private:
-  static run::RunReader opened(model::MadeRun& made) {
+  template <class Made>
+  static run::RunReader opened(Made& made) {
     made.anchors = true;
     return made.open();
   }

@@ -97,6 +97,64 @@ def test_a_vcpu_runs_when_the_hosts_scheduler_says_so(recorded):
         assert row["vcpu"] == pytest.approx(row["sched"], rel=0.02, abs=5e6), row
 
 
+def test_qemus_other_threads_run_when_the_hosts_scheduler_says_so(recorded):
+    run, guest = recorded
+    rows = ask(run, """SELECT q.machine, q.comm, q.ns AS qemu, s.ns AS sched
+        FROM (SELECT machine, thread, comm, sum(until_ns - from_ns) AS ns FROM qemu_slice WHERE state = 'running' GROUP BY 1, 2) q
+        JOIN (SELECT tid, sum(until_ns - from_ns) AS ns FROM sched_slice WHERE machine = 'host' GROUP BY 1) s ON s.tid = q.thread""")
+    assert guest in {row["machine"] for row in rows}
+    for row in rows:
+        assert row["qemu"] == pytest.approx(row["sched"], rel=0.02, abs=5e6), row
+    # They are no vCPUs, and a thread's slices do not overlap.
+    assert ask(run, "SELECT thread FROM qemu_slice WHERE thread IN (SELECT thread FROM vcpu)") == []
+    assert ask(run, """SELECT * FROM (SELECT from_ns, lag(until_ns) OVER (PARTITION BY thread ORDER BY from_ns) AS before FROM qemu_slice)
+                       WHERE from_ns < before""") == []
+    # Who reads the disk sleeps until it is asked to.
+    states = {row["state"] for row in ask(run, f"SELECT state FROM qemu_slice WHERE machine = '{guest}' GROUP BY 1")}
+    assert states == {"running", "preempted", "blocked"}
+
+
+def test_interrupts_are_those_of_the_events(recorded):
+    run, guest = recorded
+    told = {(row["machine"], row["kind"]): row for row in ask(run, "SELECT machine, kind, count(*) AS n, max(cpu) AS cpu FROM irq_slice GROUP BY 1, 2")}
+    assert set(told) == {(machine, kind) for machine in ("host", guest) for kind in ("irq", "softirq")}
+    ended = {(row["machine"], row["kind"]): row["n"] for row in ask(run, """SELECT machine, count(*) AS n,
+        CASE name WHEN 'irq_handler_exit' THEN 'irq' ELSE 'softirq' END AS kind FROM event WHERE name IN ('irq_handler_exit', 'softirq_exit') GROUP BY 1, 3""")}
+    for key, row in told.items():
+        # All but those that began before the run.
+        assert ended[key] - 2 * (os.cpu_count() + 2) <= row["n"] <= ended[key], key
+    # A guest's disk interrupts it when a request completes.
+    assert any(row["name"].startswith("virtio") for row in ask(run, f"SELECT name FROM irq_slice WHERE machine = '{guest}' AND kind = 'irq' GROUP BY 1"))
+
+
+def test_block_requests_are_those_of_io_and_of_the_events(recorded):
+    run, guest = recorded
+    # A flush that waited in the kernel completes once more, as an empty write that no driver ever got.
+    completed = {row["machine"]: row["n"] for row in ask(
+        run, "SELECT machine, count(*) AS n FROM event WHERE name = 'block_rq_complete' AND text NOT LIKE '% () 0 + 0 %' GROUP BY 1")}
+    told = {row["machine"]: row["n"] for row in ask(run, "SELECT machine, count(*) AS n FROM block_request GROUP BY 1")}
+    for machine in ("host", guest):
+        # Some had been issued before the run, or completed in parts.
+        assert completed[machine] * 0.95 <= told[machine] <= completed[machine], machine
+    # The guests' are io_request's, and no more of the host served one than it says; those that served several have the first.
+    assert ask(run, """SELECT r.id FROM io_request r LEFT JOIN block_request b ON b.request = r.id
+                       GROUP BY r.id HAVING sum(b.machine = r.machine) IS NOT 1 OR sum(b.machine = 'host') > ifnull(min(r.host_requests), 0)""") == []
+    served = ask(run, f"""SELECT b.owner, b.owner_task, b.from_ns >= r.from_ns AND b.until_ns <= r.until_ns AS within
+                          FROM block_request b JOIN io_request r ON r.id = b.request WHERE b.machine = 'host' AND r.machine = '{guest}'""")
+    assert len(served) >= READS * 0.9
+    assert all(row == {"owner": guest, "owner_task": None, "within": 1} for row in served)
+
+
+def test_qemus_calls_enclose_the_hosts_requests(recorded):
+    """All system calls are recorded by number here; the disk's (aio=native) are io_submit."""
+    run, guest = recorded
+    calls = {row["name"]: row for row in ask(run, f"SELECT name, count(*) AS n, min(until_ns - from_ns) AS shortest FROM qemu_call WHERE machine = '{guest}' GROUP BY 1")}
+    assert {"io_submit", "read", "write"} <= set(calls) and all(row["shortest"] >= 0 for row in calls.values())
+    queued = ask(run, f"""SELECT count(*) AS n FROM block_request b JOIN qemu_call c
+        ON c.thread = b.tid AND c.name = 'io_submit' AND c.from_ns <= b.from_ns AND c.until_ns >= b.from_ns WHERE b.owner = '{guest}'""")[0]["n"]
+    assert queued >= READS * 0.9
+
+
 def test_csv_and_text_have_the_same_rows(recorded):
     run, guest = recorded
     sql = "SELECT name, kind, accel FROM machine ORDER BY name"
