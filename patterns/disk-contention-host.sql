@@ -26,12 +26,13 @@ SELECT s.machine AS victim, owner.task AS culprit, owner.share AS share, s.from_
        owner.direction AS culprit_direction, owner.bytes_share, owner.requests_share, s.device_cost,
        s.slowest, printf('%.3f', s.from_ns / 1e9) AS from_s, printf('%.3f', s.until_ns / 1e9) AS until_s
 FROM io_slow AS s JOIN owner ON owner.slow = s.id JOIN others ON others.slow = s.id
-WHERE s.added_host_ns >= 0.3 * s.added_ns AND others.share >= 0.3 AND owner.share >= 0.15
-  AND coalesce(s.device_cost, 1) < 2.5
+WHERE (s.added_host_ns >= 0.3 * s.added_ns OR s.added_host_ns >= s.requests * s.expected_ns)
+  AND others.share >= 0.3 AND owner.share >= 0.15 AND coalesce(s.device_cost, 1) < 2.5
 ORDER BY s.id, owner.share DESC
 
 -- evidence: The slowest request, phase by phase
-SELECT phase, from_ns, until_ns - from_ns AS took_ns FROM io_phase WHERE request = :slowest ORDER BY from_ns
+SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS took_ns
+FROM io_request AS r JOIN io_phase AS p ON p.request = r.id WHERE r.id = :slowest ORDER BY p.from_ns
 -- evidence: Requests in flight on the device meanwhile
 SELECT machine, task, direction, bytes_share, requests_share FROM io_slow_load
 WHERE slow IN (SELECT id FROM io_slow WHERE slowest = :slowest) ORDER BY bytes_share + requests_share DESC

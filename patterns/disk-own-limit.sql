@@ -34,7 +34,8 @@ WHERE added_handover_ns >= 0.5 * added_ns AND waits.waited_ns < 0.2 * added_hand
        OR (limit_by IS NULL AND added_handover_ns >= 2e6 * requests))
 
 -- evidence: The slowest request, phase by phase
-SELECT phase, from_ns, until_ns - from_ns AS took_ns FROM io_phase WHERE request = :slowest ORDER BY from_ns
+SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS took_ns
+FROM io_request AS r JOIN io_phase AS p ON p.request = r.id WHERE r.id = :slowest ORDER BY p.from_ns
 -- evidence: The disk and its limits
 SELECT device, path, limit_by, limit_iops, limit_iops_read, limit_iops_write, limit_bps, limit_bps_read, limit_bps_write
 FROM disk WHERE machine = :victim

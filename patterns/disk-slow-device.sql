@@ -19,4 +19,5 @@ WHERE added_host_ns >= 0.3 * added_ns
   AND (device_cost >= 2.5 OR (device_request_ns >= 5e6 AND device_bps < 20e6))
 
 -- evidence: The slowest request, phase by phase
-SELECT phase, from_ns, until_ns - from_ns AS took_ns FROM io_phase WHERE request = :slowest ORDER BY from_ns
+SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS took_ns
+FROM io_request AS r JOIN io_phase AS p ON p.request = r.id WHERE r.id = :slowest ORDER BY p.from_ns

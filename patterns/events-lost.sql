@@ -11,11 +11,17 @@ WITH counted AS (
   FROM cpu WHERE delivered IS NOT NULL
 ), machines AS (
   SELECT machine, sum(lost) AS lost, sum(events) AS events, cpu, max(lost) FROM counted GROUP BY machine
+), holes AS (
+  SELECT machine, cpu, sum(until_ns - from_ns) AS hole_ns FROM loss WHERE until_ns IS NOT NULL AND reason = 'missed-events' GROUP BY 1, 2
+), seen AS (
+  SELECT max(time_ns) AS until_ns FROM event
 )
-SELECT machine AS victim, 0 AS from_ns, (SELECT max(time_ns) FROM event) AS until_ns,
+SELECT machine AS victim, 0 AS from_ns, (SELECT until_ns FROM seen) AS until_ns,
        CASE WHEN lost > 0.2 * events THEN 'critical' ELSE 'warning' END AS severity,
        1.0 * lost / events AS lost_share, lost, events, cpu
-FROM machines WHERE lost > 0.01 * events
+FROM machines
+WHERE lost > 0.01 * events
+   OR lost > 0 AND (SELECT max(hole_ns) FROM holes WHERE holes.machine = machines.machine) > 0.05 * (SELECT until_ns FROM seen)
 
 -- evidence: What each CPU's buffer counted
 SELECT cpu, delivered, overrun, dropped, commit_overrun FROM cpu WHERE machine = :victim ORDER BY overrun DESC

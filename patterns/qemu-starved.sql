@@ -13,7 +13,7 @@ WITH slow AS (
   SELECT s.id, CASE WHEN q.by_machine <> 'host' THEN q.by_machine ELSE coalesce(q.by_comm, '?') END AS who,
          sum(min(q.until_ns, s.until_ns) - max(q.from_ns, s.from_ns)) AS held
   FROM slow AS s JOIN qemu_slice AS q ON q.machine = s.machine
-  WHERE q.state = 'preempted' AND q.from_ns < s.until_ns AND q.until_ns > s.from_ns
+  WHERE q.state = 'preempted' AND q.by_tid > 0 AND q.from_ns < s.until_ns AND q.until_ns > s.from_ns
     AND s.software_ns >= 0.4 * s.added_ns
   GROUP BY 1, 2
 ), shares AS (
@@ -30,4 +30,5 @@ SELECT thread, comm, from_ns, until_ns - from_ns AS waited_ns, by_machine, by_co
 WHERE machine = :victim AND state = 'preempted' AND from_ns >= :from_ns AND from_ns < :until_ns
 ORDER BY waited_ns DESC
 -- evidence: The slowest request, phase by phase
-SELECT phase, from_ns, until_ns - from_ns AS took_ns FROM io_phase WHERE request = :slowest ORDER BY from_ns
+SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS took_ns
+FROM io_request AS r JOIN io_phase AS p ON p.request = r.id WHERE r.id = :slowest ORDER BY p.from_ns

@@ -1,15 +1,15 @@
 -- title: A vCPU does not get a CPU of the host
--- means: A thread that runs a vCPU is ready and waits, as others have the host's CPUs. The guest sees it as steal time, or as
---   everything being slow.
+-- means: A thread that runs a vCPU is ready and waits, as others have the host's CPUs: not the guest's own threads, and not
+--   the time that an idle CPU takes to wake up. The guest sees it as steal time, or as everything being slow.
 -- needs: sched@host
 -- severity: warning
--- text: {victim}'s vCPUs waited for a CPU of the host for {waited_share} of the time that they wanted to run, from {from_ns} to
---   {until_ns}: {waited_ns} in all. {culprit} had the CPU for {share} of that time.
+-- text: {victim}'s vCPUs waited for a CPU of the host, behind others, for {waited_share} of the time that they wanted to run, from
+--   {from_ns} to {until_ns}: {waited_ns} in all. {culprit} had the CPU for {share} of that time.
 -- advice: Give {victim} CPUs of its own (pinning, cpusets, a larger cpu.weight), or move {culprit} away; a limit of its cgroup
 --   (cpu.max) shows as waiting too. `ivtrace vcpus RUN -g {victim} --from {from_s} --until {until_s}` shows each vCPU.
 WITH bucket AS (
   SELECT machine, thread, from_ns / 500000000 AS half_second,
-         sum(CASE state WHEN 'preempted' THEN until_ns - from_ns ELSE 0 END) AS waited,
+         sum(CASE WHEN state = 'preempted' AND by_tid > 0 AND by_machine <> machine THEN until_ns - from_ns ELSE 0 END) AS waited,
          sum(CASE WHEN state IN ('guest', 'exit', 'userspace', 'running') THEN until_ns - from_ns ELSE 0 END) AS ran
   FROM vcpu_slice GROUP BY 1, 2, 3
 ), bad AS (
@@ -27,7 +27,7 @@ WITH bucket AS (
          CASE WHEN v.by_machine <> 'host' THEN v.by_machine ELSE coalesce(v.by_comm, '?') END AS who,
          sum(v.until_ns - v.from_ns) AS held
   FROM starved JOIN vcpu_slice AS v ON v.machine = starved.machine
-  WHERE v.state = 'preempted' AND v.by_tid > 0 AND v.from_ns >= starved.from_ns AND v.from_ns < starved.until_ns
+  WHERE v.state = 'preempted' AND v.by_tid > 0 AND v.by_machine <> v.machine AND v.from_ns >= starved.from_ns AND v.from_ns < starved.until_ns
   GROUP BY 1, 2, 6
 ), shares AS (
   SELECT *, 1.0 * held / sum(held) OVER (PARTITION BY machine, from_ns) AS share FROM behind

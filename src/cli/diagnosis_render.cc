@@ -36,13 +36,6 @@ void append_paragraph(std::string& out, std::string_view indent, std::string_vie
   if (!line.empty()) append_line(out, indent, line);
 }
 
-std::string cell_text(const query::OwnedCell& cell) {
-  if (const auto* const number = std::get_if<std::int64_t>(&cell)) return std::to_string(*number);
-  if (const auto* const real = std::get_if<double>(&cell)) return fmt::format("{:.6g}", *real);
-  if (const auto* const text = std::get_if<std::string>(&cell)) return *text;
-  return "";
-}
-
 void append_evidence(std::string& out, const patterns::Evidence& evidence) {
   if (evidence.rows.empty()) return;
   append_line(out, "  ", evidence.title + ":");
@@ -56,7 +49,10 @@ void append_evidence(std::string& out, const patterns::Evidence& evidence) {
   TextTable table(std::move(columns));
   for (const auto& row : evidence.rows) {
     std::vector<std::string> cells;
-    for (const query::OwnedCell& cell : row) cells.push_back(cell_text(cell));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const bool is_null = std::holds_alternative<std::monostate>(row[i]);
+      cells.push_back(is_null ? "" : patterns::value_text(evidence.columns[i], row[i]));
+    }
     table.add_row(std::move(cells));
   }
   table.append_to(out, "    ");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numeric>
 
 namespace ivtrace::model {
@@ -20,10 +21,14 @@ constexpr double kTotalGrown = 2;
 constexpr double kPartGrown = 3;
 constexpr double kPartMatters = 0.5;  // of the baseline of all parts
 constexpr double kHeldSeconds = 0.002;
+constexpr double kSoftwareSeconds = 0.0005;  // no part of software needs more, whatever its quartile
 constexpr double kLongSeconds = 0.02;
 constexpr double kServedWhileWaiting = 3;
 constexpr double kHostMatters = 0.3;  // of all the time
 constexpr double kWaitMattersSeconds = 0.0005;
+// When a stretch is two.
+constexpr std::ptrdiff_t kLeastPiece = 5;  // windows
+constexpr double kPartDiffers = 2;         // times
 // What a device is given for each byte, on top of what its small requests take: 250 MB/s.
 constexpr double kSecondsPerByte = 4e-9;
 
@@ -183,28 +188,45 @@ struct SlowIoFinder::Series {
     windows.back().add(request, number, size);
   }
 
+  /// Parts and total of one request of a size.
+  static std::pair<Parts, double> baseline_of(const Sizes& known, double ticks_per_second) {
+    const bool is_alone = known.knows_alone();
+    Parts parts{};
+    double total = 0;
+    double excess = 0;
+    for (std::size_t part = 0; part < kIoParts; ++part) {
+      const auto quartile =
+          static_cast<double>((is_alone ? known.alone : known.all)[part].quantile(kQuantile));
+      const bool is_software = part == kHandover || part == kBack;
+      parts[part] = is_software ? std::min(quartile, kSoftwareSeconds * ticks_per_second) : quartile;
+      excess += quartile - parts[part];
+      total += parts[part];
+    }
+    if (is_alone)
+      total = std::max(static_cast<double>(known.alone_total.quantile(kQuantile)) - excess, total);
+    return {parts, total};
+  }
+
   struct Expected {
     IoBaseline baseline = IoBaseline::kAlone;
     Parts parts{};
     double total = 0;
   };
-  Expected expect(const Window& window) const {
+  Expected expect(const Window& window, double ticks_per_second) const {
     Expected expected;
     std::uint64_t alone = 0;
     for (std::size_t i = 0; i < window.sizes.size(); ++i) {
       if (window.sizes[i] == 0) continue;
-      const Sizes& known = *sizes[i];
       const auto count = static_cast<double>(window.sizes[i]);
-      const bool is_alone = known.knows_alone();
-      if (is_alone) alone += window.sizes[i];
-      double sum = 0;
-      for (std::size_t part = 0; part < kIoParts; ++part) {
-        double one = static_cast<double>((is_alone ? known.alone : known.all)[part].quantile(kQuantile));
-        if (!is_alone && part == kHost && window.tied > 0) one = std::min(one, window.service());
-        expected.parts[part] += count * one;
-        sum += one;
+      auto [parts, total] = baseline_of(*sizes[i], ticks_per_second);
+      if (sizes[i]->knows_alone()) {
+        alone += window.sizes[i];
+      } else if (window.tied > 0 && window.service() < parts[kHost]) {
+        total -= parts[kHost] - window.service();
+        parts[kHost] = window.service();
       }
-      expected.total += count * (is_alone ? static_cast<double>(known.alone_total.quantile(kQuantile)) : sum);
+      for (std::size_t part = 0; part < kIoParts; ++part) expected.parts[part] += count * parts[part];
+      expected.total += count * total;
     }
     if (2 * alone < window.requests) expected.baseline = IoBaseline::kService;
     return expected;
@@ -214,7 +236,7 @@ struct SlowIoFinder::Series {
     const auto count = static_cast<double>(window.requests);
     if (window.total >= count * kLongSeconds * ticks_per_second) return true;
     if (window.parts[kHandover] + window.parts[kBack] >= count * kHeldSeconds * ticks_per_second) return true;
-    const Expected expected = expect(window);
+    const Expected expected = expect(window, ticks_per_second);
     if (expected.baseline == IoBaseline::kAlone) {
       if (window.total >= kTotalGrown * expected.total) return true;
       for (std::size_t i = 0; i < kIoParts; ++i) {
@@ -230,11 +252,64 @@ struct SlowIoFinder::Series {
            window.stay - tied * window.service() >= tied * kWaitMattersSeconds * ticks_per_second;
   }
 
+  using Windows = std::vector<Window>::const_iterator;
+
+  static Window sum(Windows first, Windows last) {
+    Window sum;
+    std::for_each(first, last, [&](const Window& window) { sum.add(window); });
+    return sum;
+  }
+
+  /// Where what made requests slow gives way to something else: the parts' means differ most between what is
+  /// before and what is behind, and one of them twofold and by a whole baseline; `last` when it is all of one
+  /// kind.
+  Windows turn(Windows first, Windows last, double ticks_per_second) const {
+    const Window all = sum(first, last);
+    const double whole = expect(all, ticks_per_second).total / static_cast<double>(all.requests);
+    Windows best = last;
+    double most = 0;
+    Parts before{};
+    double count = 0;
+    for (Windows at = first; last - at > kLeastPiece; ++at) {
+      if (at - first >= kLeastPiece) {
+        const double rest = static_cast<double>(all.requests) - count;
+        double distance = 0;
+        bool differs = false;
+        for (std::size_t part = 0; part < kIoParts; ++part) {
+          const auto [low, high] =
+              std::minmax({before[part] / count, (all.parts[part] - before[part]) / rest});
+          distance += high - low;
+          differs = differs || (high - low >= whole && high >= kPartDiffers * low);
+        }
+        distance *= std::sqrt(count * rest / (count + rest));
+        if (differs && distance > most) {
+          most = distance;
+          best = at;
+        }
+      }
+      std::transform(before.begin(), before.end(), at->parts.begin(), before.begin(), std::plus<>());
+      count += static_cast<double>(at->requests);
+    }
+    return best;
+  }
+
+  /// Calls `piece` for each part of a stretch that is of one kind.
+  template <class Piece>
+  void split(Windows first, Windows last, double ticks_per_second, Piece&& piece) const {
+    const Windows at = turn(first, last, ticks_per_second);
+    if (at == last) {
+      piece(sum(first, last));
+      return;
+    }
+    split(first, at, ticks_per_second, piece);
+    split(at, last, ticks_per_second, piece);
+  }
+
   /// `cost`: what the host's device usually needs for a request, 0 when not known.
   SlowIo describe(const Window& stretch, const std::map<std::uint32_t, double>& costs,
                   double ticks_per_second) const {
     SlowIo slow;
-    const Expected expected = expect(stretch);
+    const Expected expected = expect(stretch, ticks_per_second);
     slow.disk = disk;
     slow.from = stretch.first_begin;
     slow.until = stretch.last_end;
@@ -309,16 +384,15 @@ std::vector<SlowIo> SlowIoFinder::find() const {
         last = next;
         ++count;
       }
-      Window stretch;
-      std::for_each(first, last + 1, [&](const Window& window) { stretch.add(window); });
-      const bool is_long = stretch.slowest_ticks >= static_cast<double>(kLeastWindows * window_);
-      const bool lasts = count >= kLeastWindows && stretch.requests >= kLeastRequests;
-      if ((is_long || lasts) && slow(stretch)) {
+      series->split(first, last + 1, ticks_per_second_, [&](const Window& stretch) {
+        const bool is_long = stretch.slowest_ticks >= static_cast<double>(kLeastWindows * window_);
+        const bool lasts = count >= kLeastWindows && stretch.requests >= kLeastRequests;
+        if (!(is_long || lasts) || !slow(stretch)) return;
         found.push_back(series->describe(stretch, costs, ticks_per_second_));
         found.back().machine = std::get<0>(key);
         found.back().device = std::get<1>(key);
         found.back().direction = std::get<2>(key);
-      }
+      });
       first = std::find_if(last + 1, end, slow);
     }
   }

@@ -38,15 +38,15 @@ std::string number_text(const std::string& column, double value) {
                                                                  : fmt::format("{:.1f}", value);
 }
 
-std::string cell_text(const std::string& column, const query::OwnedCell& cell) {
-  if (const auto* const text = std::get_if<std::string>(&cell)) return *text;
-  if (const auto* const number = std::get_if<std::int64_t>(&cell))
+}  // namespace
+
+std::string value_text(const std::string& column, const query::OwnedCell& value) {
+  if (const auto* const text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* const number = std::get_if<std::int64_t>(&value))
     return number_text(column, static_cast<double>(*number));
-  if (const auto* const real = std::get_if<double>(&cell)) return number_text(column, *real);
+  if (const auto* const real = std::get_if<double>(&value)) return number_text(column, *real);
   return "?";
 }
-
-}  // namespace
 
 std::string fill_in(const std::string& text, const query::Parameters& columns) {
   std::string out;
@@ -54,7 +54,7 @@ std::string fill_in(const std::string& text, const query::Parameters& columns) {
       text, [&](std::string_view plain) { out.append(plain); },
       [&](const std::string& name) {
         const auto found = columns.find(name);
-        out += found == columns.end() ? "{" + name + "}" : cell_text(name, found->second);
+        out += found == columns.end() ? "{" + name + "}" : value_text(name, found->second);
       });
   return out;
 }

@@ -53,9 +53,10 @@ struct Diagnosis {
   std::size_t tried = 0;                 ///< patterns
 };
 
-/// Replaces {column} by the value of that column, as its name says it is: *_ns a duration (from_ns and
-/// until_ns seconds from the run's start), *share a percentage, *bytes a size, *_bps a speed. A brace without
-/// a column is left.
+/// A value for people, as its column's name says it is: *_ns a duration (from_ns and until_ns seconds from
+/// the run's start), *share a percentage, *bytes a size, *_bps a speed. "?" when it is not known.
+std::string value_text(const std::string& column, const query::OwnedCell& value);
+/// Replaces {column} by that column's value. A brace without a column is left.
 std::string fill_in(const std::string& text, const query::Parameters& columns);
 /// The first {column} in a text that is none of the columns.
 std::optional<std::string> unknown_column(const std::string& text, const std::vector<std::string>& columns);

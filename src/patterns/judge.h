@@ -10,7 +10,7 @@
 namespace ivtrace::patterns {
 
 /// Rows of one query for evidence that are kept.
-inline constexpr std::size_t kEvidenceRows = 5;
+inline constexpr std::size_t kEvidenceRows = 10;
 /// Of a machine's events: when more were lost, no pattern that needs them is tried.
 inline constexpr double kMostLost = 0.2;
 
