@@ -19,7 +19,8 @@ WITH owner AS (
 )
 SELECT s.machine AS victim, owner.task AS culprit, owner.share AS share, s.from_ns, s.until_ns,
        CASE s.baseline WHEN 'alone' THEN 0.9 ELSE 0.6 END AS confidence,
-       CASE WHEN s.mean_ns >= 4 * s.expected_ns THEN 'critical' ELSE 'warning' END AS severity,
+       CASE WHEN s.until_ns - s.from_ns < 1e9 THEN 'info' WHEN s.mean_ns >= 4 * s.expected_ns THEN 'critical'
+            ELSE 'warning' END AS severity,
        s.added_host_ns * others.share * owner.share AS impact_ns,
        s.direction, coalesce(s.disk, s.device) AS disk, s.requests, s.mean_ns, s.expected_ns,
        s.mean_ns / s.expected_ns AS times, s.added_host_ns / s.added_ns AS host_share, s.host_device,

@@ -10,7 +10,8 @@
 --   or network volume with a limit of its own, another host on the same storage.
 SELECT machine AS victim, host_device AS culprit, from_ns, until_ns,
        CASE WHEN device_cost >= 2.5 THEN 0.9 ELSE 0.6 END AS confidence,
-       CASE WHEN mean_ns >= 4 * expected_ns THEN 'critical' ELSE 'warning' END AS severity,
+       CASE WHEN until_ns - from_ns < 1e9 THEN 'info' WHEN mean_ns >= 4 * expected_ns THEN 'critical'
+            ELSE 'warning' END AS severity,
        added_host_ns AS impact_ns,
        direction, coalesce(disk, device) AS disk, requests, mean_ns, expected_ns,
        added_host_ns / added_ns AS host_share, host_device, device_request_ns, device_bps, device_cost, slowest

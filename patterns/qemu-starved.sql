@@ -13,13 +13,14 @@ WITH slow AS (
   SELECT s.id, CASE WHEN q.by_machine <> 'host' THEN q.by_machine ELSE coalesce(q.by_comm, '?') END AS who,
          sum(min(q.until_ns, s.until_ns) - max(q.from_ns, s.from_ns)) AS held
   FROM slow AS s JOIN qemu_slice AS q ON q.machine = s.machine
-  WHERE q.state = 'preempted' AND q.by_tid > 0 AND q.from_ns < s.until_ns AND q.until_ns > s.from_ns
+  WHERE q.state = 'preempted' AND q.by_tid > 0 AND q.by_machine <> q.machine AND q.from_ns < s.until_ns AND q.until_ns > s.from_ns
     AND s.software_ns >= 0.4 * s.added_ns
   GROUP BY 1, 2
 ), shares AS (
   SELECT *, sum(held) OVER (PARTITION BY id) AS waited_ns, 1.0 * held / sum(held) OVER (PARTITION BY id) AS share FROM behind
 )
 SELECT s.machine AS victim, shares.who AS culprit, shares.share AS share, s.from_ns, s.until_ns, 0.8 AS confidence,
+       CASE WHEN s.until_ns - s.from_ns < 1e9 THEN 'info' ELSE 'warning' END AS severity,
        software_ns * shares.share AS impact_ns, s.direction, coalesce(s.disk, s.device) AS disk, s.requests, s.mean_ns,
        s.expected_ns, software_ns / added_ns AS software_share, shares.waited_ns, s.slowest
 FROM slow AS s JOIN shares ON shares.id = s.id

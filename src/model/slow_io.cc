@@ -12,7 +12,7 @@ constexpr double kWindowSeconds = 0.1;
 constexpr std::uint64_t kBridgedWindows = 5;
 constexpr std::uint64_t kLeastAlone = 20;     // requests of one size
 constexpr std::uint64_t kLeastRequests = 10;  // of a stretch
-constexpr std::uint64_t kLeastWindows = 3;    // slow ones of a stretch
+constexpr std::uint64_t kLeastWindows = 5;    // slow ones of a stretch
 constexpr double kQuantile = 0.25;
 constexpr double kOthersNegligible = 0.05;  // of the time at the device
 constexpr double kShallow = 2;              // own requests with the device
@@ -351,18 +351,30 @@ void SlowIoFinder::take(const IoRequest& request, std::uint64_t number) {
   series->take(request, number, since / window_);
 }
 
-/// What each host device needs for a request when it needs little: the lowest tenth of all windows.
+/// What each host device needs for a small request with nobody else there: the least of the guests'
+/// baselines. Where no guest was ever alone, the lowest tenth of what it needed per request in a window.
 std::map<std::uint32_t, double> SlowIoFinder::usual_costs() const {
-  constexpr std::uint64_t kLeastServed = 5;
   constexpr std::size_t kTenth = 10;
-  std::map<std::uint32_t, std::vector<double>> seen;
-  for (const auto& [key, series] : series_) {
-    for (const Window& window : series->windows) {
-      if (window.work.requests >= kLeastServed) seen[window.host_device].push_back(window.service());
-    }
-  }
   std::map<std::uint32_t, double> costs;
+  std::map<std::uint32_t, std::vector<double>> seen;
+  const auto lower = [&costs](std::uint32_t device, double cost) {
+    const auto [place, is_new] = costs.emplace(device, cost);
+    if (!is_new) place->second = std::min(place->second, cost);
+  };
+  for (const auto& [key, series] : series_) {
+    std::uint32_t device = 0;
+    for (const Window& window : series->windows) {
+      if (window.work.requests == 0) continue;
+      device = window.host_device;
+      seen[device].push_back(window.service());
+    }
+    if (device == 0 || series->sizes.empty() || !series->sizes[0] || !series->sizes[0]->knows_alone())
+      continue;
+    lower(device, static_cast<double>(
+                      series->sizes[0]->alone[static_cast<std::size_t>(IoPart::kHost)].quantile(kQuantile)));
+  }
   for (auto& [device, list] : seen) {
+    if (costs.contains(device)) continue;
     const auto place = list.begin() + static_cast<std::ptrdiff_t>(list.size() / kTenth);
     std::nth_element(list.begin(), place, list.end());
     costs[device] = *place;
