@@ -23,7 +23,7 @@ install: build ## install both programs, stripped, with man pages, completion an
 package: build ## build/packages/*.deb: ivtrace for the host, ivtrace-agent for the guest
 	@$(NINJA) -C $(BUILD) packages
 
-demo: build ## boot two guests, record them and the host, tell where their disk requests spent their time
+demo: build ## boot two guests, record them and the host, say what made one of them slow
 	@lab/demo $(BUILD)
 
 test: build fuzz tsan ## everything: unit, golden, property, fuzz, threads, end to end with real guests
