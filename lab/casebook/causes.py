@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 from guestlab import guest
@@ -10,6 +11,9 @@ from guestlab import guest
 from .case import Unavailable
 
 BLKIO = Path("/sys/fs/cgroup/blkio")
+# Files of the emulated host: how many requests a second its disk is to do (0: as it can), and that it is done.
+ORDER, ANSWER = Path("/run/ivlab-order"), Path("/run/ivlab-answer")
+ORDER_SECONDS = 30
 NO_THROTTLE = {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
 
 
@@ -53,6 +57,26 @@ def cgroup_limited(pid: int, device: int, **limits: int):
                 (BLKIO / home.lstrip("/") / "cgroup.procs").write_text(str(pid))
     finally:
         group.rmdir()
+
+
+@contextlib.contextmanager
+def slow_disk(iops: int):
+    """The emulated host's disk of images, slowed from outside of it: the other end is nested_record's."""
+    _order(iops)
+    try:
+        yield
+    finally:
+        _order(0)
+
+
+def _order(iops: int) -> None:
+    ANSWER.unlink(missing_ok=True)
+    ORDER.write_text(f"{iops}\n")
+    deadline = time.monotonic() + ORDER_SECONDS
+    while not ANSWER.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("nobody outside makes the disk slow")
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """All chapters of the casebook."""
 
-from . import cpu_cases, disk_cases, healthy_cases
+from . import cpu_cases, disk_cases, healthy_cases, mixed_cases, nested_cases
 from .case import Case
 
-CASES: tuple[Case, ...] = tuple(case for chapter in (healthy_cases, disk_cases, cpu_cases) for case in chapter.BOOK.cases)
+CASES: tuple[Case, ...] = tuple(case for chapter in (healthy_cases, disk_cases, cpu_cases, mixed_cases, nested_cases) for case in chapter.BOOK.cases)
 
 
 def named(names: list[str]) -> list[Case]:

@@ -16,7 +16,6 @@ from .loads import GuestLoad, HostLoad, Load
 from .other_disk import other_disk
 from .recorder import Recorder, RunClock
 
-IMAGE_MB = 256
 AGENT_SECONDS = 60
 WAITED = 0.05  # of a stretch: a thread that waited longer for a CPU may be called starved
 
@@ -36,11 +35,12 @@ FULL, SMALL = Tempo(interval_us=1500), Tempo(quiet=2, cause=2, interval_us=3300)
 class Stage:
     """Guests booted for one case. take() may be called again when a recording was disturbed; `with` ends the guests."""
 
-    def __init__(self, case: Case, bin_dir: Path, tempo: Tempo, guest_options: dict = {}):
+    def __init__(self, case: Case, bin_dir: Path, tempo: Tempo, *, image_mb: int = 256, guest_options: dict = {}):
         self.case, self.bin, self.tempo = case, bin_dir, tempo
         self.guests: dict[str, guest.Guest] = {}
         self.images: dict[str, Path] = {}
         self.directory: Path | None = None
+        self._image_mb = image_mb
         self._guest_options = {"smp": 1, "memory_mb": 256} | guest_options
         self._stack = contextlib.ExitStack()
         self._reset()
@@ -67,7 +67,7 @@ class Stage:
                 self.guests[seat.name] = guest.Guest(seat.name, kernels.get(seat.series), disks=[disk], files=files,
                                                      ring_mb=seat.ring_mb, **self._guest_options)
             # What a process of the host may write; made here, since making it is work for the disk.
-            self.images["host"] = disks.make_image(self.directory / "host.img", IMAGE_MB)
+            self.images["host"] = disks.make_image(self.directory / "host.img", self._image_mb)
             self._stack.enter_context(guest.booted(*self.guests.values()))
             for machine in self.guests.values():
                 machine.start("exec ivtrace-agent --foreground")
@@ -79,8 +79,8 @@ class Stage:
         self._stack.close()
 
     def _image(self, seat) -> Path:
-        place = self.directory if seat.place == "disk" else self._stack.enter_context(other_disk(IMAGE_MB + 32))
-        self.images[seat.name] = disks.make_image(place / f"{seat.name}.img", IMAGE_MB)
+        place = self.directory if seat.place == "disk" else self._stack.enter_context(other_disk(self._image_mb + 32))
+        self.images[seat.name] = disks.make_image(place / f"{seat.name}.img", self._image_mb)
         return self.images[seat.name]
 
     def _wait_for_agents(self) -> None:
@@ -253,12 +253,10 @@ class Stage:
         }
 
     def _strength(self, others_cpus: float) -> dict:
-        ratios = [effect["ratio"] for effect in self._effects if effect["ratio"] is not None]
-        if not self._effects:
-            kind = "made"  # it is as it is by how the case is made; nothing was to be measured
-        else:
-            kind = "clear" if all(effect["ratio"] is None or effect["ratio"] >= CLEAR for effect in self._effects) else "weak"
-        return {"kind": kind, "ratio": min(ratios, default=None), "others_cpus": others_cpus}
+        """made: it is so by how the case is made, and nothing was to be measured; clear or weak: as the measured effects are."""
+        judged = [effect["ratio"] for effect in self._effects if effect["for"]]
+        clear = all(ratio is None or ratio >= CLEAR for ratio in judged)
+        return {"kind": "made" if not judged else "clear" if clear else "weak", "others_cpus": others_cpus}
 
 
 def _words(options: dict) -> list[str]:
