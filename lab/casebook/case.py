@@ -5,7 +5,7 @@ cause, and says what must be found. The label is one JSON object beside the run:
 
     {"name", "how", "expected": [finding…], "allowed": [finding…], "strength", "truth": {…}, "machine": {…}}
 
-with finding = {"pattern", "victim", "culprit"} and perhaps "share". A victim or culprit of "*" is not judged, null
+with finding = {"pattern", "victim", "culprit"}, perhaps "share", and of an expected one "from_ns" and "until_ns". A victim or culprit of "*" is not judged, null
 is nobody. What is neither expected nor allowed is wrong to find.
 """
 

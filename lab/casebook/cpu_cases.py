@@ -67,7 +67,7 @@ def guest_stopped(stage):
         stage.begin("stopped")
         stage.sleep(stage.tempo.cause)
     stage.begin("after")
-    stage.expect(Finding("guest-stuck", "vm1"))
+    stage.expect("stopped", Finding("guest-stuck", "vm1"))
 
 
 @BOOK.case("guest-paused", """vm1 reads 4 KiB at a time; then its vCPUs are stopped by its monitor (QMP stop), and go on after a while. QEMU itself
@@ -79,7 +79,7 @@ def guest_paused(stage):
         stage.begin("paused")
         stage.sleep(stage.tempo.cause)
     stage.begin("after")
-    stage.expect(Finding("guest-stuck", "vm1"))
+    stage.expect("paused", Finding("guest-stuck", "vm1"))
 
 
 STORM = "syscalls:sys_enter_sched_get_priority_max"
@@ -92,5 +92,5 @@ def events_lost(stage):
     stage.quiet()
     stage.begin("storm")
     stage.runs("vm1", "iv-storm", stage.tempo.cause, count=2_000_000).wait()
-    stage.expect(Finding("events-lost", "vm1"))
+    stage.expect("storm", Finding("events-lost", "vm1"))
     stage.allow(Finding("events-lost", "host"))

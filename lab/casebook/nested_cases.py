@@ -56,7 +56,7 @@ def storm(kind):
         stage.quiet()
         stage.begin("storm")
         stage.runs("vm1", "iv-exits", stage.tempo.cause, seconds=stage.tempo.cause, kind=kind).wait()
-        stage.expect(Finding("exit-storm", "vm1"))
+        stage.expect("storm", Finding("exit-storm", "vm1"))
     return play
 
 

@@ -16,6 +16,7 @@ from .loads import GuestLoad, HostLoad, Load
 from .other_disk import other_disk
 from .recorder import Recorder, RunClock
 
+VCPUS, MEMORY_MB = 1, 256
 AGENT_SECONDS = 60
 WAITED = 0.05  # of a stretch: a thread that waited longer for a CPU may be called starved
 
@@ -33,15 +34,18 @@ FULL, SMALL = Tempo(interval_us=1500), Tempo(quiet=2, cause=2, interval_us=3300)
 
 
 class Stage:
-    """Guests booted for one case. take() may be called again when a recording was disturbed; `with` ends the guests."""
+    """Guests booted for one case. take() may be called again when a recording was disturbed; `with` ends the guests.
 
-    def __init__(self, case: Case, bin_dir: Path, tempo: Tempo, *, image_mb: int = 256, guest_options: dict = {}):
+    recorder_disk: what the shelf that take() gets lies on, for the label.
+    """
+
+    def __init__(self, case: Case, bin_dir: Path, tempo: Tempo, *, image_mb: int = 256, recorder_disk: str = "memory"):
         self.case, self.bin, self.tempo = case, bin_dir, tempo
         self.guests: dict[str, guest.Guest] = {}
         self.images: dict[str, Path] = {}
         self.directory: Path | None = None
         self._image_mb = image_mb
-        self._guest_options = {"smp": 1, "memory_mb": 256} | guest_options
+        self._recorder_disk = "the images' disk" if case.on_disk else recorder_disk
         self._stack = contextlib.ExitStack()
         self._reset()
 
@@ -49,7 +53,7 @@ class Stage:
         self._loads: list[Load] = []
         self._marks: list[tuple[str, int, dict]] = []
         self._waits: dict[str, witness.Waits] = {}
-        self._expected: list[Finding] = []
+        self._expected: list[tuple[Finding, str]] = []
         self._allowed: list[Finding] = []
         self._effects: list[dict] = []
         self._judgements = []
@@ -65,7 +69,7 @@ class Stage:
             for seat in self.case.seats:
                 disk = disks.Disk(self._image(seat), aio=seat.aio, cache=seat.cache, options=seat.drive)
                 self.guests[seat.name] = guest.Guest(seat.name, kernels.get(seat.series), disks=[disk], files=files,
-                                                     ring_mb=seat.ring_mb, **self._guest_options)
+                                                     ring_mb=seat.ring_mb, smp=VCPUS, memory_mb=MEMORY_MB)
             # What a process of the host may write; made here, since making it is work for the disk.
             self.images["host"] = disks.make_image(self.directory / "host.img", self._image_mb)
             self._stack.enter_context(guest.booted(*self.guests.values()))
@@ -137,9 +141,9 @@ class Stage:
     def spins(self, name: str, seconds: int) -> Load:
         return self._in_guest(name, "iv-spin", seconds, {"seconds": seconds, "stretch-ms": 50})
 
-    def runs(self, name: str, program: str, seconds: int, **options) -> Load:
-        """Any other program of the lab, in a guest."""
-        return self._in_guest(name, program, seconds, options)
+    def runs(self, name: str, program: str, lasts: int, **options) -> Load:
+        """Any other program of the lab, in a guest, for about so many seconds."""
+        return self._in_guest(name, program, lasts, options)
 
     def host_writes(self, seconds: int, depth: int = 32, **options) -> Load:
         """A process of the host that writes a file beside the images, as writes() does."""
@@ -161,9 +165,9 @@ class Stage:
 
     # The label
 
-    def expect(self, *findings: Finding) -> None:
-        """What must be found, whatever was measured."""
-        self._expected += findings
+    def expect(self, stretch: str, *findings: Finding) -> None:
+        """What must be found of that stretch, whatever was measured."""
+        self._expected += ((finding, stretch) for finding in findings)
 
     def allow(self, *findings: Finding) -> None:
         """What is partly true, or true beside the point: found or not, it is no mistake."""
@@ -181,7 +185,7 @@ class Stage:
             self._effects.append({"of": load.where, "before": before, "during": stretch, "mean_before_ns": was, "mean_during_ns": became,
                                   "ratio": ratio, "for": [finding.json() for finding in findings]})
             if ratio is None or ratio >= CLEAR:
-                self._expected += findings
+                self.expect(stretch, *findings)
             elif ratio >= SLIGHT:
                 self._allowed += findings
 
@@ -191,7 +195,7 @@ class Stage:
 
     def _allow_waits(self) -> None:
         """A guest that did wait for a CPU may be told so: with so few CPUs, guests at work get into each other's way."""
-        known = {(finding.pattern, finding.victim) for finding in self._expected}
+        known = {(finding.pattern, finding.victim) for finding, _ in self._expected}
         for _, _, waits in self._marks[1:]:
             for name, told in waits.items():
                 for kind, pattern in (("vcpu", "vcpu-starved"), ("qemu", "qemu-starved")):
@@ -228,7 +232,7 @@ class Stage:
 
     def summary(self) -> str:
         """Of the label: what is to be found, and by how much the victim was slowed."""
-        found = ", ".join(finding.pattern for finding in _unique(self._expected)) or "nothing"
+        found = ", ".join(finding.pattern for finding, _ in self._expected) or "nothing"
         ratios = [f"{effect['ratio']:.1f}x" if effect["ratio"] else "no end" for effect in self._effects]
         return f"{found}{' ' if ratios else ''}{' '.join(ratios)}"
 
@@ -236,21 +240,25 @@ class Stage:
         self._judge()
         self._allow_waits()
         clock = RunClock(run)
-        expected = _unique(self._expected)
+        expected = [finding for finding, _ in self._expected]
         stretches = []
         for (name, begin, _), (_, end, waits) in zip(self._marks, self._marks[1:]):
             means = {f"{load.where} {load.command[0]}": load.mean_ns(begin, end) for load in self._loads if "stretches" in load.said}
             stretches.append({"name": name, "from_ns": clock.ns(begin), "until_ns": clock.ns(end), "waited_for_cpu": waits,
                               "mean_ns": {who: mean for who, mean in means.items() if mean is not None}})
         return {
-            "name": self.case.name, "how": self.case.how, "expected": [finding.json() for finding in expected],
-            "allowed": [finding.json() for finding in _unique(self._allowed) if finding not in expected],
+            "name": self.case.name, "how": self.case.how, "expected": [finding.json() | self._when(stretch, clock) for finding, stretch in self._expected],
+            "allowed": [finding.json() for finding in dict.fromkeys(self._allowed) if finding not in expected],
             "strength": self._strength(others_cpus),
             "truth": {"stretches": stretches, "effects": self._effects, "loads": [_load_json(load, clock) for load in self._loads]},
-            "machine": {"accel": self._guest_options.get("accel") or accel.best(), "host_kernel": os.uname().release, "host_cpus": os.cpu_count(),
-                        "guests": {name: {"kernel": machine.kernel.release, "vcpus": self._guest_options["smp"]} for name, machine in self.guests.items()}},
-            "recorder": {"options": list(self.case.record), "writes_to": "disk" if self.case.on_disk else "memory"},
+            "machine": {"accel": accel.best(), "host_kernel": os.uname().release, "host_cpus": os.cpu_count(), "emulated_host": self.case.nested,
+                        "guests": {name: {"kernel": machine.kernel.release, "vcpus": VCPUS} for name, machine in self.guests.items()}},
+            "recorder": {"options": list(self.case.record), "writes_to": self._recorder_disk},
         }
+
+    def _when(self, stretch: str, clock: RunClock) -> dict:
+        begin, end = self._range(stretch)
+        return {"from_ns": clock.ns(begin), "until_ns": clock.ns(end)}
 
     def _strength(self, others_cpus: float) -> dict:
         """made: it is so by how the case is made, and nothing was to be measured; clear or weak: as the measured effects are."""
@@ -263,10 +271,5 @@ def _words(options: dict) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def _unique(findings: list[Finding]) -> list[Finding]:
-    return list(dict.fromkeys(findings))
-
-
 def _load_json(load: Load, clock: RunClock) -> dict:
-    told = load.json() | {"told_ns": clock.ns(load.told_ns), "begun_by_ns": clock.ns(load.begun_ns), "ended_ns": clock.ns(load.ended_ns)}
-    return told
+    return load.json() | {"told_ns": clock.ns(load.told_ns), "begun_by_ns": clock.ns(load.begun_ns), "ended_ns": clock.ns(load.ended_ns)}
