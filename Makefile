@@ -3,7 +3,7 @@ BUILD ?= build
 NINJA ?= ninja
 CMAKE_FLAGS = -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 
-.PHONY: help setup build install package demo test unit bench fuzz tsan layers format clean
+.PHONY: help setup build install package demo cases test unit bench fuzz tsan layers format clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -25,6 +25,9 @@ package: build ## build/packages/*.deb: ivtrace for the host, ivtrace-agent for 
 
 demo: build ## boot two guests, record them and the host, say what made one of them slow
 	@lab/demo $(BUILD)
+
+cases: build ## record runs of which it is known what is wrong in them, into build/cases: what diagnose is judged by
+	@lab/cases $(BUILD)
 
 test: build fuzz tsan ## everything: unit, golden, property, fuzz, threads, end to end with real guests
 	@tests/run $(BUILD) $(BUILD)/fuzz $(BUILD)/tsan

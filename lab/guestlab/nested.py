@@ -71,9 +71,9 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _payload(bin_dir: Path | None) -> dict[str, Path]:
-    """What a host gets into nested_image.HOME: guestlab, and the build under test."""
-    files = {f"guestlab/{path.name}": path for path in LAB.iterdir() if path.is_file()}
+def _payload(bin_dir: Path | None, packages: list[Path]) -> dict[str, Path]:
+    """What a host gets into nested_image.HOME: guestlab, more packages of Python's, and the build under test."""
+    files = {f"{package.name}/{path.name}": path for package in (LAB, *packages) for path in package.iterdir() if path.is_file()}
     if bin_dir:
         programs = [bin_dir / "ivtrace", bin_dir / "ivtrace-agent", *(bin_dir / "lab").glob("iv-*")]
         files |= {f"bin/{path.relative_to(bin_dir)}": path for path in programs if path.exists()}
@@ -89,20 +89,20 @@ class NestedHost(Guest):
     patch when it is gone, at which that kernel panics: with kvm, sched, irq and block switched at
     once it did so in two of three runs. So two idle instances hold them, switched while only one CPU
     was there; one more user then only lengthens a list (from one user to two the code changes again).
-    deadline: on time.monotonic(), for scripts.
+    deadline: on time.monotonic(), for scripts. packages: directories of Python's that scripts there may import, beside guestlab.
     """
 
     def __init__(self, name: str = "l1", *, bin_dir: Path | None = None, series: str = "6.12", smp: int = 2, memory_mb: int = 2048,
                  disks: list[Disk] = (), modules: list[str] = (), append: str = "", boot_timeout: float = 60,
-                 hold: list[str] = HELD, deadline: float = math.inf, **more):
+                 hold: list[str] = HELD, deadline: float = math.inf, packages: list[Path] = (), **more):
         self._bin_dir, self._hold, self._deadline = bin_dir, list(hold), deadline
-        self._more_disks = list(disks)
+        self._more_disks, self._packages = list(disks), list(packages)
         super().__init__(name, kernels.get(series), smp=smp, memory_mb=memory_mb, ring_mb=0, accel="tcg", qmp=False,
                          vcpu_threads=True, modules=["kvm_amd", *modules], boot_timeout=boot_timeout,
                          append=f"ivlab.root=/dev/vda {append}".strip(), **more)
 
     def _prepare(self) -> None:
-        payload = _tar(self._exchange_file("payload.tar"), _payload(self._bin_dir))
+        payload = _tar(self._exchange_file("payload.tar"), _payload(self._bin_dir, self._packages))
         results = self._exchange_file("results.tar")
         with open(results, "wb") as out:
             out.truncate(RESULTS_BYTES)

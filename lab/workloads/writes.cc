@@ -11,15 +11,20 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
+#include <numeric>
 #include <vector>
 
 #include "block_target.h"
 #include "options.h"
+#include "pace.h"
 
 namespace {
 
 using ivtrace::lab::die;
 using ivtrace::lab::now_ns;
+
+constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 // Keeps `depth` sequential writes in flight, wrapping at the target's end. One thread.
 class Writer {
@@ -48,11 +53,15 @@ class Writer {
     if (syscall(SYS_io_submit, context_, 1, &requests) != 1) die("io_submit");
   }
 
-  // Waits for at least one completion; gives back the slots that are free again.
-  std::vector<std::size_t> complete(std::vector<std::uint64_t>& latencies) {
+  // Waits for a completion, `most_ns` at most (0: as long as it takes); gives back the slots that are free
+  // again.
+  std::vector<std::size_t> complete(std::vector<std::uint64_t>& latencies, std::uint64_t most_ns) {
     std::vector<io_event> events(slots_.size());
-    long done = syscall(SYS_io_getevents, context_, 1, events.size(), events.data(), nullptr);
-    if (done < 1) die("io_getevents");
+    timespec most = {static_cast<time_t>(most_ns / kNanosecondsPerSecond),
+                     static_cast<long>(most_ns % kNanosecondsPerSecond)};
+    long done =
+        syscall(SYS_io_getevents, context_, 1, events.size(), events.data(), most_ns == 0 ? nullptr : &most);
+    if (done < 0) die("io_getevents");
     std::uint64_t now = now_ns();
     std::vector<std::size_t> free;
     for (long i = 0; i < done; ++i) {
@@ -79,25 +88,34 @@ class Writer {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ivtrace::lab::Options options(argc, argv,
-                                "Writes SIZE-byte blocks one after another, DEPTH in flight, for SECONDS.",
-                                {{"target", "/dev/vda"}, {"seconds", "5"}, {"size", "1M"}, {"depth", "32"}});
+  ivtrace::lab::Options options(
+      argc, argv,
+      "Writes SIZE-byte blocks one after another, DEPTH in flight, for SECONDS, RATE a second at most (0: no "
+      "limit).",
+      {{"target", "/dev/vda"}, {"seconds", "5"}, {"size", "1M"}, {"depth", "32"}, {"rate", "0"}});
   std::size_t size = options.number("size");
   std::size_t depth = options.number("depth");
+  std::uint64_t rate = options.number("rate");
   Writer writer(ivtrace::lab::open_target(options.text("target"), O_WRONLY, size), size, depth);
 
   std::vector<std::uint64_t> latencies;
   std::uint64_t begin = now_ns();
-  std::uint64_t end = begin + options.number("seconds") * 1'000'000'000;
-  std::size_t in_flight = 0;
-  for (; in_flight < depth; ++in_flight) writer.submit(in_flight);
-  while (in_flight > 0) {
-    for (std::size_t slot : writer.complete(latencies)) {
-      --in_flight;
-      if (now_ns() >= end) continue;
-      writer.submit(slot);
-      ++in_flight;
+  std::uint64_t end = begin + options.number("seconds") * kNanosecondsPerSecond;
+  ivtrace::lab::Pace pace(rate == 0 ? 0 : kNanosecondsPerSecond / rate, begin);
+  std::vector<std::size_t> free(depth);
+  std::iota(free.begin(), free.end(), std::size_t{0});
+  std::uint64_t now = begin;
+  while (now < end || free.size() < depth) {
+    for (; now < end && !free.empty() && pace.wait_ns(now) == 0; now = now_ns()) {
+      pace.begin(now);
+      writer.submit(free.back());
+      free.pop_back();
     }
+    // Behind the end only completions are waited for.
+    std::uint64_t wait = now < end && !free.empty() ? pace.wait_ns(now) : 0;
+    std::vector<std::size_t> done = writer.complete(latencies, wait);
+    free.insert(free.end(), done.begin(), done.end());
+    now = now_ns();
   }
   double seconds = static_cast<double>(now_ns() - begin) / 1e9;
   double bytes = static_cast<double>(latencies.size()) * static_cast<double>(size);
