@@ -108,6 +108,14 @@ std::string pattern_test_text(const PatternTestView& view, const patterns::Score
                    share_text(pattern.precision()), share_text(pattern.recall())});
   }
   table.append_to(out);
+  const patterns::Offsets& offsets = score.offsets();
+  if (offsets.shares > 0)
+    out += fmt::format("\nculprits' shares: {} known, off by {:.2f} at most\n", offsets.shares,
+                       offsets.worst_share);
+  if (offsets.begins > 0) {
+    out += fmt::format("begins: {} of {} within {:.1f} s\n", offsets.near, offsets.begins,
+                       static_cast<double>(patterns::Offsets::kNear) / 1e9);
+  }
   return out;
 }
 
@@ -135,8 +143,13 @@ std::string pattern_test_json(const PatternTestView& view, const patterns::Score
       }
     }
   }
-  const Json all = {
-      {"cases", std::move(cases)}, {"patterns", std::move(patterns)}, {"confusion", std::move(confused)}};
+  const Json all = {{"cases", std::move(cases)},
+                    {"patterns", std::move(patterns)},
+                    {"confusion", std::move(confused)},
+                    {"shares_known", score.offsets().shares},
+                    {"shares_off", score.offsets().worst_share},
+                    {"begins_known", score.offsets().begins},
+                    {"begins_near", score.offsets().near}};
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

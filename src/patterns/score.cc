@@ -15,6 +15,12 @@ std::optional<std::string> text_at(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? std::optional<std::string>(*found) : std::nullopt;
 }
 
+std::optional<std::int64_t> time_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? std::optional<std::int64_t>(*found)
+                                                             : std::nullopt;
+}
+
 Result<std::vector<Label>> labels_at(const Json& object, const char* key) {
   std::vector<Label> labels;
   const auto found = object.find(key);
@@ -31,6 +37,8 @@ Result<std::vector<Label>> labels_at(const Json& object, const char* key) {
     if (one.contains("culprit")) label.culprit = text_at(one, "culprit");
     if (const auto share = one.find("share"); share != one.end() && share->is_number())
       label.share = share->get<double>();
+    label.from_ns = time_at(one, "from_ns");
+    label.until_ns = time_at(one, "until_ns");
   }
   return labels;
 }
@@ -44,8 +52,8 @@ std::string line_of(const std::string& pattern, const std::string& victim,
 
 bool Label::fits(const Finding& finding) const {
   return finding.pattern == pattern && (victim == kAnybody || finding.victim == victim) &&
-         (culprit == kAnybody || finding.culprit == culprit) &&
-         (!share || (finding.share && std::abs(*finding.share - *share) <= kShareWithin));
+         (culprit == kAnybody || finding.culprit == culprit) && (!from_ns || finding.until_ns >= *from_ns) &&
+         (!until_ns || finding.from_ns <= *until_ns);
 }
 
 Result<Truth> parse_truth(std::string_view json) {
@@ -79,6 +87,7 @@ CaseScore Score::add(const Truth& truth, const Diagnosis& diagnosis) {
     const bool is_found = std::any_of(diagnosis.findings.begin(), diagnosis.findings.end(),
                                       [&](const Finding& finding) { return label.fits(finding); });
     ++(is_found ? patterns_[label.pattern].right : patterns_[label.pattern].missed);
+    if (is_found) measure(label, diagnosis);
     if (!is_found) score.missed.push_back(line_of(label.pattern, label.victim, label.culprit));
   }
   std::set<std::string> wrong;
@@ -107,6 +116,31 @@ CaseScore Score::add(const Truth& truth, const Diagnosis& diagnosis) {
     for (const std::string& instead : without(found, expected)) ++matrix_[{missing, instead}];
   }
   return score;
+}
+
+/// Of the findings that fit, the nearest counts.
+void Score::measure(const Label& label, const Diagnosis& diagnosis) {
+  std::optional<double> share_off;
+  std::optional<std::int64_t> begin_off;
+  for (const Finding& finding : diagnosis.findings) {
+    if (!label.fits(finding)) continue;
+    if (label.share && finding.share) {
+      const double off = std::abs(*finding.share - *label.share);
+      share_off = std::min(share_off.value_or(off), off);
+    }
+    if (label.from_ns) {
+      const std::int64_t off = std::abs(finding.from_ns - *label.from_ns);
+      begin_off = std::min(begin_off.value_or(off), off);
+    }
+  }
+  if (share_off) {
+    ++offsets_.shares;
+    offsets_.worst_share = std::max(offsets_.worst_share, *share_off);
+  }
+  if (begin_off) {
+    ++offsets_.begins;
+    offsets_.near += *begin_off <= Offsets::kNear ? 1u : 0u;
+  }
 }
 
 std::uint64_t Score::confused(const std::string& expected, const std::string& found) const {

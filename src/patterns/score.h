@@ -1,9 +1,10 @@
 // How well patterns do on runs whose truth is known.
 //
-// A case is a folder with the run and case.json: {"expected": [{"pattern", "victim", "culprit", "share"}],
-// "allowed": [the same]}. What is expected must be found; what is allowed may be found too. A victim or
-// culprit of "*", or none, is not judged, null is nobody; a share is met within 0.15. All other findings are
-// wrong.
+// A case is a folder with the run and case.json: {"expected": [{"pattern", "victim", "culprit", "share",
+// "from_ns", "until_ns"}], "allowed": [the same]}. What is expected must be found, in a time that meets the
+// label's where it has one; what is allowed may be found too. A victim or culprit of "*", or none, is not
+// judged, null is nobody. All other findings are wrong. How far shares and begins are off is measured, not
+// judged.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +21,13 @@ namespace ivtrace::patterns {
 /// A finding as a label tells it.
 struct Label {
   static constexpr const char* kAnybody = "*";
-  static constexpr double kShareWithin = 0.15;
 
   std::string pattern;
   std::string victim = kAnybody;
   std::optional<std::string> culprit = kAnybody;
   std::optional<double> share;
+  std::optional<std::int64_t> from_ns;
+  std::optional<std::int64_t> until_ns;
 
   bool fits(const Finding& finding) const;
 };
@@ -50,6 +52,16 @@ struct PatternScore {
   std::optional<double> recall() const;
 };
 
+/// How far what was found lies from what is so; a begin is near within 0.7 s, since a cause takes a moment.
+struct Offsets {
+  static constexpr std::int64_t kNear = 700'000'000;
+
+  std::uint64_t shares = 0;  ///< labels with a share that were found
+  double worst_share = 0;    ///< by how much one of them was off at most
+  std::uint64_t begins = 0;  ///< labels with a begin that were found
+  std::uint64_t near = 0;    ///< of these, begins that were near
+};
+
 /// What was said of one case.
 struct CaseScore {
   std::vector<std::string> missed;  ///< "pattern victim <- culprit"
@@ -62,12 +74,16 @@ class Score {
 
   CaseScore add(const Truth& truth, const Diagnosis& diagnosis);
   const std::map<std::string, PatternScore>& patterns() const { return patterns_; }
+  const Offsets& offsets() const { return offsets_; }
   /// How often a case in which `expected` (or "" for none) was to be found gave `found` (or "" for none).
   std::uint64_t confused(const std::string& expected, const std::string& found) const;
 
  private:
   std::map<std::string, PatternScore> patterns_;
+  void measure(const Label& label, const Diagnosis& diagnosis);
+
   std::map<std::pair<std::string, std::string>, std::uint64_t> matrix_;
+  Offsets offsets_;
 };
 
 }  // namespace ivtrace::patterns
