@@ -64,7 +64,7 @@ TEST_F(Query, CsvQuotesWhatNeedsItAndTellsNullFromEmpty) {
 }
 
 TEST_F(Query, DotWordsTellTablesAndColumns) {
-  EXPECT_NE(ask({".tables"}).out.find("\nio_request   Disk requests"), std::string::npos);
+  EXPECT_NE(ask({".tables"}).out.find("\nio_request     Disk requests"), std::string::npos);
   EXPECT_NE(ask({".schema io_phase"}).out.find("\n  request  INTEGER, -- io_request.id\n"),
             std::string::npos);
   EXPECT_NE(ask({".schema"}).out.find("CREATE TABLE vcpu_slice("), std::string::npos);

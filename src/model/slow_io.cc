@@ -28,7 +28,7 @@ constexpr double kHostMatters = 0.3;  // of all the time
 constexpr double kWaitMattersSeconds = 0.0005;
 // When a stretch is two.
 constexpr std::ptrdiff_t kLeastPiece = 5;  // windows
-constexpr double kPartDiffers = 2;         // times
+constexpr double kPartDiffers = 0.2;       // of all the time
 // What a device is given for each byte, on top of what its small requests take: 250 MB/s.
 constexpr double kSecondsPerByte = 4e-9;
 
@@ -261,14 +261,15 @@ struct SlowIoFinder::Series {
   }
 
   /// Where what made requests slow gives way to something else: the parts' means differ most between what is
-  /// before and what is behind, and one of them twofold and by a whole baseline; `last` when it is all of one
-  /// kind.
+  /// before and what is behind, one of them by a whole baseline and by a fifth of all the time; `last` when
+  /// it is all of one kind.
   Windows turn(Windows first, Windows last, double ticks_per_second) const {
     const Window all = sum(first, last);
     const double whole = expect(all, ticks_per_second).total / static_cast<double>(all.requests);
     Windows best = last;
     double most = 0;
     Parts before{};
+    double sum_before = 0;
     double count = 0;
     for (Windows at = first; last - at > kLeastPiece; ++at) {
       if (at - first >= kLeastPiece) {
@@ -276,10 +277,11 @@ struct SlowIoFinder::Series {
         double distance = 0;
         bool differs = false;
         for (std::size_t part = 0; part < kIoParts; ++part) {
-          const auto [low, high] =
-              std::minmax({before[part] / count, (all.parts[part] - before[part]) / rest});
-          distance += high - low;
-          differs = differs || (high - low >= whole && high >= kPartDiffers * low);
+          const double behind = all.parts[part] - before[part];
+          const double more = std::abs(before[part] / count - behind / rest);
+          distance += more;
+          differs = differs || (more >= whole && std::abs(before[part] / sum_before -
+                                                          behind / (all.total - sum_before)) >= kPartDiffers);
         }
         distance *= std::sqrt(count * rest / (count + rest));
         if (differs && distance > most) {
@@ -288,6 +290,7 @@ struct SlowIoFinder::Series {
         }
       }
       std::transform(before.begin(), before.end(), at->parts.begin(), before.begin(), std::plus<>());
+      sum_before += at->total;
       count += static_cast<double>(at->requests);
     }
     return best;

@@ -39,10 +39,11 @@ bool has_event(const run::Machine& machine, const std::string& event) {
   return std::find(events.begin(), events.end(), event) != events.end();
 }
 
-/// Was its kernel's buffer taken at all? A machine on which nothing happened has no pages, but a feed.
+/// Is there any byte of its kernel's buffers? No machine is so quiet that nothing at all happens on it, so
+/// otherwise they were not taken, or what was taken is gone.
 bool has_events(const run::Machine& machine) {
-  return !machine.info.feed.empty() || std::any_of(machine.files.begin(), machine.files.end(),
-                                                   [](const run::PagesFile& file) { return file.size > 0; });
+  return std::any_of(machine.files.begin(), machine.files.end(),
+                     [](const run::PagesFile& file) { return file.size > 0; });
 }
 
 /// Makes the rows of one machine.
@@ -77,6 +78,7 @@ class Teller {
     if (has_events(machine_)) return put("events", true);
     const run::MachineRecord& info = machine_.info;
     why_no_events_ = info.note.empty() ? "no event of it was recorded" : info.note;
+    if (!info.feed.empty()) why_no_events_ = "its events were recorded, and none is in the run";
     // An agent that answered has said what hinders it.
     if (!is_host_ && info.agent_version.empty())
       no_events_option_ = "start ivtrace-agent in the guest (ivtrace attach --deploy)";

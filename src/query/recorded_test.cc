@@ -58,13 +58,17 @@ class MadeJournal : public ::testing::Test {
       EXPECT_TRUE(writer->append(guest_));
     }
     for (const run::Record& record : more_) EXPECT_TRUE(writer->append(record));
-    for (const std::uint32_t cpu : pages_of_) {
+    const auto put_pages = [&](const std::string& machine, std::uint32_t cpu) {
       run::SegmentRecord segment;
-      segment.machine = "vm1";
+      segment.machine = machine;
       segment.cpu = cpu;
       EXPECT_TRUE(writer->append(segment));
       EXPECT_TRUE(
-          write_all(writer->open_pages("vm1", "", cpu)->get(), std::vector<std::byte>(4096), "pages"));
+          write_all(writer->open_pages(machine, "", cpu)->get(), std::vector<std::byte>(4096), "pages"));
+    };
+    if (!host_.feed.empty()) put_pages("host", 0);
+    for (const std::uint32_t cpu : pages_of_) {
+      if (with_guest && !guest_.feed.empty()) put_pages("vm1", cpu);
     }
     writer.reset();
     const run::RunReader run = *run::RunReader::open(scratch / "run.ivt");
@@ -83,7 +87,7 @@ class MadeJournal : public ::testing::Test {
   run::MachineRecord host_;
   run::MachineRecord guest_;
   std::vector<run::Record> more_;
-  std::vector<std::uint32_t> pages_of_;  ///< the guest's CPUs that have some
+  std::vector<std::uint32_t> pages_of_ = {0};  ///< CPUs of vm1
 };
 
 TEST_F(MadeJournal, AWholeRunOfTheProfileIo) {
@@ -131,6 +135,12 @@ TEST_F(MadeJournal, NoEventsOfTheHost) {
   EXPECT_THAT(told(), IsSupersetOf({"host events: no event of it was recorded",
                                     "host exits: no event of it was recorded",
                                     "host syscalls: no event of it was recorded"}));
+}
+
+TEST_F(MadeJournal, EventsThatAreNotInTheRunAnyMore) {
+  pages_of_.clear();
+  const std::string why = ": its events were recorded, and none is in the run";
+  EXPECT_THAT(told(), IsSupersetOf({"vm1 events" + why, "vm1 block" + why, "vm1 clock" + why}));
 }
 
 TEST_F(MadeJournal, TheOptionIsThatOfTheRunsOwnChoice) {
