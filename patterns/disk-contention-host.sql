@@ -36,4 +36,4 @@ SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS too
 FROM io_request AS r JOIN io_phase AS p ON p.request = r.id WHERE r.id = :slowest ORDER BY p.from_ns
 -- evidence: Requests in flight on the device meanwhile
 SELECT machine, task, direction, bytes_share, requests_share FROM io_slow_load
-WHERE slow IN (SELECT id FROM io_slow WHERE slowest = :slowest) ORDER BY bytes_share + requests_share DESC
+WHERE slow IN (SELECT id FROM io_slow WHERE slowest = :slowest) ORDER BY bytes_share + requests_share DESC LIMIT 5

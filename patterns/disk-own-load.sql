@@ -21,4 +21,4 @@ WHERE s.depth >= 4 AND others.share < 0.3 AND coalesce(s.device_cost, 1) < 2.5
 
 -- evidence: The guest's requests meanwhile, by task
 SELECT comm, direction, count(*) AS requests, sum(bytes) AS bytes, avg(until_ns - from_ns) AS mean_ns FROM io_request
-WHERE machine = :victim AND until_ns >= :from_ns AND from_ns <= :until_ns GROUP BY 1, 2 ORDER BY requests DESC
+WHERE machine = :victim AND until_ns >= :from_ns AND from_ns <= :until_ns GROUP BY 1, 2 ORDER BY requests DESC LIMIT 5

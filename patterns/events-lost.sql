@@ -24,7 +24,7 @@ WHERE lost > 0.01 * events
    OR lost > 0 AND (SELECT max(hole_ns) FROM holes WHERE holes.machine = machines.machine) > 0.05 * (SELECT until_ns FROM seen)
 
 -- evidence: What each CPU's buffer counted
-SELECT cpu, delivered, overrun, dropped, commit_overrun FROM cpu WHERE machine = :victim ORDER BY overrun DESC
+SELECT cpu, delivered, overrun, dropped, commit_overrun FROM cpu WHERE machine = :victim ORDER BY overrun DESC LIMIT 5
 -- evidence: The longest holes
 SELECT cpu, from_ns, until_ns, events, reason FROM loss WHERE machine = :victim AND until_ns IS NOT NULL
-ORDER BY until_ns - from_ns DESC
+ORDER BY until_ns - from_ns DESC LIMIT 5

@@ -35,4 +35,4 @@ FROM reasons GROUP BY machine, vcpu, from_ns
 -- evidence: Exits by reason
 SELECT reason, count(*) AS exits, sum(until_ns - from_ns) AS ns FROM vcpu_slice
 WHERE machine = :victim AND vcpu = :vcpu AND state = 'exit' AND from_ns >= :from_ns AND from_ns < :until_ns
-GROUP BY reason ORDER BY exits DESC
+GROUP BY reason ORDER BY exits DESC LIMIT 5

@@ -22,4 +22,4 @@ WHERE until_ns - from_ns >= 1000000000 AND state IN ('exit', 'userspace', 'block
 
 -- evidence: What the vCPU did before
 SELECT state, reason, from_ns, until_ns - from_ns AS took_ns FROM vcpu_slice
-WHERE machine = :victim AND thread = :thread AND until_ns <= :from_ns ORDER BY until_ns DESC
+WHERE machine = :victim AND thread = :thread AND until_ns <= :from_ns ORDER BY until_ns DESC LIMIT 5

@@ -29,7 +29,7 @@ WHERE shares.waited_ns >= 0.3 * software_ns AND shares.share >= 0.25
 -- evidence: The longest waits of QEMU's threads
 SELECT thread, comm, from_ns, until_ns - from_ns AS waited_ns, by_machine, by_comm FROM qemu_slice
 WHERE machine = :victim AND state = 'preempted' AND from_ns >= :from_ns AND from_ns < :until_ns
-ORDER BY waited_ns DESC
+ORDER BY waited_ns DESC LIMIT 3
 -- evidence: The slowest request, phase by phase
 SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS took_ns
 FROM io_request AS r JOIN io_phase AS p ON p.request = r.id WHERE r.id = :slowest ORDER BY p.from_ns

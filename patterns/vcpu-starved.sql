@@ -40,8 +40,8 @@ FROM shares WHERE share >= 0.25
 -- evidence: Who had the CPU while a vCPU waited
 SELECT by_machine, by_comm, by_tid, count(*) AS times, sum(until_ns - from_ns) AS waited_ns FROM vcpu_slice
 WHERE machine = :victim AND state = 'preempted' AND from_ns >= :from_ns AND from_ns < :until_ns
-GROUP BY 1, 2, 3 ORDER BY waited_ns DESC
+GROUP BY 1, 2, 3 ORDER BY waited_ns DESC LIMIT 5
 -- evidence: The longest waits
 SELECT thread, from_ns, until_ns - from_ns AS waited_ns, by_machine, by_comm FROM vcpu_slice
 WHERE machine = :victim AND state = 'preempted' AND from_ns >= :from_ns AND from_ns < :until_ns
-ORDER BY waited_ns DESC
+ORDER BY waited_ns DESC LIMIT 3
