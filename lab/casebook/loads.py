@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 
 ANSWER_SECONDS = 60  # beyond its own time; a starved guest is slow to end
 
@@ -65,7 +66,8 @@ class HostLoad(Load):
     """A process of the host. cpu: the only one that it may use. nice: as nice(1) has it."""
 
     def __init__(self, program, arguments: list[str], seconds: int, cpu: int | None = None, nice: int = 0):
-        super().__init__("host", [program.name, *arguments], seconds)
+        # Where files lie on this machine is nobody's business.
+        super().__init__("host", [program.name, *(Path(word).name if word.startswith("/") else word for word in arguments)], seconds)
         self.process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if cpu is not None:
             os.sched_setaffinity(self.process.pid, {cpu})

@@ -74,8 +74,8 @@ def storm(kind):
 
 BOOK.case("exit-storm-cpuid", "vm1, under KVM, reads 4 KiB at a time; then it also executes CPUID in a loop: KVM answers each.", (VM1,), record=CPU,
           nested=True, small=True)(storm("cpuid"))
-BOOK.case("exit-storm-port", "vm1, under KVM, reads 4 KiB at a time; then it also writes to port 0x80 in a loop: each goes to QEMU.", (VM1,), record=CPU,
-          nested=True)(storm("port"))
+BOOK.case("exit-storm-qemu", "vm1, under KVM, reads 4 KiB at a time; then it also reads a device's register in a loop: each goes to QEMU.", (VM1,), record=CPU,
+          nested=True)(storm("register"))
 
 
 @BOOK.case("cpu-starved-vcpu-kvm", """vm1, under KVM, computes; then its vCPU's thread may use one CPU only, on which 3 processes of the host

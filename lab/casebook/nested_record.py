@@ -80,7 +80,7 @@ def record(case: Case, bin_dir: Path, out: Path, tempo: Tempo) -> str:
         return output.strip().splitlines()[-1]
 
     with tempfile.TemporaryDirectory(prefix="ivlab-", dir="/var/tmp") as directory:
-        disk = Disk(_image(Path(directory) / "images"), cache="unsafe")
+        disk = Disk(_image(Path(directory) / "images"), cache="unsafe", options="snapshot=on")  # a host that is booted anew finds it empty
         try:
             return nested.on_host(play, bin_dir=bin_dir, seconds=ALL_SECONDS, disks=[disk], packages=[HERE], hold=HOLD)
         except (nested.NoNestedHost, nested_image.ImageError) as reason:
