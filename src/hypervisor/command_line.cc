@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "hypervisor/throttle.h"
 
 namespace ivtrace::hypervisor {
 namespace {
@@ -93,6 +94,45 @@ Disk disk_of_drive(const OptionValues& drive) {
   return disk;
 }
 
+/// Limits by the name of their -object throttle-group.
+using ThrottleGroups = std::map<std::string, format::DiskLimits>;
+
+std::uint64_t number_of(const OptionValues& values, const std::string& key) {
+  const auto number = parse_u64(get(values, key, "0"));
+  return number ? *number : 0;
+}
+
+/// Of an -object throttle-group: "x-iops-total" as an option of its own, or all six below "limits".
+format::DiskLimits limits_of_group(const OptionValues& object) {
+  const auto below = [&](const char* prefix) {
+    return throttle_limits(kThrottleNames,
+                           [&](const std::string& name) { return number_of(object, prefix + name); });
+  };
+  return format::tightest(below("x-"), below("limits."));
+}
+
+/// Of a -drive itself, without the filters below it.
+format::DiskLimits limits_of_drive(const OptionValues& drive) {
+  const auto limits = throttle_limits(
+      kThrottleNames, [&](const std::string& name) { return number_of(drive, "throttling." + name); });
+  return format::tightest(limits, throttle_limits(kShortThrottleNames, [&](const std::string& name) {
+                            return number_of(drive, name);
+                          }));
+}
+
+/// What the throttle filters of a node and of those written inside of it let through.
+format::DiskLimits limits_of_filters(const OptionValues& node, const ThrottleGroups& groups) {
+  format::DiskLimits limits;
+  for (const auto& [key, value] : node) {
+    // A backing file's filter limits only what is read from there.
+    const bool names_group = key == "throttle-group" || key.ends_with(".throttle-group");
+    if (!names_group || key.starts_with("backing.")) continue;
+    if (const auto group = groups.find(value); group != groups.end())
+      limits = format::tightest(limits, group->second);
+  }
+  return limits;
+}
+
 /// Gathers blockdev nodes; a disk is a node that no other node has below itself.
 class BlockGraph {
  public:
@@ -101,7 +141,7 @@ class BlockGraph {
     if (!name.empty() && nodes_.size() < kMaxItems) nodes_[name] = std::move(node);
   }
 
-  std::vector<Disk> disks() const {
+  std::vector<Disk> disks(const ThrottleGroups& groups) const {
     std::map<std::string, bool> below;
     for (const auto& [name, node] : nodes_) {
       for (const char* key : {"file", "backing", "data-file"}) {
@@ -110,25 +150,28 @@ class BlockGraph {
     }
     std::vector<Disk> disks;
     for (const auto& [name, node] : nodes_) {
-      if (!below.contains(name)) disks.push_back(disk_of(name, node));
+      if (!below.contains(name)) disks.push_back(disk_of(name, node, groups));
     }
     return disks;
   }
 
  private:
-  Disk disk_of(const std::string& name, const OptionValues& top) const {
+  Disk disk_of(const std::string& name, const OptionValues& top, const ThrottleGroups& groups) const {
     Disk disk;
     disk.device = name;
-    disk.format = get(top, "driver");
+    disk.limits = limits_of_filters(top, groups);
     // Filters and formats have their protocol node below them, inline or by name; a loop of names ends with
     // the bound.
     OptionValues node = top;
     std::string prefix;
     for (int depth = 0; depth < kMaxDepth; ++depth) {
+      const std::string driver = get(node, prefix + "driver");
+      if (disk.format.empty() && !is_block_filter(driver)) disk.format = driver;
       const std::string named = get(node, prefix + "file");
       if (const auto next = nodes_.find(named); next != nodes_.end()) {
         node = next->second;
         prefix.clear();
+        disk.limits = format::tightest(disk.limits, limits_of_filters(node, groups));
       } else if (node.contains(prefix + "file.driver")) {
         prefix += "file.";
       } else {
@@ -149,6 +192,8 @@ class BlockGraph {
 
 struct Parts {
   CommandLine result;
+  std::vector<OptionValues> drives;
+  ThrottleGroups throttle_groups;
   BlockGraph blocks;
   std::map<std::string, OptionValues> memory;  ///< -object memory-backend-file by id
   std::vector<std::string> ring_memory;        ///< memdev of each ivshmem-plain
@@ -172,7 +217,13 @@ void take_drive(const OptionValues& drive, Parts& parts) {
   const std::string interface = get(drive, "if");
   if (disk.path.empty() || interface == "pflash" || interface == "floppy" || get(drive, "media") == "cdrom")
     return;
-  parts.result.disks.push_back(disk);
+  parts.drives.push_back(drive);
+}
+
+void take_object(OptionValues object, Parts& parts) {
+  const std::string type = get(object, "qom-type");
+  if (type == "throttle-group") parts.throttle_groups[get(object, "id")] = limits_of_group(object);
+  if (type == "memory-backend-file") parts.memory[get(object, "id")] = std::move(object);
 }
 
 void take_device(const OptionValues& device, Parts& parts) {
@@ -217,8 +268,7 @@ void take(const Option& option, Parts& parts) {
   } else if (option.name == "device") {
     take_device(parse_any(option.text, "driver"), parts);
   } else if (option.name == "object") {
-    OptionValues object = parse_any(option.text, "qom-type");
-    if (get(object, "qom-type") == "memory-backend-file") parts.memory[get(object, "id")] = std::move(object);
+    take_object(parse_any(option.text, "qom-type"), parts);
   } else if (option.name == "chardev") {
     OptionValues chardev = parse_option(option.text, "backend");
     parts.chardevs[get(chardev, "id")] = std::move(chardev);
@@ -226,6 +276,26 @@ void take(const Option& option, Parts& parts) {
     parts.monitors.push_back(parse_option(option.text, "chardev"));
   } else if (option.name == "qmp" || option.name == "qmp-pretty") {
     take_qmp(option.text, parts);
+  }
+}
+
+/// Drives of one throttling.group share its limits: those that the last of them says.
+void tie_drives(Parts& parts) {
+  ThrottleGroups shared;
+  for (const OptionValues& drive : parts.drives) {
+    const format::DiskLimits limits = limits_of_drive(drive);
+    const std::string group = get(drive, "throttling.group");
+    if (limits.any() && !group.empty()) shared[group] = limits;
+  }
+  for (const OptionValues& drive : parts.drives) {
+    Disk disk = disk_of_drive(drive);
+    disk.limits = limits_of_drive(drive);
+    // Without a limit of its own it is no member.
+    if (const auto group = shared.find(get(drive, "throttling.group"));
+        group != shared.end() && disk.limits.any())
+      disk.limits = group->second;
+    disk.limits = format::tightest(disk.limits, limits_of_filters(drive, parts.throttle_groups));
+    parts.result.disks.push_back(std::move(disk));
   }
 }
 
@@ -308,10 +378,15 @@ std::string cache_mode(bool writeback, bool direct, bool no_flush) {
   return writeback ? "writeback" : "writethrough";
 }
 
+bool is_block_filter(std::string_view driver) {
+  return driver == "throttle" || driver == "copy-on-read" || driver == "compress" || driver == "preallocate";
+}
+
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   Parts parts;
   for (const Option& option : options_of(arguments)) take(option, parts);
-  for (Disk& disk : parts.blocks.disks()) parts.result.disks.push_back(std::move(disk));
+  tie_drives(parts);
+  for (Disk& disk : parts.blocks.disks(parts.throttle_groups)) parts.result.disks.push_back(std::move(disk));
   tie_rings(parts);
   tie_monitors(parts);
   if (const auto chardev = parts.chardevs.find(parts.agent_chardev); chardev != parts.chardevs.end())

@@ -44,4 +44,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments);
 /// cache=… from the three flags that QEMU makes of it.
 std::string cache_mode(bool writeback, bool direct, bool no_flush);
 
+/// Does a block node of that driver show the very bytes of the node below it?
+bool is_block_filter(std::string_view driver);
+
 }  // namespace ivtrace::hypervisor

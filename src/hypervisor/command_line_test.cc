@@ -136,6 +136,43 @@ TEST(CommandLine, RingsThatNobodyElseCanMapAreToldNotListed) {
   EXPECT_EQ(line.unknown.size(), 2u);
 }
 
+TEST(CommandLine, ThrottledDrives) {
+  const CommandLine line = parse_command_line(
+      {"-drive",
+       "file=a,id=d0,throttling.iops-total=200,throttling.bps-read=1000000,throttling.iops-total-max=500",
+       "-drive", "file=b,id=d1,iops_wr=30,bps=0x100000", "-drive", "file=c,id=d2,throttling.iops-total=-5",
+       "-drive", "file=d,id=d3,throttling.iops-total=100,throttling.group=g", "-drive",
+       "file=e,id=d4,throttling.iops-total=50,throttling.group=g", "-drive",
+       "file=f,id=d5,throttling.group=g"});
+  ASSERT_EQ(line.disks.size(), 6u);
+  EXPECT_EQ(limits_text(line.disks[0].limits), "200 requests/s, 976.6 KiB/s of reads (qemu)");
+  EXPECT_EQ(limits_text(line.disks[1].limits), "30 writes/s, 1.0 MiB/s (qemu)");
+  EXPECT_FALSE(line.disks[2].limits.any());
+  EXPECT_EQ(line.disks[3].limits.iops, 50u);  // the group has what was said last
+  EXPECT_EQ(line.disks[4].limits.iops, 50u);
+  EXPECT_FALSE(line.disks[5].limits.any());
+}
+
+TEST(CommandLine, ThrottleFiltersAreLookedThrough) {
+  const CommandLine line = parse_command_line(
+      {"-object", "throttle-group,id=G,x-iops-total=100", "-object",
+       R"({"qom-type":"throttle-group","id":"H","limits":{"iops-read":50,"bps-total":4096}})", "-blockdev",
+       "driver=file,filename=/b,node-name=f1", "-blockdev", "driver=raw,file=f1,node-name=r1", "-blockdev",
+       "driver=throttle,throttle-group=G,file=r1,node-name=t1", "-blockdev",
+       R"({"driver":"qcow2","node-name":"r2","file":{"driver":"throttle","throttle-group":"H",)"
+       R"("file":{"driver":"file","filename":"/c"}}})",
+       "-blockdev", "driver=file,filename=/d,node-name=t3"});
+  ASSERT_EQ(line.disks.size(), 3u);
+  EXPECT_EQ(line.disks[0].path, "/c");
+  EXPECT_EQ(line.disks[0].format, "qcow2");
+  EXPECT_EQ(limits_text(line.disks[0].limits), "50 reads/s, 4.0 KiB/s (qemu)");
+  EXPECT_EQ(line.disks[1].path, "/b");
+  EXPECT_EQ(line.disks[1].format, "raw");
+  EXPECT_EQ(limits_text(line.disks[1].limits), "100 requests/s (qemu)");
+  EXPECT_EQ(line.disks[2].format, "raw");
+  EXPECT_FALSE(line.disks[2].limits.any());
+}
+
 TEST(CommandLine, NonsenseIsNoDanger) {
   const CommandLine line =
       parse_command_line({"-name", "-uuid", "-smp", "99999999999999999999", "-drive", "", "-blockdev", "{",

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "hypervisor/cgroup.h"
 #include "hypervisor/command_line.h"
 #include "hypervisor/monitor.h"
 #include "hypervisor/process.h"
@@ -58,8 +59,13 @@ class Interview {
     if (const auto kvm = ask("query-kvm"); kvm && kvm->is_object()) ask_accel(*kvm);
     if (const auto cpus = ask("query-cpus-fast")) ask_apic_ids(vcpus_of(*cpus));
     if (const auto block = ask("query-block")) {
-      std::vector<Disk> disks = disks_of(*block);
-      for (Disk& disk : disks) disk.path = absolute(disk.path, directory);
+      std::vector<Disk> disks;
+      for (QmpDisk& found : disks_of(*block)) {
+        Disk& disk = disks.emplace_back(std::move(found.disk));
+        disk.path = absolute(disk.path, directory);
+        for (const std::string& group : found.throttle_groups)
+          disk.limits = format::tightest(disk.limits, ask_group(group));
+      }
       guest_.disks = merge_disks(command_line_disks, std::move(disks));
     }
     ask_rings(directory);
@@ -101,6 +107,11 @@ class Interview {
       }
       guest_.vcpus.push_back(cpu.vcpu);
     }
+  }
+
+  format::DiskLimits ask_group(const std::string& group) {
+    const auto limits = property("/objects/" + group, "limits");
+    return limits ? group_limits_of(*limits) : format::DiskLimits();
   }
 
   void ask_rings(const std::string& directory) {
@@ -219,6 +230,24 @@ void check_rings(const std::string& proc, Guest& guest) {
   });
 }
 
+void find_group_limits(const InventoryOptions& options, Guest& guest) {
+  const auto unseen = [&](const Error& error) {
+    say_unknown(guest, "limits that control groups set: " + error.message);
+  };
+  const auto groups = ControlGroups::find(options.proc);
+  if (!groups) return unseen(groups.error());
+  std::vector<Tid> threads;
+  for (const Vcpu& vcpu : guest.vcpus) threads.push_back(vcpu.thread);
+  const auto cpu = groups->cpu_limit_us(guest.pid, threads);
+  if (!cpu) return unseen(cpu.error());
+  guest.cpu_limit_us = *cpu;
+  for (Disk& disk : guest.disks) {
+    const auto limits = groups->disk_limits(guest.pid, limited_devices(disk.device_number, options.sys));
+    if (!limits) return unseen(limits.error());
+    disk.limits = format::tightest(disk.limits, *limits);
+  }
+}
+
 void complete(const CommandLine& line, const std::string& no_libvirt, const std::string& proc, Guest& guest) {
   if (guest.name.empty()) guest.name = "qemu-" + std::to_string(guest.pid.value);
   if (guest.disks.empty() && guest.qmp.state != QmpState::kOk && line.disks.empty()) {
@@ -282,6 +311,7 @@ Result<Guest> inspect_guest(Pid pid, const InventoryOptions& options) {
   check_threads(threads, guest);
   check_rings(options.proc, guest);
   complete(line, options.libvirt.problem, options.proc, guest);
+  find_group_limits(options, guest);
   // A pid that was given to another process meanwhile would have mixed two guests.
   const auto still = start_time(pid, options.proc);
   if (!still || *still != guest.start_time) {

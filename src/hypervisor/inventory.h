@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "format/disk_limits.h"
 #include "hypervisor/libvirt.h"
 
 namespace ivtrace::hypervisor {
@@ -37,6 +38,7 @@ struct Disk {
   std::uint64_t device_number =
       0;                    ///< st_rdev of a block device, else st_dev of the image's file system; 0 unknown
   std::uint64_t inode = 0;  ///< of the image file; 0 for block devices or when unknown
+  format::DiskLimits limits;  ///< as of now, where a monitor told; by the command line, as of the start
 };
 
 /// The memory behind an ivshmem-plain device.
@@ -72,7 +74,9 @@ struct Guest {
   std::string name;              ///< as given to QEMU, or "qemu-<pid>"
   std::string uuid;              ///< "" when unknown
   std::string accel;             ///< "kvm", "tcg", "" when unknown
-  std::string status;            ///< QMP's "running", "paused", …; "" when unknown
+  /// CPU time that its control groups let its vCPUs have together, µs in each second; 0: no limit is known.
+  std::uint64_t cpu_limit_us = 0;
+  std::string status;  ///< QMP's "running", "paused", …; "" when unknown
   std::vector<Vcpu> vcpus;
   std::vector<Disk> disks;
   std::vector<RingBacking> rings;  ///< usually none or one
@@ -87,6 +91,7 @@ struct Guest {
 
 struct InventoryOptions {
   std::string proc = "/proc";
+  std::string sys = "/sys";
   Nanoseconds step_limit{1'000'000'000};   ///< of each QMP step
   Nanoseconds guest_limit{3'000'000'000};  ///< of all QMP steps of one guest
   bool use_qmp = true;

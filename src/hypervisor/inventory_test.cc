@@ -133,7 +133,7 @@ class RealQemu : public TemporaryDirectory {
     }
     TemporaryDirectory::TearDown();
   }
-  bool start() {
+  bool start(const std::vector<std::string>& more = {}) {
     qmp_ = (directory_ / "qmp").string();
     const std::string ring = (directory_ / "ring").string();
     const std::string disk = (directory_ / "disk.img").string();
@@ -164,6 +164,7 @@ class RealQemu : public TemporaryDirectory {
                                   "virtio-blk-pci,drive=d0",
                                   "-qmp",
                                   "unix:" + qmp_ + ",server=on,wait=off"};
+    line.insert(line.end(), more.begin(), more.end());
     std::vector<char*> arguments;
     for (std::string& argument : line) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
@@ -221,6 +222,42 @@ TEST_F(RealQemu, IsKnownByItsMonitor) {
   EXPECT_EQ(guest->rings[0].path, (directory_ / "ring").string());
   EXPECT_EQ(guest->rings[0].bytes, 1u << 20);
   EXPECT_TRUE(guest->unknown.empty()) << guest->unknown[0];
+}
+
+TEST_F(RealQemu, LimitsOfDisksAreToldByTheMonitorAndByTheCommandLine) {
+  const std::string image = (directory_ / "b.img").string();
+  std::ofstream(image) << "x";
+  if (!start({"-drive", "file=" + image + ",if=none,id=d1,format=raw,throttling.iops-total=200", "-device",
+              "virtio-blk-pci,drive=d1", "-object", "throttle-group,id=G,x-bps-read=1048576", "-blockdev",
+              "driver=file,filename=" + image + ",node-name=f2,locking=off", "-blockdev",
+              "driver=throttle,throttle-group=G,file=f2,node-name=t2", "-device",
+              "virtio-blk-pci,drive=t2,share-rw=on"}))
+    GTEST_SKIP() << "qemu-system-x86_64 is not installed or does not start";
+  const auto limits_of = [&](const InventoryOptions& options) {
+    std::map<std::string, std::string> limits;
+    const auto guest = inspect_guest(Pid(pid_), options);
+    EXPECT_TRUE(guest.ok());
+    for (const Disk& disk : guest ? guest->disks : std::vector<Disk>()) {
+      EXPECT_EQ(disk.format, "raw") << disk.path;
+      limits[disk.device] = limits_text(disk.limits);
+    }
+    return limits;
+  };
+  using Limits = std::map<std::string, std::string>;
+  const Limits told = {{"d0", ""}, {"d1", "200 requests/s (qemu)"}, {"t2", "1.0 MiB/s of reads (qemu)"}};
+  EXPECT_EQ(limits_of(patient()), told);
+  InventoryOptions no_monitor;
+  no_monitor.use_qmp = false;
+  EXPECT_EQ(limits_of(no_monitor), told);
+  {
+    auto monitor = QmpConnection::open(qmp_, kPatience, kPatience);
+    ASSERT_TRUE(monitor.ok());
+    ASSERT_TRUE(monitor
+                    ->execute("qom-set", R"({"path":"/objects/G","property":"limits","value":{"bps-read":0,)"
+                                         R"("iops-write":7}})")
+                    .ok());
+  }
+  EXPECT_EQ(limits_of(patient()).at("t2"), "7 writes/s (qemu)");
 }
 
 TEST_F(RealQemu, ABusyMonitorLeavesTheFactsOfProc) {

@@ -40,6 +40,8 @@ class HeldMonitor : public ::testing::Test {
                              "chardev=charmonitor,id=monitor,mode=control"})
       line << word << '\0';
     std::ofstream(entry / "task/61/comm") << "CPU 0/KVM\n";
+    fs::create_directories(fs::path(proc_) / "self");
+    std::ofstream(fs::path(proc_) / "self/mountinfo") << "";
     std::ofstream(entry / "status") << "Name:\tq\nNSpid:\t60\t5\n";
     std::ofstream(entry / "task/61/status") << "Name:\tq\nNSpid:\t61\t6\n";
     libvirt_->qmp = [this](const json& command) { return answer(command); };

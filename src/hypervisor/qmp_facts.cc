@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hypervisor/command_line.h"
+#include "hypervisor/throttle.h"
 
 namespace ivtrace::hypervisor {
 namespace {
@@ -15,6 +16,7 @@ constexpr std::size_t kMaxVcpus = 8192;
 constexpr std::size_t kMaxDisks = 1024;
 constexpr std::size_t kMaxChildren = 256;
 constexpr std::size_t kMaxText = 4096;
+constexpr int kMaxDepth = 8;
 
 const json* member(const json& value, const std::string& key) {
   if (!value.is_object()) return nullptr;
@@ -32,6 +34,38 @@ std::int32_t number_of(const json& value, const std::string& key) {
 bool flag_of(const json& value, const std::string& key, bool otherwise) {
   const json* flag = member(value, key);
   return flag != nullptr && flag->is_boolean() ? flag->get<bool>() : otherwise;
+}
+
+format::DiskLimits limits_of(const json& value, const ThrottleNames& names) {
+  return throttle_limits(names, [&](const std::string& name) {
+    const json* number = member(value, name);
+    return number != nullptr && number->is_number_unsigned() ? number->get<std::uint64_t>() : 0;
+  });
+}
+
+/// QEMU names a node whose options no path can tell, a filter for one, as "json:{…}". Where what lies between
+/// it and its file changes no address, the disk is told as that file's.
+void look_below_filters(QmpDisk& found) {
+  if (!found.disk.path.starts_with("json:")) return;
+  const json top = json::parse(found.disk.path.substr(5), nullptr, false);
+  std::string format;
+  const json* node = &top;
+  for (int depth = 0; depth < kMaxDepth && node != nullptr; ++depth) {
+    const std::string driver = text_of(*node, "driver");
+    if (driver == "throttle") found.throttle_groups.push_back(text_of(*node, "throttle-group"));
+    // Of another backing file than the image itself names, whoever reads the image's header knows nothing.
+    if (member(*node, "backing") != nullptr) return;
+    if (driver == "raw" && (member(*node, "offset") != nullptr || member(*node, "size") != nullptr)) return;
+    if (format.empty() && !is_block_filter(driver)) format = driver;
+    if (driver == "file" || driver == "host_device") {
+      const std::string path = text_of(*node, "filename");
+      if (path.empty()) return;
+      found.disk.path = path;
+      found.disk.format = format == driver ? "raw" : format;
+      return;
+    }
+    node = member(*node, "file");
+  }
 }
 
 }  // namespace
@@ -62,13 +96,15 @@ std::vector<QmpVcpu> vcpus_of(const json& query_cpus_fast) {
   return vcpus;
 }
 
-std::vector<Disk> disks_of(const json& query_block) {
-  std::vector<Disk> disks;
+std::vector<QmpDisk> disks_of(const json& query_block) {
+  std::vector<QmpDisk> disks;
   if (!query_block.is_array()) return disks;
   for (const json& block : query_block) {
     const json* inserted = member(block, "inserted");
     if (inserted == nullptr || disks.size() >= kMaxDisks) continue;
-    Disk disk;
+    QmpDisk found;
+    Disk& disk = found.disk;
+    disk.limits = limits_of(*inserted, kShortThrottleNames);
     disk.path = text_of(*inserted, "file");
     disk.format = text_of(*inserted, "drv");
     disk.device = text_of(block, "device");
@@ -80,10 +116,14 @@ std::vector<Disk> disks_of(const json& query_block) {
     }
     // A firmware's flash and read-only media (CD, floppy) are no disks that a guest's load would wait for.
     const bool flash = disk.device.starts_with("pflash");
-    if (!disk.path.empty() && !flash && !flag_of(block, "removable", false)) disks.push_back(std::move(disk));
+    if (disk.path.empty() || flash || flag_of(block, "removable", false)) continue;
+    look_below_filters(found);
+    disks.push_back(std::move(found));
   }
   return disks;
 }
+
+format::DiskLimits group_limits_of(const json& limits) { return limits_of(limits, kThrottleNames); }
 
 std::vector<std::string> children_of(const json& qom_list, const std::string& parent,
                                      const std::string& type) {

@@ -18,8 +18,17 @@ struct QmpVcpu {
 };
 std::vector<QmpVcpu> vcpus_of(const nlohmann::json& query_cpus_fast);
 
+/// A disk of query-block; its limits are those of its drive. What the throttle filters on the way to its
+/// image let through, the objects of these names tell.
+struct QmpDisk {
+  Disk disk;
+  std::vector<std::string> throttle_groups;
+};
 /// The disks of query-block that have a medium. AIO is not told by QMP.
-std::vector<Disk> disks_of(const nlohmann::json& query_block);
+std::vector<QmpDisk> disks_of(const nlohmann::json& query_block);
+
+/// From the property "limits" of a throttle-group.
+format::DiskLimits group_limits_of(const nlohmann::json& limits);
 
 /// Paths of the children of one type in a qom-list reply.
 std::vector<std::string> children_of(const nlohmann::json& qom_list, const std::string& parent,

@@ -143,12 +143,38 @@ TEST(QmpFacts, BlockDevicesAndTheirAio) {
   known.device = "d0";
   known.path = "/img/a.qcow2";
   known.aio = "io_uring";
-  const auto disks = merge_disks({known}, disks_of(reply));
+  std::vector<Disk> told;
+  for (const QmpDisk& found : disks_of(reply)) told.push_back(found.disk);
+  const auto disks = merge_disks({known}, told);
   ASSERT_EQ(disks.size(), 2u);
   EXPECT_EQ(disks[0].cache, "none");
   EXPECT_EQ(disks[0].aio, "io_uring");
   EXPECT_EQ(disks[1].device, "plugged");
   EXPECT_EQ(disks[1].aio, "");  // plugged later: nobody tells
+}
+
+TEST(QmpFacts, LimitsAndWhatLiesBelowFilters) {
+  const json reply = json::parse(R"([
+    {"device": "d0", "inserted": {"file": "/a", "drv": "raw", "iops": 200, "iops_rd": 0, "bps_wr": 4096, "iops_max": 500,
+      "group": "d0"}},
+    {"device": "", "inserted": {"node-name": "t1", "drv": "throttle", "iops": 0, "file":
+      "json:{\"throttle-group\": \"G\", \"driver\": \"throttle\", \"file\": {\"driver\": \"raw\", \"file\": {\"driver\": \"file\", \"filename\": \"/b\"}}}"}},
+    {"device": "", "inserted": {"node-name": "t2", "drv": "raw", "file":
+      "json:{\"driver\": \"raw\", \"offset\": 512, \"file\": {\"driver\": \"file\", \"filename\": \"/c\"}}"}},
+    {"device": "", "inserted": {"node-name": "t3", "drv": "file", "iops": "9", "bps": -1, "bps_rd": 1e300, "file": "json:{"}}])");
+  const auto disks = disks_of(reply);
+  ASSERT_EQ(disks.size(), 4u);
+  EXPECT_EQ(limits_text(disks[0].disk.limits), "200 requests/s, 4.0 KiB/s of writes (qemu)");
+  EXPECT_EQ(disks[1].disk.path, "/b");
+  EXPECT_EQ(disks[1].disk.format, "raw");
+  EXPECT_EQ(disks[1].throttle_groups, std::vector<std::string>{"G"});
+  EXPECT_TRUE(disks[2].disk.path.starts_with("json:"));  // at another address than its file's
+  EXPECT_EQ(disks[3].disk.path, "json:{");
+  EXPECT_FALSE(disks[3].disk.limits.any());
+  EXPECT_EQ(
+      limits_text(group_limits_of(json::parse(R"({"iops-total": 100, "bps-read": 0, "iops-size": 4096})"))),
+      "100 requests/s (qemu)");
+  EXPECT_FALSE(group_limits_of(json("x")).any());
 }
 
 TEST(QmpFacts, TypesAreNotBelieved) {

@@ -20,14 +20,16 @@ bool same_facts(const Guest& a, const Guest& b) {
   };
   const auto same_disk = [](const Disk& x, const Disk& y) {
     return x.device == y.device && x.path == y.path && x.format == y.format && x.aio == y.aio &&
-           x.cache == y.cache && x.device_number == y.device_number && x.inode == y.inode;
+           x.cache == y.cache && x.device_number == y.device_number && x.inode == y.inode &&
+           x.limits == y.limits;
   };
   const auto same_ring = [](const RingBacking& x, const RingBacking& y) {
     return x.path == y.path && x.bytes == y.bytes;
   };
   return a.name == b.name && a.uuid == b.uuid && a.accel == b.accel && a.status == b.status &&
-         a.qmp.state == b.qmp.state && std::ranges::equal(a.vcpus, b.vcpus, same_vcpu) &&
-         std::ranges::equal(a.disks, b.disks, same_disk) && std::ranges::equal(a.rings, b.rings, same_ring);
+         a.cpu_limit_us == b.cpu_limit_us && a.qmp.state == b.qmp.state &&
+         std::ranges::equal(a.vcpus, b.vcpus, same_vcpu) && std::ranges::equal(a.disks, b.disks, same_disk) &&
+         std::ranges::equal(a.rings, b.rings, same_ring);
 }
 
 }  // namespace
