@@ -79,7 +79,8 @@ class MadeIo {
   }
   void disk(const std::string& machine, const std::string& device, const std::string& cache,
             const std::string& extents) {
-    disks_.push_back({{machine, device, "/images/" + device, "raw", "native", cache, 0}, extents});
+    disks_.push_back(
+        {{machine, device, "/images/" + device, "raw", "native", cache, 0, HostTsc(), {}}, extents});
   }
   void clear_disks() { disks_.clear(); }
   void gap(const std::string& machine, const std::string& device, const std::string& text) {

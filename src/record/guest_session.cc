@@ -43,6 +43,7 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
     record_.qemu_pid = guest_->pid.value;
     record_.accel = guest_->accel;
     record_.cpu_count = static_cast<std::uint32_t>(guest_->vcpus.size());
+    cpu_limit_us_ = guest_->cpu_limit_us;
   }
 }
 
@@ -91,6 +92,11 @@ void GuestSession::adopt_ring(const std::string& path) {
   thread_ = std::thread([this] { run(); });
 }
 
+void GuestSession::set_cpu_limit(std::uint64_t us) {
+  if (cpu_limit_us_.exchange(us) == us || thread_.joinable()) return;
+  journal_machine();  // nobody else does
+}
+
 std::shared_ptr<GuestLink> GuestSession::link() const {
   const std::lock_guard lock(mutex_);
   return link_;
@@ -135,6 +141,7 @@ void GuestSession::run() {
 }
 
 void GuestSession::once_a_second() {
+  if (cpu_limit_us_ != record_.cpu_limit_us) journal_machine();
   if (!open_ring()) {
     settled_ = true;
     return;
@@ -445,6 +452,7 @@ void GuestSession::say(const std::string& note) {
 }
 
 void GuestSession::journal_machine() {
+  record_.cpu_limit_us = cpu_limit_us_;
   // What a guest tells of itself may change as often as it likes; the journal does not follow it for ever.
   if (++machine_records_ <= kMaxMachineRecords) log_.put(record_);
 }

@@ -76,6 +76,8 @@ class GuestSession {
   bool lost_anything() const;
   /// Was the agent started, or found to be missing? The recording's first moments wait for that.
   bool settled() const { return settled_.load(std::memory_order_relaxed); }
+  /// As Guest::cpu_limit_us, as it is now. By the thread that starts sessions and gives them rings.
+  void set_cpu_limit(std::uint64_t us);
   /// A change of a vCPU's TSC offset that KVM's tracepoint told.
   void on_tsc_write(std::uint32_t apic_id, std::int64_t offset, HostTsc at);
 
@@ -132,6 +134,7 @@ class GuestSession {
   std::atomic<bool> unknown_loss_{false};
   std::atomic<bool> settled_{false};
   std::atomic<bool> gone_{false};
+  std::atomic<std::uint64_t> cpu_limit_us_{0};
 
   struct TscWrite {
     std::uint32_t apic_id;

@@ -93,10 +93,23 @@ void GuestSet::journal_facts(const std::string& machine, const hypervisor::Guest
   }
   for (const hypervisor::Disk& disk : guest.disks) {
     log_.put(run::DiskRecord{machine, disk.device, disk.path, disk.format, disk.aio, disk.cache,
-                             disk.device_number});
+                             disk.device_number, HostTsc(read_tsc()), disk.limits});
+    note_changed_limits(machine, disk);
     images_.add(machine, disk);
   }
   for (const std::string& unknown : guest.unknown) log_.note(machine, unknown);
+}
+
+// Who reads the run's end finds the last limits: what held before is told to people.
+void GuestSet::note_changed_limits(const std::string& machine, const hypervisor::Disk& disk) {
+  const auto [known, is_new] = limits_.try_emplace({machine, disk.device}, disk.limits);
+  if (is_new || known->second == disk.limits) return;
+  const auto words = [](const format::DiskLimits& limits) {
+    return limits.any() ? format::limits_text(limits) : std::string("none");
+  };
+  log_.note(machine, "limits of disk " + disk.device + " changed: " + words(known->second) + ", now " +
+                         words(disk.limits));
+  known->second = disk.limits;
 }
 
 // Rings are opened by the sessions' own threads; here they get a poller as soon as they are.
@@ -154,6 +167,7 @@ void GuestSet::apply(const hypervisor::Watch::Changes& changes) {
     for (const hypervisor::Guest& guest : changes.changed) {
       if (!guest.same_process(*session->guest())) continue;
       journal_facts(session->machine(), guest);
+      session->set_cpu_limit(guest.cpu_limit_us);
       if (!guest.rings.empty() && !session->has_ring()) session->adopt_ring(guest.rings.front().path);
     }
     for (const hypervisor::Guest& guest : changes.gone) {

@@ -46,6 +46,7 @@ class GuestSet {
  private:
   void add(const std::string& name, const std::string& ring, const std::optional<hypervisor::Guest>& guest);
   void journal_facts(const std::string& machine, const hypervisor::Guest& guest);
+  void note_changed_limits(const std::string& machine, const hypervisor::Disk& disk);
   void poll_new_links();
   void follow();
   void apply(const hypervisor::Watch::Changes& changes);
@@ -57,6 +58,8 @@ class GuestSet {
   RunLog& log_;
   Registration& registration_;
   ImageMapper images_;
+  // By machine and device, as they were told last; for the thread that journals facts.
+  std::map<std::pair<std::string, std::string>, format::DiskLimits> limits_;
   hypervisor::Watch watch_;
   mutable std::mutex mutex_;  // guards the next five
   std::vector<std::unique_ptr<RingPoller>> pollers_;

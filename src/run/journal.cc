@@ -46,6 +46,10 @@ class Writer {
   void operator()(const char* key, const T& value) {
     put(object_[key], value);
   }
+  template <class T>
+  void added(const char* key, const T& value) {
+    put(object_[key], value);
+  }
   json take() { return std::move(object_); }
 
  private:
@@ -96,6 +100,10 @@ class Reader {
     if (!failure_.empty()) return;
     const auto found = object_.find(key);
     if (found == object_.end() || !take(*found, value)) failure_ = key;
+  }
+  template <class T>
+  void added(const char* key, T& value) {
+    if (object_.contains(key)) (*this)(key, value);
   }
   const std::string& failure() const { return failure_; }
 

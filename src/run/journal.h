@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "clock/types.h"
+#include "format/disk_limits.h"
 #include "format/mailbox_message.h"
 #include "format/run_layout.h"
 
@@ -40,6 +41,8 @@ struct MachineRecord {
   bool host_only = false;         ///< no ring or agent: seen from the host only
   std::string note;               ///< why, for people
   std::uint64_t idle_lag_ns = 0;  ///< how far a quiet guest's data may lag
+  /// CPU time that control groups let its vCPUs have together, µs in each second; 0: no limit is known.
+  std::uint64_t cpu_limit_us = 0;
 };
 
 struct VcpuRecord {
@@ -57,6 +60,7 @@ struct ThreadsRecord {
   std::vector<std::int32_t> threads;
 };
 
+/// Written again when something of it changes; the last one of a device counts.
 struct DiskRecord {
   std::string machine;
   std::string device;  ///< QEMU's name or qdev path
@@ -65,6 +69,8 @@ struct DiskRecord {
   std::string aio;                  ///< threads, native, io_uring, "" when unknown
   std::string cache;                ///< "none", "writeback", … "" when unknown
   std::uint64_t device_number = 0;  ///< st_dev of the image's file system, or st_rdev of a block device
+  HostTsc tsc;                      ///< it was so then; 0: not told
+  format::DiskLimits limits;
 };
 
 /// Where a disk's bytes lie on the host's block devices, as it was at one moment. The extents are in a file
@@ -184,7 +190,7 @@ inline constexpr std::size_t kMaxManifest = 4u << 20;
 /// One line of JSON without the newline: {"type":"machine",…}. Bytes that are not UTF-8 become U+FFFD.
 std::string encode_record(const Record& record);
 /// The record of one line. kCorrupt when it is not JSON or breaks its types or ranges, kUnsupported when its
-/// type is not known. Unknown keys are ignored.
+/// type is not known. Unknown keys are ignored; a key that runs of before do not have may be missing.
 Result<Record> decode_record(std::string_view line);
 
 /// manifest.json: what was asked for, by whom; constant once written.

@@ -1,5 +1,6 @@
 // Each journal record's fields, named once: the encoder and the decoder both walk these lists, so a key
-// cannot exist on one side only. Private to the room; the keys are explained in docs/format/run.md.
+// cannot exist on one side only. Private to the room; the keys are explained in docs/format/run.md. A key
+// that came later is named by added(): where it is missing, the value stays what it is by default.
 #pragma once
 
 #include <concepts>
@@ -48,6 +49,12 @@ void describe(A& a, R& r) {
   a("relation", r.relation), a("source", r.source), a("error", r.error);
 }
 
+template <class A, Is<format::DiskLimits> R>
+void describe(A& a, R& r) {
+  a("iops", r.iops), a("iops_read", r.iops_read), a("iops_write", r.iops_write);
+  a("bps", r.bps), a("bps_read", r.bps_read), a("bps_write", r.bps_write), a("by", r.by);
+}
+
 template <class A, Is<MachineRecord> R>
 void describe(A& a, R& r) {
   a("name", r.name), a("kind", r.kind), a("kernel_release", r.kernel_release), a("hostname", r.hostname);
@@ -56,6 +63,7 @@ void describe(A& a, R& r) {
   a("feed", r.feed), a("agent_version", r.agent_version), a("events", r.events), a("rejected", r.rejected);
   a("qemu_pid", r.qemu_pid), a("accel", r.accel), a("ring_file", r.ring_file), a("host_only", r.host_only);
   a("note", r.note), a("idle_lag_ns", r.idle_lag_ns);
+  a.added("cpu_limit_us", r.cpu_limit_us);
 }
 
 template <class A, Is<VcpuRecord> R>
@@ -72,6 +80,7 @@ template <class A, Is<DiskRecord> R>
 void describe(A& a, R& r) {
   a("machine", r.machine), a("device", r.device), a("path", r.path), a("format", r.format), a("aio", r.aio);
   a("cache", r.cache), a("device_number", r.device_number);
+  a.added("tsc", r.tsc), a.added("limits", r.limits);
 }
 
 template <class A, Is<ExtentsRecord> R>
@@ -154,9 +163,17 @@ void describe(A& a, R& r) {
   a("host_kernel", r.host_kernel), a("trace_clock", r.trace_clock);
 }
 
+/// Takes any field, as the encoder and the decoder do.
+struct Probe {
+  template <class T>
+  void operator()(const char*, T&);
+  template <class T>
+  void added(const char*, T&);
+};
+
 /// Something that `describe` knows: it becomes a JSON object.
 template <class T>
-concept Described = requires(T& value, void (&probe)(...)) {
+concept Described = requires(T& value, Probe& probe) {
   describe(probe, value);
 };
 

@@ -41,6 +41,21 @@ TEST(Journal, LinesAreGolden) {
       R"("type":"loss","until":null})");
 }
 
+TEST(Journal, ARunOfBeforeHasNoLimits) {
+  auto disk = decode_record(
+      R"({"type":"disk","machine":"vm1","device":"d0","path":"/a","format":"raw","aio":"native","cache":"none",)"
+      R"("device_number":7})");
+  ASSERT_TRUE(disk.ok()) << disk.error().message;
+  EXPECT_EQ(std::get<DiskRecord>(*disk).device_number, 7u);
+  EXPECT_FALSE(std::get<DiskRecord>(*disk).limits.any());
+  EXPECT_EQ(
+      decode_record(R"({"type":"disk","machine":"vm1","device":"d0","path":"/a","format":"raw","aio":"",)"
+                    R"("cache":"","device_number":7,"limits":{"iops":200}})")
+          .error()
+          .code,
+      ErrorCode::kCorrupt);
+}
+
 TEST(Journal, ALineCutAnywhereIsCorrupt) {
   for (const Record& record : sample_records()) {
     const std::string line = encode_record(record);

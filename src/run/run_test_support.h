@@ -43,6 +43,7 @@ inline std::vector<Record> sample_records() {
   machine.rejected = {"block:nothing: no such event"};
   machine.qemu_pid = 4711;
   machine.host_only = true;
+  machine.cpu_limit_us = 1'500'000;
   clock::Anchor anchor{HostTsc{~0ull}, 40, Nanoseconds{-1}, Nanoseconds{5}, Nanoseconds{INT64_MAX}, 500, -1};
   clock::Epoch epoch{GuestTsc{7}, 3, HostTsc{9}, 1u, {INT64_MIN, ~0ull, 48}, clock::ClockSource::kKvmDebugfs,
                      12};
@@ -57,7 +58,8 @@ inline std::vector<Record> sample_records() {
   return {machine,
           VcpuRecord{"vm1", 0, 4712, -1},
           ThreadsRecord{"vm1", HostTsc{4}, {4711, 4712}},
-          DiskRecord{"vm1", "d0", "/images/a b.img", "raw", "native", "none", 0xfe00},
+          DiskRecord{"vm1", "d0", "/images/a b.img", "raw", "native", "none", 0xfe00, HostTsc{6},
+                     format::DiskLimits{200, 0, 0, 0, ~0ull, 0, "qemu, cgroup"}},
           ExtentsRecord{"vm1", "d0", HostTsc{8}, "extents.0", {"why"}},
           GoneRecord{"vm1", "guest", HostTsc{3}, "killed"},
           SegmentRecord{"vm1", "", 1, 4096, format::PageLayout::kPacked, 4096, ~0ull},
