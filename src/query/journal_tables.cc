@@ -94,6 +94,8 @@ TableInfo machine_info() {
            {"accel", kText, "", "kvm or tcg; NULL for the host, and when not known"},
            {"qemu_pid", kInteger, "", "QEMU's process on the host; NULL for the host"},
            {"host_only", kInteger, "", "1: it has no agent and is seen from the host only"},
+           {"cpu_limit", kReal, "CPUs",
+            "so much CPU time its vCPUs may have together, by its control groups; NULL: no limit is known"},
            {"note", kText, "", "what is worth telling of it; NULL: nothing"}}};
 }
 std::vector<Row> machine_rows(const run::RunReader& run, const clock::HostClock&) {
@@ -103,7 +105,9 @@ std::vector<Row> machine_rows(const run::RunReader& run, const clock::HostClock&
     rows.push_back({info.name, info.kind, text_or_null(info.kernel_release), text_or_null(info.hostname),
                     text_or_null(info.uuid), text_or_null(info.boot_id), unless(info.cpu_count, 0),
                     unless(static_cast<std::int64_t>(info.tsc_khz), 0), text_or_null(info.accel),
-                    unless(info.qemu_pid, 0), std::int64_t{info.host_only}, text_or_null(info.note)});
+                    unless(info.qemu_pid, 0), std::int64_t{info.host_only},
+                    info.cpu_limit_us == 0 ? Held() : Held(static_cast<double>(info.cpu_limit_us) / 1e6),
+                    text_or_null(info.note)});
   }
   return rows;
 }
@@ -261,7 +265,17 @@ TableInfo disk_info() {
            {"format", kText, "", "raw, qcow2, …; NULL: not known"},
            {"aio", kText, "", "threads, native or io_uring; NULL: not known"},
            {"cache", kText, "", "none, writeback, …; NULL: not known"},
-           {"host_device", kText, "", "major:minor of the block device or of the image's file system"}}};
+           {"host_device", kText, "", "major:minor of the block device or of the image's file system"},
+           {"limit_iops", kInteger, "requests/s", "reads and writes together; NULL: no limit is known"},
+           {"limit_iops_read", kInteger, "requests/s", "reads; NULL: no limit is known"},
+           {"limit_iops_write", kInteger, "requests/s", "writes; NULL: no limit is known"},
+           {"limit_bps", kInteger, "bytes/s", "reads and writes together; NULL: no limit is known"},
+           {"limit_bps_read", kInteger, "bytes/s", "reads; NULL: no limit is known"},
+           {"limit_bps_write", kInteger, "bytes/s", "writes; NULL: no limit is known"},
+           {"limit_by", kText, "", "who sets them: qemu, cgroup, or qemu, cgroup; NULL: no limit is known"}}};
+}
+Held limit_or_null(std::uint64_t limit) {
+  return limit == 0 || limit >= format::kNoSuchLimit ? Held() : integer(limit);
 }
 /// Of a dev_t as stat() gives it, which the C library encodes in another way than the kernel itself.
 std::string user_device_text(std::uint64_t device) {
@@ -271,9 +285,12 @@ std::vector<Row> disk_rows(const run::RunReader& run, const clock::HostClock&) {
   std::vector<Row> rows;
   for (const run::Machine& machine : run.machines()) {
     for (const run::DiskRecord& disk : machine.disks) {
-      rows.push_back({machine.info.name, disk.device, disk.path, text_or_null(disk.format),
-                      text_or_null(disk.aio), text_or_null(disk.cache),
-                      disk.device_number == 0 ? Held() : Held(user_device_text(disk.device_number))});
+      Row& row = rows.emplace_back(
+          Row{machine.info.name, disk.device, disk.path, text_or_null(disk.format), text_or_null(disk.aio),
+              text_or_null(disk.cache),
+              disk.device_number == 0 ? Held() : Held(user_device_text(disk.device_number))});
+      for (const auto field : format::kLimitFields) row.push_back(limit_or_null(disk.limits.*field));
+      row.push_back(text_or_null(disk.limits.by));
     }
   }
   return rows;
