@@ -99,6 +99,9 @@ class MadeRun {
   bool anchors = false;  ///< so that the host's ticks are nanoseconds since the start
   std::vector<run::VcpuRecord> more_vcpus;
   std::vector<format::AgentCpu> more_cpus;
+  std::vector<std::string> host_events;  ///< as the journal tells them
+  std::vector<run::DiskRecord> disks;
+  std::uint64_t cpu_limit_us = 0;
 
   run::RunReader open() {
     run::Manifest manifest;
@@ -107,17 +110,20 @@ class MadeRun {
     run::MachineRecord host;
     host.name = "host";
     host.kind = "host";
+    host.events = host_events;
     EXPECT_TRUE(writer->append(host));
     run::MachineRecord vm;
     vm.name = "vm1";
     vm.kind = "guest";
     vm.accel = accel;
     vm.qemu_pid = kVcpuThread - 1;
+    vm.cpu_limit_us = cpu_limit_us;
     vm.cpus = {{0, 3, true}};
     vm.cpus.insert(vm.cpus.end(), more_cpus.begin(), more_cpus.end());
     EXPECT_TRUE(writer->append(vm));
     EXPECT_TRUE(writer->append(run::VcpuRecord{"vm1", 0, kVcpuThread, apic_id}));
     for (const run::VcpuRecord& vcpu : more_vcpus) EXPECT_TRUE(writer->append(vcpu));
+    for (const run::DiskRecord& disk : disks) EXPECT_TRUE(writer->append(disk));
     for (std::uint64_t i = 0; anchors && i < 2; ++i) {
       const auto ns = static_cast<std::int64_t>(i * 1'000'000'000);
       const HostTsc tsc(manifest.start_tsc.value + i * 1'000'000'000);

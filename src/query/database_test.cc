@@ -106,6 +106,35 @@ TEST(Database, TheJournalsTablesAreThere) {
               ElementsAre("vm1|0|3|1|NULL"));
 }
 
+TEST(Database, LimitsAreNumbersAndNoneIsNull) {
+  model::MadeRun made;
+  made.cpu_limit_us = 1'500'000;
+  made.disks = {
+      {"vm1", "d0", "/a", "raw", "native", "none", 0xfe00, HostTsc(), {200, 0, 0, 0, 4096, 0, "qemu"}},
+      {"vm1", "d1", "/b", "raw", "native", "none", 0xfe00, HostTsc(), {}}};
+  OpenRun run(made);
+  EXPECT_THAT(run.ask("SELECT name, cpu_limit FROM machine"), ElementsAre("host|NULL", "vm1|1.5"));
+  EXPECT_THAT(
+      run.ask("SELECT device, limit_iops, limit_iops_read, limit_iops_write, limit_bps, limit_bps_read, "
+              "limit_bps_write, limit_by FROM disk"),
+      ElementsAre("d0|200|NULL|NULL|NULL|4096|NULL|qemu", "d1|NULL|NULL|NULL|NULL|NULL|NULL|NULL"));
+}
+
+TEST(Database, WhatWasRecordedIsAskedByMachineAndName) {
+  model::MadeRun made;
+  fill(made);
+  made.host_events = {"kvm:kvm_entry", "kvm:kvm_exit", "sched:sched_switch"};
+  OpenRun run(made);
+  EXPECT_THAT(run.ask("SELECT what, recorded FROM recorded WHERE machine IS NULL"), ElementsAre("guest|1"));
+  EXPECT_THAT(run.ask("SELECT what FROM recorded WHERE machine = 'host' AND recorded"),
+              ElementsAre("events", "sched", "exits"));
+  EXPECT_THAT(run.ask("SELECT reason, option FROM recorded WHERE machine = 'vm1' AND what = 'sched'"),
+              ElementsAre("sched:sched_switch was not recorded|record --events with sched:sched_switch"));
+  EXPECT_THAT(
+      run.ask("SELECT recorded, reason, option FROM recorded WHERE machine = 'vm1' AND what = 'clock'"),
+      ElementsAre("1|NULL|NULL"));
+}
+
 TEST(Database, WhatIsNotRecordedIsSaidAndNotJustEmpty) {
   model::MadeRun made;
   OpenRun run(made);

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "query/recorded.h"
+
 namespace ivtrace::query {
 namespace {
 
@@ -108,6 +110,26 @@ std::vector<Row> machine_rows(const run::RunReader& run, const clock::HostClock&
                     unless(info.qemu_pid, 0), std::int64_t{info.host_only},
                     info.cpu_limit_us == 0 ? Held() : Held(static_cast<double>(info.cpu_limit_us) / 1e6),
                     text_or_null(info.note)});
+  }
+  return rows;
+}
+
+// recorded
+
+TableInfo recorded_info() {
+  return {"recorded",
+          "What the run has of each machine, and why not more",
+          {{"machine", kText, "", "whose; NULL: the run as a whole"},
+           {"what", kText, "", "events, clock, block, …: see below"},
+           {"recorded", kInteger, "", "1: it is in the run; 0: an empty table says nothing about it"},
+           {"reason", kText, "", "why it is not, or not all of it; NULL: it is all there"},
+           {"option", kText, "", "how to record it; NULL: it is there, or nothing helps"}}};
+}
+std::vector<Row> recorded_rows(const run::RunReader& run, const clock::HostClock&) {
+  std::vector<Row> rows;
+  for (const Recorded& row : recorded_of(run)) {
+    rows.push_back({text_or_null(row.machine), row.what, std::int64_t{row.recorded}, text_or_null(row.reason),
+                    text_or_null(row.option)});
   }
   return rows;
 }
@@ -335,6 +357,7 @@ std::vector<std::unique_ptr<Table>> journal_tables(const run::RunReader& run, co
     tables.push_back(std::make_unique<MemoryTable>(std::move(info), std::move(make), run, clock));
   };
   add(machine_info(), machine_rows);
+  add(recorded_info(), recorded_rows);
   add(cpu_info(), cpu_rows);
   add(vcpu_info(), vcpu_rows);
   add(thread_info(), thread_rows);

@@ -1,4 +1,5 @@
-// The small tables, which the run's journal and its texts tell: machine, cpu, vcpu, thread, disk, clock.
+// The small tables, which the run's journal and its texts tell: machine, recorded, cpu, vcpu, thread,
+// disk, clock.
 #pragma once
 
 #include <memory>
