@@ -36,12 +36,13 @@ GuestView guest_view(const doctor::GuestState& state) {
   view.name = guest.name;
   view.uuid = guest.uuid;
   view.accel = guest.accel;
+  view.cpu_limit_us = guest.cpu_limit_us;
   for (const hypervisor::Vcpu& vcpu : guest.vcpus) {
     view.vcpus.push_back(
         {vcpu.index, vcpu.thread.value, vcpu.apic_id ? static_cast<std::int64_t>(*vcpu.apic_id) : -1});
   }
   for (const hypervisor::Disk& disk : guest.disks) {
-    view.disks.push_back({disk.device, disk.path, disk.format, disk.aio, disk.cache});
+    view.disks.push_back({disk.device, disk.path, disk.format, disk.aio, disk.cache, disk.limits});
   }
   if (state.has_ring()) view.ring = ring_view(state);
   view.agent_alive = state.agent_alive;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/guests_view.h"
+#include "cli/limits_view.h"
 #include "cli/text_table.h"
 
 namespace ivtrace::cli {
@@ -41,8 +42,10 @@ std::string disk_line(const GuestView& guest, const GuestView::Disk& disk) {
   for (const std::string* trait : {&disk.format, &disk.aio, &disk.cache}) {
     traits += (traits.empty() ? "" : ", ") + (trait->empty() ? "?" : *trait);
   }
-  return fmt::format("{}: disk {} is {} ({})", guest.name, disk.device.empty() ? "?" : disk.device,
-                     disk.path.empty() ? "unknown" : disk.path, traits);
+  const std::string limits = format::limits_text(disk.limits);
+  return fmt::format("{}: disk {} is {} ({}){}", guest.name, disk.device.empty() ? "?" : disk.device,
+                     disk.path.empty() ? "unknown" : disk.path, traits,
+                     limits.empty() ? "" : ", limited to " + limits);
 }
 
 }  // namespace
@@ -67,6 +70,8 @@ std::string guests_text(const std::vector<GuestView>& guests) {
   std::string notes;
   for (const GuestView& guest : guests) {
     for (const GuestView::Disk& disk : guest.disks) append_line(notes, disk_line(guest, disk));
+    if (guest.cpu_limit_us != 0)
+      append_line(notes, fmt::format("{}: {}", guest.name, cpu_limit_text(guest.cpu_limit_us)));
     if (guest.ring && guest.ring->usable) {
       append_line(notes,
                   fmt::format("{}: ring {} ({} CPUs)", guest.name, guest.ring->path, guest.ring->cpus));
@@ -93,7 +98,8 @@ std::string guests_json(const std::vector<GuestView>& guests) {
                        {"path", disk.path},
                        {"format", disk.format},
                        {"aio", disk.aio},
-                       {"cache", disk.cache}});
+                       {"cache", disk.cache},
+                       {"limits", limits_json(disk.limits)}});
     }
     Json ring = nullptr;
     if (guest.ring) {
@@ -108,6 +114,7 @@ std::string guests_json(const std::vector<GuestView>& guests) {
                     {"uuid", guest.uuid},
                     {"accel", guest.accel},
                     {"vcpus", std::move(vcpus)},
+                    {"cpu_limit", cpu_limit_json(guest.cpu_limit_us)},
                     {"disks", std::move(disks)},
                     {"ring", std::move(ring)},
                     {"agent_alive", guest.agent_alive},

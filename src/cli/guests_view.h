@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "format/disk_limits.h"
+
 namespace ivtrace::cli {
 
 /// One QEMU guest of this host, as far as it is known. Owns everything; unknown numbers are empty or
@@ -22,6 +24,7 @@ struct GuestView {
     std::string format;
     std::string aio;
     std::string cache;
+    format::DiskLimits limits;
   };
   struct Ring {
     std::string path;
@@ -35,6 +38,7 @@ struct GuestView {
   std::string name;
   std::string uuid;
   std::string accel;
+  std::uint64_t cpu_limit_us = 0;  ///< CPU time of its vCPUs in each second; 0: no limit is known
   std::vector<Vcpu> vcpus;
   std::vector<Disk> disks;
   std::optional<Ring> ring;

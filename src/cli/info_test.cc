@@ -51,6 +51,32 @@ TEST_F(Info, TellsMachinesEventsAndClocks) {
   EXPECT_EQ(document["ended"], "duration");
 }
 
+TEST_F(Info, LimitsOfAGuestAreTold) {
+  write_sample_run(path_, {.hole = false, .unaligned = false});
+  run::MachineRecord machine = machine_record("vm1");
+  machine.cpu_limit_us = 500'000;
+  append(machine);
+  run::DiskRecord disk{"vm1", "d0", "/a", "raw", "native", "none", 1, HostTsc(kStart), {}};
+  append(disk);
+  disk.device = "d1";
+  disk.limits.bps_read = 1u << 20;
+  disk.limits.by = "cgroup";
+  append(disk);
+  const nlohmann::json vm1 = info(ExitCode::kOk)["machines"][1];
+  EXPECT_EQ(vm1["cpu_limit"], 0.5);
+  ASSERT_EQ(vm1["limited_disks"].size(), 1u);
+  EXPECT_EQ(vm1["limited_disks"][0]["device"], "d1");
+  EXPECT_EQ(vm1["limited_disks"][0]["limits"]["bps_read"], 1u << 20);
+  Output out = Output::to_memory();
+  Output err = Output::to_memory();
+  Streams streams{out, err};
+  run_cli(std::vector<std::string>{"info", path_}, streams);
+  EXPECT_NE(out.captured().find("vm1: its vCPUs may have 0.50 CPUs together (cgroup)\n"
+                                "vm1: disk d1 (/a) is limited to 1.0 MiB/s of reads (cgroup)\n"),
+            std::string::npos)
+      << out.captured();
+}
+
 TEST_F(Info, HandshakesAreHeldAgainstTheClockThatIsUsed) {
   write_sample_run(path_, {.hole = false, .unaligned = false});
   for (const std::int64_t off : {0, 150, 2500, -2500}) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/containment.h"
+#include "format/disk_limits.h"
 
 namespace ivtrace::cli {
 
@@ -56,6 +57,13 @@ struct LossInfo {
   std::string remedy;
 };
 
+/// A guest's disk that may not do as much as it could, as it was seen last.
+struct LimitedDisk {
+  std::string device;
+  std::string path;
+  format::DiskLimits limits;
+};
+
 struct MachineInfo {
   std::string name;
   std::string kind;  ///< "host" or "guest"
@@ -76,6 +84,8 @@ struct MachineInfo {
   ClockInfo clock;
   std::vector<CpuBalance> balance;
   std::vector<std::string> rejected;  ///< events asked for and not there
+  std::vector<LimitedDisk> limited_disks;
+  std::uint64_t cpu_limit_us = 0;  ///< CPU time of its vCPUs in each second; 0: no limit is known
 };
 
 /// A part of the run that breaks its format.

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "cli/limits_view.h"
 #include "cli/run_info.h"
 
 namespace ivtrace::cli {
@@ -48,6 +49,10 @@ Json balance_json(const CpuBalance& balance) {
 Json machine_json(const MachineInfo& machine) {
   Json balance = Json::array();
   for (const CpuBalance& cpu : machine.balance) balance.push_back(balance_json(cpu));
+  Json limited = Json::array();
+  for (const LimitedDisk& disk : machine.limited_disks) {
+    limited.push_back({{"device", disk.device}, {"path", disk.path}, {"limits", limits_json(disk.limits)}});
+  }
   return {{"name", machine.name},
           {"kind", machine.kind},
           {"kernel", machine.kernel},
@@ -66,7 +71,9 @@ Json machine_json(const MachineInfo& machine) {
           {"lost_more", machine.lost_more},
           {"clock", clock_json(machine.clock)},
           {"buffers", std::move(balance)},
-          {"rejected", machine.rejected}};
+          {"rejected", machine.rejected},
+          {"limited_disks", std::move(limited)},
+          {"cpu_limit", cpu_limit_json(machine.cpu_limit_us)}};
 }
 
 Json loss_json(const LossInfo& loss) {

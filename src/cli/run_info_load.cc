@@ -268,6 +268,10 @@ MachineInfo machine_info(const run::RunReader& run, const run::Machine& machine,
   out.cpus = record.cpu_count;
   out.idle_lag_ns = record.idle_lag_ns;
   out.rejected = record.rejected;
+  out.cpu_limit_us = record.cpu_limit_us;
+  for (const run::DiskRecord& disk : machine.disks) {
+    if (disk.limits.any()) out.limited_disks.push_back({disk.device, disk.path, disk.limits});
+  }
 
   const MachineClock clock(machine);
   out.clock = clock.is_host() ? host_clock_info(run_clock, run) : guest_clock_info(clock, run_clock, machine);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cli/limits_view.h"
 #include "cli/run_info.h"
 #include "cli/text_table.h"
 
@@ -59,6 +60,12 @@ void append_machines(std::string& out, const RunInfo& info) {
     if (machine.clock.containment)
       append_line(out, machine.name + ": containment: " + containment_text(*machine.clock.containment));
     if (!machine.note.empty()) append_line(out, machine.name + ": " + machine.note);
+    if (machine.cpu_limit_us != 0)
+      append_line(out, machine.name + ": " + cpu_limit_text(machine.cpu_limit_us));
+    for (const LimitedDisk& disk : machine.limited_disks) {
+      append_line(out, fmt::format("{}: disk {} ({}) is limited to {}", machine.name, disk.device, disk.path,
+                                   format::limits_text(disk.limits)));
+    }
     if (machine.idle_lag_ns > 0) {
       append_line(out, fmt::format("{}: while quiet, its events may come up to {} ms late into the run",
                                    machine.name, machine.idle_lag_ns / 1'000'000));

@@ -22,7 +22,7 @@ GuestView sample_guest() {
   guest.uuid = "0c0ffee0-0000-4000-8000-000000000001";
   guest.accel = "tcg";
   guest.vcpus = {{0, 815, 0}, {1, 816, -1}};
-  guest.disks = {{"d0", "/images/a.img", "raw", "native", "none"}};
+  guest.disks = {{"d0", "/images/a.img", "raw", "native", "none", {}}};
   guest.ring = GuestView::Ring{"/dev/shm/vm1", 16u << 20, true, 2, ""};
   guest.agent_alive = true;
   guest.monitor = "ok";
@@ -104,6 +104,23 @@ TEST(GuestsJson, HasEveryKey) {
   EXPECT_EQ(guest["disks"][0]["aio"], "native");
   EXPECT_EQ(guest["ring"]["usable"], true);
   EXPECT_EQ(guest["agent_alive"], true);
+  EXPECT_TRUE(guest["disks"][0]["limits"].is_null());
+  EXPECT_TRUE(guest["cpu_limit"].is_null());
+}
+
+TEST(Guests, LimitsAreToldWhereThereAreAny) {
+  GuestView guest = sample_guest();
+  guest.disks[0].limits.iops = 200;
+  guest.disks[0].limits.by = "qemu";
+  guest.cpu_limit_us = 1'500'000;
+  const std::string text = guests_text({guest});
+  EXPECT_NE(text.find("(raw, native, none), limited to 200 requests/s (qemu)\n"), std::string::npos) << text;
+  EXPECT_NE(text.find(": its vCPUs may have 1.50 CPUs together (cgroup)\n"), std::string::npos) << text;
+  const nlohmann::json told = nlohmann::json::parse(guests_json({guest}))["guests"][0];
+  EXPECT_EQ(told["cpu_limit"], 1.5);
+  EXPECT_EQ(told["disks"][0]["limits"]["iops"], 200);
+  EXPECT_TRUE(told["disks"][0]["limits"]["bps_read"].is_null());
+  EXPECT_EQ(told["disks"][0]["limits"]["by"], "qemu");
 }
 
 TEST(ChecksText, HintStandsBelowWhatIsNotOk) {
