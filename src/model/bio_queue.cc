@@ -27,7 +27,7 @@ void append_above(const std::vector<AddressAbove>& above, const SectorRange& who
 
 void BioQueue::queue(const SectorRange& range, const Task& task, HostTsc at) {
   if (range.count == 0) return;
-  if (Entry* const known = announced(range)) {
+  if (Entry* const known = announced(range, task.tid)) {
     known->announced = false;
     if (known->bio.task.name().empty()) {  // as of a remap, before which nothing was seen
       known->bio.task = task;
@@ -63,9 +63,8 @@ void BioQueue::remap(const SectorRange& lower, const SectorRange& upper, const T
     announce(std::move(bio), task.tid);
     return;
   }
-  Entry* const partition = announced({lower.device, upper.first, upper.count});
-  if (partition != nullptr && partition->remapped_by == task.tid) {
-    // The step before named the disk and meant its partition.
+  if (Entry* const partition = announced({lower.device, upper.first, upper.count}, task.tid)) {
+    // The step before named the disk and meant its partition. RAIDs may leave it to another thread to go on.
     Bio bio = std::move(partition->bio);
     bio.range = lower;
     erase(*partition);
@@ -151,13 +150,16 @@ BioQueue::Entry* BioQueue::bio_of(const SectorRange& part) {
   return found;
 }
 
-BioQueue::Entry* BioQueue::announced(const SectorRange& range) {
+BioQueue::Entry* BioQueue::announced(const SectorRange& range, std::int32_t thread) {
+  Entry* found = nullptr;
   const auto [from, until] = places_.equal_range({range.device, range.first});
-  const auto found = std::find_if(from, until, [&](const auto& place) {
-    return place.second->announced && !place.second->passed_on &&
-           place.second->bio.range.count == range.count;
-  });
-  return found == until ? nullptr : &*found->second;
+  for (auto place = from; place != until; ++place) {
+    Entry& entry = *place->second;
+    if (!entry.announced || entry.passed_on || entry.bio.range.count != range.count) continue;
+    if (entry.remapped_by == thread) return &entry;
+    if (found == nullptr) found = &entry;
+  }
+  return found;
 }
 
 }  // namespace ivtrace::model

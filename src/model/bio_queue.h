@@ -90,7 +90,8 @@ class BioQueue {
   Places::iterator reaching(const SectorRange& range);
   /// The bio that a part of is remapped: one that waits, else one that was passed on already.
   Entry* bio_of(const SectorRange& part);
-  Entry* announced(const SectorRange& range);
+  /// The bio that a remap has announced there; of several, one by that thread first.
+  Entry* announced(const SectorRange& range, std::int32_t thread);
 
   Entries waiting_;
   Entries passed_on_;  ///< a mirror passes the same on again
