@@ -286,6 +286,9 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
       result.submitted = call->from;
       result.returned = call->until;
       describe(call->service, result);
+      // Of a call that QEMU joined for several, its part.
+      if (call->moved > 0)
+        result.host_bytes = call->service.bytes * request.range.count * kSectorBytes / call->moved;
     }
   }
   sink_(result);

@@ -70,7 +70,7 @@ void OrderTies::exit(const SyscallEvents::Seen& seen, HostTsc at) {
   if (seen.result <= 0) {
     guests_[id.machine].calls.erase(id.number);  // it moved nothing
   } else {
-    call->bytes = static_cast<std::uint64_t>(seen.result);
+    call->moved = static_cast<std::uint64_t>(seen.result);
   }
 }
 
@@ -133,9 +133,9 @@ bool OrderTies::fits(std::size_t machine, const Call& call, const Candidate& can
   if (call.several) return true;
   if (candidate.direction != call.direction) return false;
   if (call.kind == Kind::kSubmit) return bytes == call.service.bytes;
-  if (!raw_[machine]) return bytes == call.bytes;
+  if (!raw_[machine]) return bytes == call.moved;
   const std::uint64_t first = candidate.range.first * kSectorBytes;
-  return call.offset <= first && first + bytes <= call.offset + call.bytes;
+  return call.offset <= first && first + bytes <= call.offset + call.moved;
 }
 
 /// Do all that fit have a part in it?
@@ -152,7 +152,7 @@ bool OrderTies::fits_no_other(std::size_t machine, const Call& call) const {
     if (range.first * kSectorBytes != at) return false;
     at = range.end() * kSectorBytes;
   }
-  return at == call.offset + call.bytes;
+  return at == call.offset + call.moved;
 }
 
 const QemuCall* OrderTies::find(std::size_t machine, const BlockRequest& request) const {

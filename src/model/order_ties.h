@@ -34,6 +34,7 @@ namespace ivtrace::model {
 struct QemuCall {
   HostTsc from;
   std::optional<HostTsc> until;
+  std::uint64_t moved = 0;  ///< bytes of a read or write; 0: what was handed over was one request's
   IoService service;
 };
 
@@ -84,7 +85,6 @@ class OrderTies {
     SyscallEvents::Kind kind = SyscallEvents::Kind::kOther;
     IoDirection direction = IoDirection::kOther;
     std::uint64_t offset = 0;  ///< of a read or write: in the file
-    std::uint64_t bytes = 0;   ///< moved
     bool several = false;      ///< it handed over more than one read or write: which, nobody knows
     bool placed = false;       ///< on an image whose extents are known
     std::vector<Candidate> candidates;

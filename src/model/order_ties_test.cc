@@ -85,7 +85,11 @@ TEST(OrderTies, RequestsThatQemuJoinedAreAllServedByTheCall) {
   made.guest(61, kCompleteId, 108);
   const auto followed = follow(made);
   ASSERT_EQ(followed.requests.size(), 2u);
-  for (const IoRequest& request : followed.requests) EXPECT_EQ(request.tie, IoTie::kOrder);
+  for (const IoRequest& request : followed.requests) {
+    EXPECT_EQ(request.tie, IoTie::kOrder);
+    EXPECT_EQ(request.host_requests, 1u);
+    EXPECT_EQ(request.host_bytes, 4096u);
+  }
 }
 
 TEST(OrderTies, WhateverLeavesAChoiceIsNotTied) {
