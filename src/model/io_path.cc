@@ -281,14 +281,17 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
     result.submitted = service->submitted;
     describe(*service, result);
   } else if (result.tie == IoTie::kUntied && (service == nullptr || service->requests == 0)) {
-    if (const QemuCall* const call = calls_.find(machine, request)) {
+    const QemuCall* const call = calls_.find(machine, request);
+    // Where the image's places are known, a call without host requests of its own is one whose were not
+    // found.
+    const bool placed = result.disk && disks_.knows({machine, *result.disk});
+    if (call != nullptr && (call->service.requests > 0 || !placed)) {
       result.tie = IoTie::kOrder;
       result.submitted = call->from;
       result.returned = call->until;
       describe(call->service, result);
-      // Of a call that QEMU joined for several, its part.
-      if (call->moved > 0)
-        result.host_bytes = call->service.bytes * request.range.count * kSectorBytes / call->moved;
+      // QEMU may have joined requests in the call, and the host calls in a request.
+      result.host_bytes = std::min(result.host_bytes, request.range.count * kSectorBytes);
     }
   }
   sink_(result);

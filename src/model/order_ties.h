@@ -34,7 +34,6 @@ namespace ivtrace::model {
 struct QemuCall {
   HostTsc from;
   std::optional<HostTsc> until;
-  std::uint64_t moved = 0;  ///< bytes of a read or write; 0: what was handed over was one request's
   IoService service;
 };
 
@@ -85,6 +84,7 @@ class OrderTies {
     SyscallEvents::Kind kind = SyscallEvents::Kind::kOther;
     IoDirection direction = IoDirection::kOther;
     std::uint64_t offset = 0;  ///< of a read or write: in the file
+    std::uint64_t moved = 0;   ///< and how many bytes, once it ended
     bool several = false;      ///< it handed over more than one read or write: which, nobody knows
     bool placed = false;       ///< on an image whose extents are known
     std::vector<Candidate> candidates;

@@ -23,9 +23,10 @@ KEY = "0123456789abcdef" * 4
 PARTITIONS = {"vdd1": (2048, 262144), "vdd2": (264192, 524288), "vdd3": (788480, 524288)}  # first sector, sectors
 
 
-def shell(command: str, given: str = "") -> None:
+def shell(command: str, given: str = "") -> str:
     done = subprocess.run(command, shell=True, input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WAIT_SECONDS)
     assert done.returncode == 0, f"{command}: {done.stdout}"
+    return done.stdout.strip()
 
 
 class Layer:
@@ -40,9 +41,9 @@ def partition(name: str) -> Layer:
 
 
 def mapped(name: str, table: str, places) -> Layer:
-    """A device-mapper device; the node is dmsetup's own, since nothing else makes it here."""
+    """A device-mapper device, by the kernel's own node: there is no udev here that makes one with its name."""
     shell(f"dmsetup create --noudevsync {name}", table)
-    return Layer(f"/dev/mapper/{name}", places)
+    return Layer("/dev/" + shell(f"dmsetup info -c --noheadings -o blkdevname {name}"), places)
 
 
 def linear(name: str, *parts: tuple[int, Layer, int]) -> Layer:
