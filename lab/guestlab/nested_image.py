@@ -21,6 +21,7 @@ PACKAGES = (
     "python3",                        # guestlab itself, which boots them as it does elsewhere
     "libstdc++6", "libtraceevent1",   # ivtrace
     "linux-perf",                     # another tool's word on the same exits
+    "dmsetup", "mdadm", "fdisk", "e2fsprogs",  # block devices in layers, for the guests' images
     "kmod", "iproute2", "procps", "util-linux",
 )
 UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")

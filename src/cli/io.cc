@@ -82,7 +82,7 @@ class Viewer {
       view.steps.push_back({model::to_string(phase.kind), ns(phase.from.value - request.begin().value),
                             ns(phase.until.value - phase.from.value)});
     }
-    if (request.tie != model::IoTie::kAddress) return view;
+    if (request.host_requests == 0) return view;
     view.host_device = device_text(request.host_device);
     view.host_requests = request.host_requests;
     view.host_thread = request.host_thread;

@@ -30,6 +30,7 @@ std::string load_text(const std::vector<IoLoadView>& load) {
 
 std::string tie_text(const IoTieView& tie) {
   if (tie.tie == "address") return fmt::format("{} tied to the host's by address", grouped(tie.count));
+  if (tie.tie == "order") return fmt::format("{} tied by QEMU's system call", grouped(tie.count));
   if (tie.tie == "no-host-io") return fmt::format("{} served without host I/O", grouped(tie.count));
   if (tie.tie == "lost") return fmt::format("{} while host events were lost", grouped(tie.count));
   return fmt::format("{} untied", grouped(tie.count));
@@ -79,9 +80,9 @@ void append_request(std::string& out, const IoRequestView& request) {
                 fmt::format("+{:<10} {:<17} {:>10}", format_duration(step.from_ns), step.phase,
                             format_duration(step.took_ns)));
   }
-  if (request.tie == "address") {
+  if (request.host_requests > 0) {
     append_line(out, "    ",
-                fmt::format("as {} on {} by thread {}; in flight there meanwhile: {}",
+                fmt::format("tie: {}; as {} on {} by thread {}; in flight there meanwhile: {}", request.tie,
                             request.host_requests == 1 ? "one request"
                                                        : fmt::format("{} requests", request.host_requests),
                             request.host_device, request.host_thread, load_text(request.load)));

@@ -20,49 +20,9 @@
 namespace ivtrace::hypervisor {
 namespace {
 
-constexpr std::uint64_t kSector = 512;
 constexpr std::uint32_t kNotExact = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
                                     FIEMAP_EXTENT_NOT_ALIGNED | FIEMAP_EXTENT_DATA_INLINE |
                                     FIEMAP_EXTENT_DATA_TAIL;
-
-/// A whole block device and where a part of it begins.
-struct Place {
-  std::uint32_t device = 0;
-  std::uint64_t start = 0;
-};
-
-std::uint32_t kernel_number(unsigned major, unsigned minor) { return major << 20 | minor; }
-
-/// Such a device has no requests of its own: block events name the devices below, at other addresses.
-bool is_stacked(const std::string& directory) {
-  return ::access((directory + "/dm").c_str(), F_OK) == 0 || ::access((directory + "/md").c_str(), F_OK) == 0;
-}
-
-/// A partition is resolved to its whole device. Anything else that is a block device stands for itself.
-Result<Place> place_of(dev_t number, const ImageMapOptions& options) {
-  const std::string directory = fmt::format("{}/dev/block/{}:{}", options.sys, major(number), minor(number));
-  struct stat status {};
-  if (::stat(directory.c_str(), &status) != 0) {
-    return Error(ErrorCode::kUnsupported, "its file system has no block device of its own",
-                 "an image on a network, overlay or memory file system has no host block layer to look at");
-  }
-  const auto start = read_file(directory + "/start", 64);
-  if (is_stacked(start ? directory + "/.." : directory)) {
-    return Error(ErrorCode::kUnsupported,
-                 "it lies on device-mapper or md (LVM, crypt, RAID): not followed yet");
-  }
-  if (!start) return Place{kernel_number(major(number), minor(number)), 0};
-  const auto whole = read_file(directory + "/../dev", 64);
-  const auto first = parse_u64(trim(*start));
-  if (!whole || !first) return Error(ErrorCode::kIo, "cannot tell where partition " + directory + " begins");
-  const std::string_view text = trim(*whole);
-  const std::size_t colon = std::min(text.find(':'), text.size());
-  const auto major_part = parse_u64(text.substr(0, colon));
-  const auto minor_part = parse_u64(text.substr(std::min(colon + 1, text.size())));
-  if (!major_part || !minor_part) return Error(ErrorCode::kIo, "cannot read " + directory + "/../dev");
-  return Place{kernel_number(static_cast<unsigned>(*major_part), static_cast<unsigned>(*minor_part)),
-               *first * kSector};
-}
 
 /// File systems whose FIEMAP speaks of bytes of the one device that st_dev names. Btrfs and others speak of
 /// their own address space.
@@ -79,7 +39,7 @@ struct FileExtents {
   std::uint64_t inexact = 0;
 };
 
-Result<FileExtents> extents_of_file(const UniqueFd& fd, const std::string& path, const Place& place) {
+Result<FileExtents> extents_of_file(const UniqueFd& fd, const std::string& path, const BlockPlace& place) {
   constexpr std::uint32_t kBatch = 512;
   std::vector<std::byte> buffer(sizeof(fiemap) + kBatch * sizeof(fiemap_extent));
   FileExtents found;
@@ -118,17 +78,19 @@ Result<ImageMap> map_path(const std::string& path, const ImageMapOptions& option
     std::uint64_t bytes = 0;
     if (::ioctl(image.fd.get(), BLKGETSIZE64, &bytes) != 0)
       return errno_error(errno, "cannot ask the size of " + path);
-    IVT_ASSIGN_OR_RETURN(const Place place, place_of(image.status.st_rdev, options));
+    IVT_ASSIGN_OR_RETURN(BlockPlace place, block_place_of(image.status.st_rdev, options.stack));
     map.extents.push_back({0, bytes, place.device, place.start});
+    map.layers = std::move(place.layers);
     return map;
   }
-  IVT_ASSIGN_OR_RETURN(const Place place, place_of(image.status.st_dev, options));
+  IVT_ASSIGN_OR_RETURN(BlockPlace place, block_place_of(image.status.st_dev, options.stack));
   if (!has_device_addresses(image.fd.get())) {
     return Error(ErrorCode::kUnsupported, "its file system does not tell where on the device a file lies",
                  "ext4, xfs and f2fs do");
   }
   IVT_ASSIGN_OR_RETURN(FileExtents found, extents_of_file(image.fd, path, place));
   map.extents = std::move(found.extents);
+  map.layers = std::move(place.layers);
   if (found.inexact > 0)
     map.gaps.push_back(
         fmt::format("{} bytes of {} have no exact place on the device yet", found.inexact, path));
@@ -173,12 +135,15 @@ Result<ImageMap> map_image(const Disk& disk, const ImageMapOptions& options) {
     Result<ImageMap> file = map_path(path, options);
     if (file) {
       map.gaps.insert(map.gaps.end(), file->gaps.begin(), file->gaps.end());
+      map.layers.insert(map.layers.end(), file->layers.begin(), file->layers.end());
       files.push_back(std::move(file->extents));
     } else {
       map.gaps.push_back(path + ": " + file.error().to_string());
       files.emplace_back();
     }
   }
+  std::sort(map.layers.begin(), map.layers.end());
+  map.layers.erase(std::unique(map.layers.begin(), map.layers.end()), map.layers.end());
   for (const ImageStretch& stretch : qcow.stretches) place_stretch(stretch, files[stretch.file], map.extents);
   return map;
 }

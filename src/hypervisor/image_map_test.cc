@@ -58,18 +58,19 @@ class ImageMapTest : public ::testing::Test {
   bool mappable() { return try_map(write("probe", 4096, 'x'), "raw").ok(); }
   ImageMapOptions sys() {
     ImageMapOptions options;
-    options.sys = directory_ + "/sys";
+    options.stack.sys = directory_ + "/sys";
     return options;
   }
   /// A sysfs in which the file's device is `name` (device, or device/partition); the folder above it.
   std::string sys_device(const std::string& path, const std::string& name) {
     struct stat status {};
     EXPECT_EQ(::stat(path.c_str(), &status), 0);
-    const std::string folder = sys().sys + "/devices/" + name;
+    const std::string folder = sys().stack.sys + "/devices/" + name;
     std::filesystem::create_directories(folder);
-    std::filesystem::create_directories(sys().sys + "/dev/block");
+    std::filesystem::create_directories(sys().stack.sys + "/dev/block");
     std::filesystem::create_directory_symlink(
-        folder, fmt::format("{}/dev/block/{}:{}", sys().sys, major(status.st_dev), minor(status.st_dev)));
+        folder,
+        fmt::format("{}/dev/block/{}:{}", sys().stack.sys, major(status.st_dev), minor(status.st_dev)));
     return std::filesystem::path(folder).parent_path();
   }
 
@@ -147,18 +148,22 @@ TEST_F(ImageMapTest, APartitionIsPlacedOnItsWholeDevice) {
   EXPECT_EQ(mapped->extents[0].device_offset, plain->extents[0].device_offset + 2048 * 512);
 }
 
-TEST_F(ImageMapTest, DeviceMapperAndRaidAreNotFollowed) {
+TEST_F(ImageMapTest, AnImageOnDeviceMapperIsPlacedOnThatDevice) {
   const std::string path = write("img", 4096, 'p');
-  const std::string volume = sys_device(path, "dm-0");
-  EXPECT_EQ(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
-  std::filesystem::create_directory(volume + "/dm-0/dm");
-  EXPECT_NE(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
-  std::filesystem::remove_all(sys().sys);
-  const std::string raid = sys_device(path, "md0/md0p1");
-  ASSERT_TRUE(replace_file(raid + "/dev", "9:0\n") && replace_file(raid + "/md0p1/start", "2048\n"));
-  EXPECT_EQ(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
-  std::filesystem::create_directory(raid + "/md");
-  EXPECT_NE(reason(try_map(path, "raw", sys())).find("device-mapper"), std::string::npos);
+  const auto plain = try_map(path, "raw");
+  if (!plain) GTEST_SKIP() << plain.error().message;
+  const std::string volume = sys_device(path, "dm-0") + "/dm-0";
+  std::filesystem::create_directory(volume + "/dm");
+  ASSERT_TRUE(replace_file(volume + "/dev", "253:0\n"));
+  ImageMapOptions options = sys();
+  options.stack.dm_targets = [](dev_t) { return std::vector<std::string>{"linear"}; };
+  const auto mapped = try_map(path, "raw", options);
+  ASSERT_TRUE(mapped.ok()) << mapped.error().to_string();
+  EXPECT_EQ(mapped->extents, plain->extents);
+  EXPECT_EQ(mapped->layers, std::vector<std::string>{"device-mapper linear"});
+  EXPECT_TRUE(mapped->gaps.empty());
+  options.stack.dm_targets = [](dev_t) { return std::vector<std::string>{"raid"}; };
+  EXPECT_NE(reason(try_map(path, "raw", options)).find("device-mapper raid"), std::string::npos);
 }
 
 TEST_F(ImageMapTest, WhatCannotBeMappedSaysWhy) {
@@ -207,7 +212,7 @@ TEST_F(ImageMapTest, ABackingFileElsewhereIsAGapAndTheImageItselfIsMapped) {
 }
 
 TEST(ImageMapText, HasOneExtentPerLine) {
-  EXPECT_EQ(image_map_text({{{0, 4096, 254u << 20, 8192}, {8192, 512, 8u << 20 | 1, 0}}, {}}),
+  EXPECT_EQ(image_map_text({{{0, 4096, 254u << 20, 8192}, {8192, 512, 8u << 20 | 1, 0}}, {}, {}}),
             "0 4096 254:0 8192\n8192 512 8:1 0\n");
 }
 

@@ -43,11 +43,9 @@ BlockEvents::BlockEvents(const decode::FormatTable* formats) {
   const struct {
     const char* name;
     Step step;
-  } kEvents[] = {{"block_rq_issue", Step::kIssue},
-                 {"block_rq_complete", Step::kComplete},
-                 {"block_bio_queue", Step::kQueue},
-                 {"block_rq_insert", Step::kInsert},
-                 {"block_rq_requeue", Step::kRequeue}};
+  } kEvents[] = {{"block_rq_issue", Step::kIssue},     {"block_rq_complete", Step::kComplete},
+                 {"block_bio_queue", Step::kQueue},    {"block_rq_insert", Step::kInsert},
+                 {"block_rq_requeue", Step::kRequeue}, {"block_bio_remap", Step::kRemap}};
   for (std::size_t i = 0; i < known_.size(); ++i) {
     const decode::EventFormat* format = formats->find("block", kEvents[i].name);
     if (format == nullptr) continue;
@@ -59,8 +57,12 @@ BlockEvents::BlockEvents(const decode::FormatTable* formats) {
     known.count = format->find("nr_sector");
     known.rwbs = format->find("rwbs");
     known.comm = format->find("comm");
+    known.old_device = format->find("old_dev");
+    known.old_sector = format->find("old_sector");
     known.usable =
-        known.device != nullptr && known.sector != nullptr && known.count != nullptr && known.rwbs != nullptr;
+        known.device != nullptr && known.sector != nullptr && known.count != nullptr &&
+        known.rwbs != nullptr &&
+        (known.step != Step::kRemap || (known.old_device != nullptr && known.old_sector != nullptr));
   }
 }
 
@@ -74,6 +76,10 @@ BlockEvents::Seen BlockEvents::read(const Known& known, decode::RecordBytes reco
   seen.step = known.step;
   seen.range = {static_cast<std::uint32_t>(number(known.device)), number(known.sector),
                 static_cast<std::uint32_t>(number(known.count))};
+  if (known.step == Step::kRemap) {
+    seen.above = {static_cast<std::uint32_t>(number(known.old_device)), number(known.old_sector),
+                  seen.range.count};
+  }
   seen.direction = direction_of(decode::read_string(record, *known.rwbs).value_or(""));
   seen.task.tid = decode::event_pid(record);
   if (known.comm != nullptr) {

@@ -34,17 +34,19 @@ struct SectorRange {
   }
 };
 
-/// Recognises block_bio_queue, block_rq_insert, block_rq_issue, block_rq_requeue and block_rq_complete.
+/// Recognises block_bio_queue, block_bio_remap, block_rq_insert, block_rq_issue, block_rq_requeue and
+/// block_rq_complete.
 /// Constant after construction; borrows the formats. Any thread.
 class BlockEvents {
  public:
   /// `formats` may be nullptr or lack events: those are then never seen.
   explicit BlockEvents(const decode::FormatTable* formats);
 
-  enum class Step { kOther, kQueue, kInsert, kIssue, kRequeue, kComplete };
+  enum class Step { kOther, kQueue, kRemap, kInsert, kIssue, kRequeue, kComplete };
   struct Seen {
     Step step = Step::kOther;
     SectorRange range;
+    SectorRange above;  ///< kRemap: what `range` is on the device from which it was passed on
     IoDirection direction = IoDirection::kOther;
     Task task;  ///< that queued or issued; its name when the event has it
   };
@@ -67,10 +69,12 @@ class BlockEvents {
     const decode::Field* count = nullptr;
     const decode::Field* rwbs = nullptr;
     const decode::Field* comm = nullptr;
+    const decode::Field* old_device = nullptr;
+    const decode::Field* old_sector = nullptr;
   };
   static Seen read(const Known& known, decode::RecordBytes record);
 
-  std::array<Known, 5> known_;
+  std::array<Known, 6> known_;
 };
 
 }  // namespace ivtrace::model

@@ -9,8 +9,14 @@ BlockRequests::Change BlockRequests::look(const BlockEvents::Seen& seen, HostTsc
   Change change;
   switch (seen.step) {
     case Step::kQueue:
+      bios_.queue(seen.range, seen.task, at);
+      break;
+    case Step::kRemap:
+      bios_.remap(seen.range, seen.above, seen.task, at);
+      break;
     case Step::kInsert:
-      want(seen, at);
+      // Its bio was seen, if there is one, and earlier.
+      if (!bios_.has_bio_at(seen.range)) bios_.insert({seen.range, at, seen.task, {}});
       break;
     case Step::kIssue:
       change.issued = &issue(seen, at);
@@ -19,9 +25,8 @@ BlockRequests::Change BlockRequests::look(const BlockEvents::Seen& seen, HostTsc
       // It goes back to the queue and will be issued again: its first issue was none.
       const auto found = find(seen);
       if (found == open_.end()) break;
-      wanted_.emplace(seen.range.first,
-                      Wanted{found->second.range, found->second.queued.value_or(found->second.issued),
-                             found->second.task});
+      bios_.insert({found->second.range, found->second.queued.value_or(found->second.issued),
+                    found->second.task, found->second.above});
       change.requeued = found->second;
       open_.erase(found);
       break;
@@ -35,41 +40,18 @@ BlockRequests::Change BlockRequests::look(const BlockEvents::Seen& seen, HostTsc
   return change;
 }
 
-void BlockRequests::want(const BlockEvents::Seen& seen, HostTsc at) {
-  if (seen.range.count == 0) return;
-  if (seen.step == BlockEvents::Step::kInsert) {
-    const auto [from, until] = wanted_.equal_range(seen.range.first);
-    if (from != until) return;  // its bio was seen, and earlier
-  }
-  if (wanted_.size() >= kMaxOpen) wanted_.clear();  // bios of devices whose requests are not seen
-  wanted_.emplace(seen.range.first, Wanted{seen.range, at, seen.task});
-}
-
-// A bio names its partition or device-mapper device, the request the whole device: sectors are compared, and
-// the device only where several bios would fit.
 BlockRequest& BlockRequests::issue(const BlockEvents::Seen& seen, HostTsc at) {
   if (open_.size() >= kMaxOpen) forget();
+  BioQueue::Taken bios = bios_.take(seen.range);
   BlockRequest request;
   request.number = ++count_;
   request.range = seen.range;
   request.direction = seen.direction;
-  request.task = seen.task;
+  request.task = bios.queued ? bios.task : seen.task;
+  request.queued = bios.queued;
   request.issued = at;
-  auto bio = wanted_.lower_bound(seen.range.first);
-  while (bio != wanted_.end() && bio->first < seen.range.end()) {
-    const Wanted& wanted = bio->second;
-    const bool same_major = wanted.range.device >> 20 == seen.range.device >> 20;
-    if (!same_major || wanted.range.end() > seen.range.end()) {
-      ++bio;
-      continue;
-    }
-    if (!request.queued || wanted.at < *request.queued) {
-      request.queued = wanted.at;
-      request.task = wanted.task;
-    }
-    bio = wanted_.erase(bio);
-  }
-  return open_.emplace(key_of(seen), request)->second;
+  request.above = std::move(bios.above);
+  return open_.emplace(key_of(seen), std::move(request))->second;
 }
 
 // A flush is issued at sector 0 and done at sector -1.
@@ -98,7 +80,7 @@ bool BlockRequests::complete(const BlockEvents::Seen& seen, HostTsc at) {
 void BlockRequests::forget() {
   forgotten_ += open_.size();
   open_.clear();
-  wanted_.clear();
+  bios_.clear();
 }
 
 }  // namespace ivtrace::model

@@ -5,7 +5,7 @@
 //
 // A request is known by its device, first sector, size and direction. Flushes have no place, and of equal
 // ones the oldest is taken. Several bios may be merged into one request: it is queued when the first of them
-// was.
+// was, on whichever device above it that happened (bio_queue.h).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "model/bio_queue.h"
 #include "model/block_events.h"
 
 namespace ivtrace::model {
@@ -28,6 +29,7 @@ struct BlockRequest {
   std::optional<HostTsc> queued;
   HostTsc issued;
   std::optional<HostTsc> completed;
+  std::vector<AddressAbove> above;  ///< where its sectors are on the devices above, each as far as is known
 };
 
 /// Follows requests. Memory depends on what is open, bounded by kMaxOpen. One thread.
@@ -56,18 +58,12 @@ class BlockRequests {
   static constexpr std::size_t kMaxOpen = 4096;
 
  private:
-  struct Wanted {
-    SectorRange range;
-    HostTsc at;
-    Task task;
-  };
-  void want(const BlockEvents::Seen& seen, HostTsc at);
   BlockRequest& issue(const BlockEvents::Seen& seen, HostTsc at);
   static Key key_of(const BlockEvents::Seen& seen);
   Open::iterator find(const BlockEvents::Seen& seen);
   bool complete(const BlockEvents::Seen& seen, HostTsc at);
 
-  std::multimap<std::uint64_t, Wanted> wanted_;  ///< bios that no request has yet, by first sector
+  BioQueue bios_;  ///< that no request has yet
   Open open_;
   BlockRequest completed_;
   std::uint64_t count_ = 0;

@@ -7,7 +7,6 @@
 namespace ivtrace::model {
 namespace {
 
-constexpr std::size_t kMaxCalls = 65536;
 constexpr std::size_t kMaxDone = 256;  // host requests that wait for one of a guest's
 
 std::uint16_t id_of(const decode::FormatTable* formats, const char* system, const char* name) {
@@ -15,16 +14,14 @@ std::uint16_t id_of(const decode::FormatTable* formats, const char* system, cons
   return format != nullptr ? format->id : 0;
 }
 
-/// Which ids are system calls' beginnings (1) and ends (2).
-std::vector<char> syscall_ids(const decode::FormatTable* formats) {
-  std::vector<char> ids;
-  if (formats == nullptr) return ids;
-  for (const decode::EventFormat* format : formats->all()) {
-    if (format->system != "syscalls" && format->system != "raw_syscalls") continue;
-    if (ids.size() <= format->id) ids.resize(format->id + 1u, 0);
-    ids[format->id] = format->name.starts_with("sys_enter") ? 1 : 2;
+/// By machine: are all its disks raw images?
+std::vector<bool> only_raw(const run::RunReader& run) {
+  std::vector<bool> raw;
+  for (const run::Machine& machine : run.machines()) {
+    raw.push_back(std::all_of(machine.disks.begin(), machine.disks.end(),
+                              [](const run::DiskRecord& disk) { return disk.format == "raw"; }));
   }
-  return ids;
+  return raw;
 }
 
 }  // namespace
@@ -39,7 +36,8 @@ IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events, const 
       disks_(run),
       owners_(run, events.formats(host_)),
       host_events_(events.formats(host_)),
-      syscall_(syscall_ids(events.formats(host_))) {
+      syscalls_(events.formats(host_)),
+      calls_(only_raw(run)) {
   for (std::size_t i = 0; i < run.machines().size(); ++i) {
     const decode::FormatTable* formats = events.formats(i);
     GuestState guest{BlockEvents(formats), {}, {}, {}, {}, 0, 0};
@@ -76,12 +74,13 @@ void IoPath::lose(std::size_t machine) {
     guests_[machine].requests.forget();
     drop_services(guests_[machine]);
     guests_[machine].interrupts.clear();
+    calls_.forget(machine);
     return;
   }
   host_requests_.forget();
   host_open_.clear();
   loads_.clear();
-  calls_.clear();
+  calls_.forget();
   for (GuestState& guest : guests_) {
     for (const auto& [key, request] : guest.requests.open()) guest.services[request.number].lost = true;
   }
@@ -114,12 +113,12 @@ void IoPath::look_at_host(const merge::MergedEvent& event) {
 }
 
 void IoPath::look_at_syscalls(const merge::MergedEvent& event) {
-  if (event.id >= syscall_.size() || syscall_[event.id] == 0) return;
-  if (syscall_[event.id] == 2) {
-    calls_.erase(decode::event_pid(event.record));
-  } else if (calls_.size() < kMaxCalls) {
-    calls_[decode::event_pid(event.record)] = event.time;
-  }
+  const auto call = syscalls_.look(event.id, event.record);
+  if (call.step == SyscallEvents::Step::kExit) calls_.exit(call, event.time);
+  if (call.step != SyscallEvents::Step::kEnter) return;
+  const auto machine = owners_.owner({call.thread, {}});
+  calls_.enter(call, event.time, machine.value_or(host_),
+               machine ? &guests_[*machine].requests.open() : nullptr);
 }
 
 /// Whose bytes they are: of the guest that they serve; else, as writeback is done by the kernel's workers, of
@@ -140,13 +139,17 @@ IoOwner IoPath::owner_of(const BlockRequest& request, const HostOpen& open) cons
 void IoPath::host_issued(const BlockRequest& request) {
   parts_.clear();
   disks_.find(request.range, parts_);
+  for (const AddressAbove& above : request.above) disks_.find(above.range, parts_);
   HostOpen open;
   // A discard names bytes too, gigabytes of them, but moves none.
   const bool moves = request.direction == IoDirection::kRead || request.direction == IoDirection::kWrite;
   open.bytes = moves ? request.range.count * kSectorBytes : 0;
   for (const DiskPart& part : parts_) serve(part, request, open);
   open.owner = owner_of(request, open);
-  loads_[request.range.device].begin(open.owner, open.bytes, request.issued);
+  DeviceLoad& load = loads_[request.range.device];
+  load.begin(open.owner, open.bytes, request.issued);
+  if (const auto machine = owners_.owner(request.task))
+    calls_.host_issued(*machine, request, !parts_.empty(), load);
   host_open_.insert_or_assign(request.number, std::move(open));
 }
 
@@ -209,24 +212,17 @@ void IoPath::link(const Served& served, const BlockRequest& request, const DiskP
   // Requests that a guest has given up without a word leave theirs behind.
   if (guest.services.size() >= 2 * BlockRequests::kMaxOpen) drop_services(guest);
   Service& service = guest.services[served.request];
-  const HostTsc queued = host.queued.value_or(host.issued);
-  if (service.requests == 0) {
-    service.queued = queued;
-    service.issued = host.issued;
-    service.device = host.range.device;
-    service.thread = host.task.tid;
-    const auto call = calls_.find(host.task.tid);
-    if (call != calls_.end() && call->second >= request.issued && call->second <= queued)
-      service.submitted = call->second;
-    service.load_before = loads_[host.range.device].now(host.issued);
-  }
-  service.queued = std::min(service.queued, queued);
-  service.disk = part.disk.disk;
   const std::uint64_t from = std::max(part.range.first, request.range.first);
   const std::uint64_t until = std::min(part.range.end(), request.range.end());
   service.bytes += (until - from) * kSectorBytes;
+  service.disk = part.disk.disk;
   if (std::find(open.serves.begin(), open.serves.end(), served) != open.serves.end()) return;
-  ++service.requests;
+  if (service.requests == 0) {
+    const auto call = calls_.since(host.task.tid);
+    if (call && *call >= request.issued && *call <= host.queued.value_or(host.issued))
+      service.submitted = call;
+  }
+  service.begin(host, loads_[host.range.device]);
   open.serves.push_back(served);
 }
 
@@ -234,6 +230,7 @@ void IoPath::host_requeued(const BlockRequest& request, HostTsc at) {
   const auto found = host_open_.find(request.number);
   if (found == host_open_.end()) return;
   loads_[request.range.device].take_back(found->second.owner, found->second.bytes, at);
+  calls_.host_requeued(request);
   for (const Served& served : found->second.serves) {
     auto& services = guests_[served.machine].services;
     const auto service = services.find(served.request);
@@ -246,21 +243,19 @@ void IoPath::host_completed(const BlockRequest& request) {
   const auto found = host_open_.find(request.number);
   if (found == host_open_.end()) return;
   const HostTsc at = *request.completed;
-  DeviceLoad& load = loads_[request.range.device];
-  load.end(found->second.owner, found->second.bytes, at);
+  loads_[request.range.device].end(found->second.owner, found->second.bytes, at);
+  calls_.host_completed(request, loads_);
   for (const Served& served : found->second.serves) {
     auto& services = guests_[served.machine].services;
     const auto service = services.find(served.request);
     if (service == services.end()) continue;  // the guest did not wait for it
-    ++service->second.completed;
-    service->second.last_completed = at;
-    if (service->second.completed == service->second.requests) service->second.load_after = load.now(at);
+    service->second.end(at, loads_[service->second.device]);
   }
   if (host_sink_) {
     HostRequest done{request, std::move(found->second.owner)};
     if (Service* const waits = first_served(found->second);
-        waits != nullptr && waits->done.size() < kMaxDone) {
-      waits->done.push_back(std::move(done));
+        waits != nullptr && waits->untold.size() < kMaxDone) {
+      waits->untold.push_back(std::move(done));
     } else {
       host_sink_(done, nullptr);
     }
@@ -276,7 +271,7 @@ IoPath::Service* IoPath::first_served(const HostOpen& open) {
 }
 
 void IoPath::tell(const Service& service, const IoRequest* serves) const {
-  for (const HostRequest& done : service.done) host_sink_(done, serves);
+  for (const HostRequest& done : service.untold) host_sink_(done, serves);
 }
 
 // Its next issue is another request; what served it so far served nobody.
@@ -311,8 +306,7 @@ std::optional<std::size_t> IoPath::disk_of(std::size_t machine, std::uint32_t de
 IoTie IoPath::tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const {
   if ((service != nullptr && service->lost) || lost_.meets(request.issued, *request.completed))
     return IoTie::kLost;
-  if (service != nullptr && service->requests > 0)
-    return service->completed == service->requests ? IoTie::kAddress : IoTie::kUntied;
+  if (service != nullptr && service->requests > 0) return service->done() ? IoTie::kAddress : IoTie::kUntied;
   const bool has_place = request.direction == IoDirection::kRead || request.direction == IoDirection::kWrite;
   const auto disk = disk_of(machine, request.range.device);
   return has_place && disk && disks_.knows({machine, *disk}) && is_cached({machine, *disk}) ? IoTie::kNoHostIo
@@ -334,24 +328,41 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
   result.tie = tie_of(machine, request, service);
   if (const auto handler = guest.interrupts.find(cpu.value); handler != guest.interrupts.end())
     result.interrupt = handler->second;
+  result.disk = result.tie == IoTie::kAddress ? service->disk : disk_of(machine, request.range.device);
   if (result.tie == IoTie::kAddress) {
-    result.disk = service->disk;
-    result.host_requests = service->requests;
-    result.host_bytes = service->bytes;
-    result.host_device = service->device;
-    result.host_thread = service->thread;
     result.submitted = service->submitted;
-    result.host_queued = service->queued;
-    result.host_issued = service->issued;
-    result.host_completed = service->last_completed;
-    result.load = DeviceLoad::between(service->load_before, service->load_after);
-  } else {
-    result.disk = disk_of(machine, request.range.device);
+    describe(*service, result);
+  } else if (result.tie == IoTie::kUntied && (service == nullptr || service->requests == 0)) {
+    const ServingCall* const call = calls_.find(machine, request);
+    // Where the image's places are known, a call without host requests of its own is one whose were not
+    // found.
+    const bool placed = result.disk && disks_.knows({machine, *result.disk});
+    if (call != nullptr && (call->service.requests > 0 || !placed)) {
+      result.tie = IoTie::kOrder;
+      result.submitted = call->from;
+      result.returned = call->until;
+      describe(call->service, result);
+      // QEMU may have joined requests in the call, and the host calls in a request.
+      result.host_bytes = std::min(result.host_bytes, request.range.count * kSectorBytes);
+    }
   }
   sink_(result);
+  calls_.completed(machine, request);
   if (found == guest.services.end()) return;
   tell(found->second, result.tie == IoTie::kAddress ? &result : nullptr);
   guest.services.erase(found);
+}
+
+void IoPath::describe(const IoService& service, IoRequest& result) {
+  if (service.requests == 0) return;
+  result.host_requests = service.requests;
+  result.host_bytes = service.bytes;
+  result.host_device = service.device;
+  result.host_thread = service.thread;
+  result.host_queued = service.queued;
+  result.host_issued = service.issued;
+  result.host_completed = service.last_completed;
+  result.load = DeviceLoad::between(service.load_before, service.load_after);
 }
 
 }  // namespace ivtrace::model

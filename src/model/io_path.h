@@ -9,6 +9,9 @@
 // Which of a guest's block devices is which of its disks nobody tells; it is learned: a device is the disk
 // for which most ties were possible so far. A chance match of address, direction and time is rare, so the
 // first few decide.
+//
+// A request for bytes without a known place is tied by QEMU's system call, where that leaves no choice
+// (order_ties.h).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +26,10 @@
 #include "model/device_load.h"
 #include "model/disk_map.h"
 #include "model/io_request.h"
+#include "model/io_service.h"
 #include "model/lost_ranges.h"
+#include "model/order_ties.h"
+#include "model/syscall_events.h"
 #include "model/thread_owners.h"
 #include "run/run_reader.h"
 
@@ -57,21 +63,11 @@ class IoPath {
 
  private:
   /// What is known of an open guest request's service.
-  struct Service {
-    std::uint32_t requests = 0;
-    std::uint32_t completed = 0;
-    std::uint64_t bytes = 0;
-    std::uint32_t device = 0;
-    std::int32_t thread = 0;
+  struct Service : IoService {
     std::optional<std::size_t> disk;
     std::optional<HostTsc> submitted;
-    HostTsc queued;
-    HostTsc issued;
-    HostTsc last_completed;
-    DeviceWork load_before;
-    DeviceWork load_after;
     bool lost = false;
-    std::vector<HostRequest> done;  ///< that the host sink has not been told of
+    std::vector<HostRequest> untold;  ///< that the host sink has not been told of
   };
   using Services = std::unordered_map<std::uint64_t, Service>;  ///< by the request's number
   struct GuestState {
@@ -120,6 +116,7 @@ class IoPath {
   std::optional<std::size_t> disk_of(std::size_t machine, std::uint32_t device) const;
   bool is_cached(const GuestDisk& disk) const;
   IoTie tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const;
+  static void describe(const IoService& service, IoRequest& result);
 
   const run::RunReader& run_;
   const LostRanges& lost_;
@@ -133,9 +130,9 @@ class IoPath {
   std::vector<GuestState> guests_;                         ///< by machine; the host's is not used
   std::unordered_map<std::uint64_t, HostOpen> host_open_;  ///< by the request's number
   std::map<std::uint32_t, DeviceLoad> loads_;              ///< by host device
-  std::vector<char> syscall_;                              ///< by event id: 1 enter, 2 exit
-  std::unordered_map<std::int32_t, HostTsc> calls_;        ///< threads in a system call, and since when
-  std::vector<DiskPart> parts_;                            ///< of the host request at hand
+  SyscallEvents syscalls_;
+  OrderTies calls_;
+  std::vector<DiskPart> parts_;  ///< of the host request at hand
 };
 
 }  // namespace ivtrace::model

@@ -1,31 +1,12 @@
 #include "model/io_path.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "model/io_test_support.h"
+#include "model/io_path_test_support.h"
 #include "model/io_times.h"
 
 namespace ivtrace::model {
 namespace {
-
-struct Followed {
-  std::vector<IoRequest> requests;
-  std::uint64_t unfinished = 0;
-};
-
-Followed follow(MadeIo& made) {
-  const run::RunReader run = made.open();
-  auto events = *merge::RunEvents::open(run, {});
-  Followed followed;
-  const LostRanges lost;
-  IoPath path(run, events, lost, [&](const IoRequest& request) { followed.requests.push_back(request); });
-  EXPECT_TRUE(path.recorded());
-  merge::MergedEvent event;
-  while (events.next(event)) path.look(event);
-  followed.unfinished = path.unfinished(1);
-  return followed;
-}
 
 /// The host's completed requests as text, in the order in which they are told: "120+8 vm1 for 100".
 std::vector<std::string> host_requests_of(MadeIo& made) {
@@ -46,15 +27,6 @@ std::vector<std::string> host_requests_of(MadeIo& made) {
   while (events.next(event)) path.look(event);
   path.finish();
   return lines;
-}
-
-std::string text_of(const IoRequest& request) {
-  std::string text = to_string(request.tie);
-  for (const IoPhase& phase : request.phases()) {
-    text += fmt::format(" {} {}-{}", to_string(phase.kind), phase.from.value - kIoStart,
-                        phase.until.value - kIoStart);
-  }
-  return text;
 }
 
 TEST(IoPath, ARequestIsCutAtEveryBoundaryThatWasRecorded) {
@@ -187,7 +159,7 @@ TEST(IoTimes, ARequestWithinAHoleOfAnotherCpuIsInDoubtToo) {
   const auto times = measure_io(run, {{}, {}, 2});
   ASSERT_TRUE(times.ok());
   EXPECT_TRUE(times->walk.incomplete);
-  EXPECT_EQ(times->groups.at(0).ties, (std::array<std::uint64_t, 4>{1, 0, 1, 0}));
+  EXPECT_EQ(times->groups.at(0).ties, (std::array<std::uint64_t, kIoTies>{1, 0, 0, 1, 0}));
 }
 
 TEST(IoPath, AFlushOrAnImageWithoutPlacesIsNotCalledServedByThePageCache) {

@@ -21,21 +21,25 @@ enum class IoPhaseKind : std::uint8_t {
   kToHost,           ///< guest block_rq_issue → host block_bio_queue: the system call is not known
   kHostQueue,        ///< host block_bio_queue → host block_rq_issue
   kDevice,           ///< host block_rq_issue → host block_rq_complete
-  kToGuest,          ///< host block_rq_complete → the guest's interrupt
+  kQemuCall,         ///< QEMU's system call, as a whole: no host request was queued within it
+  kToGuest,          ///< host block_rq_complete, or the call's end → the guest's interrupt
   kGuestCompletion,  ///< the guest's interrupt → guest block_rq_complete
-  kReturn,           ///< host block_rq_complete → guest block_rq_complete: the interrupt is not known
-  kUnattributed,     ///< guest block_rq_issue → guest block_rq_complete: no host request is tied to it
+  kReturn,  ///< host block_rq_complete, or the call's end → guest block_rq_complete: the interrupt is not
+            ///< known
+  kUnattributed,  ///< guest block_rq_issue → guest block_rq_complete: no host request is tied to it
 };
-inline constexpr std::size_t kIoPhases = 10;
+inline constexpr std::size_t kIoPhases = 11;
 const char* to_string(IoPhaseKind kind);
 
 /// How a guest's request is tied to the host's.
 enum class IoTie : std::uint8_t {
   kAddress,   ///< by the place of its bytes on the host's device, direction and nesting in time
+  kOrder,     ///< by the one system call of QEMU that can have served it
   kNoHostIo,  ///< none was needed, as far as can be told: the image is in the host's page cache
   kLost,      ///< host events were lost while it was open
   kUntied,    ///< nothing was found
 };
+inline constexpr std::size_t kIoTies = 5;
 const char* to_string(IoTie tie);
 
 struct IoPhase {
@@ -52,12 +56,13 @@ struct IoRequest {
   std::optional<HostTsc> interrupt;  ///< of the guest, in whose handler it was completed
   IoTie tie = IoTie::kUntied;
 
-  // With kAddress only. Of several host requests: the first queued and issued, the last completed.
-  std::uint32_t host_requests = 0;
+  // With kAddress and kOrder only. Of several host requests: the first queued and issued, the last completed.
+  std::uint32_t host_requests = 0;  ///< with kOrder there may be none: then what follows tells nothing
   std::uint64_t host_bytes = 0;
   std::uint32_t host_device = 0;
   std::int32_t host_thread = 0;      ///< that queued it on the host
   std::optional<HostTsc> submitted;  ///< QEMU's system call
+  std::optional<HostTsc> returned;   ///< kOrder: when that ended
   HostTsc host_queued;
   HostTsc host_issued;
   HostTsc host_completed;

@@ -32,6 +32,9 @@ enum MadeIoEvent : std::uint16_t {
   kSoftExitId,
   kRawEnterId,
   kRawExitId,
+  kRemapId,
+  kSubmitId,
+  kExitSubmitId,
 };
 inline constexpr std::uint64_t kIoStart = 2'000'000;
 inline constexpr std::uint32_t kHostDevice = 254u << 20;
@@ -55,23 +58,40 @@ inline std::string made_io_formats() {
   const std::string irq =
       "\tfield:int irq;\t" + number + "\tfield:char name[16];\toffset:36;\tsize:16;\tsigned:0;\n\n";
   const std::string vector = "\tfield:unsigned int vec;\t" + number + "\n";
-  const std::string call =
-      "\tfield:int __syscall_nr;\t" + number + "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n\n";
   const std::string raw_call =
       "\tfield:long id;\toffset:8;\tsize:8;\tsigned:1;\n"
       "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n\n";
+  const std::string nr = "\tfield:int __syscall_nr;\t" + number;
+  const std::string remap =
+      "\tfield:dev_t dev;\toffset:8;\tsize:4;\tsigned:0;\n"
+      "\tfield:sector_t sector;\toffset:16;\tsize:8;\tsigned:0;\n"
+      "\tfield:unsigned int nr_sector;\toffset:24;\tsize:4;\tsigned:0;\n"
+      "\tfield:dev_t old_dev;\toffset:28;\tsize:4;\tsigned:0;\n"
+      "\tfield:sector_t old_sector;\toffset:32;\tsize:8;\tsigned:0;\n"
+      "\tfield:char rwbs[8];\toffset:40;\tsize:8;\tsigned:0;\n\n";
+  const std::string at = nr + "\tfield:loff_t pos;\toffset:16;\tsize:8;\tsigned:0;\n\n";
+  const std::string many = nr + "\tfield:long nr;\toffset:16;\tsize:8;\tsigned:0;\n\n";
+  const std::string result = nr + "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n\n";
   const struct {
     const char* path;
     MadeIoEvent id;
     const std::string& fields;
-  } kFormats[] = {
-      {"block/block_bio_queue", kQueueId, block},       {"block/block_rq_insert", kInsertId, block},
-      {"block/block_rq_issue", kIssueId, block},        {"block/block_rq_requeue", kRequeueId, block},
-      {"block/block_rq_complete", kCompleteId, block},  {"syscalls/sys_enter_pread64", kEnterId, call},
-      {"syscalls/sys_exit_pread64", kExitCallId, call}, {"irq/irq_handler_entry", kIrqEntryId, irq},
-      {"irq/irq_handler_exit", kIrqExitId, irq},        {"irq/softirq_entry", kSoftEntryId, vector},
-      {"irq/softirq_exit", kSoftExitId, vector},        {"raw_syscalls/sys_enter", kRawEnterId, raw_call},
-      {"raw_syscalls/sys_exit", kRawExitId, raw_call}};
+  } kFormats[] = {{"block/block_bio_queue", kQueueId, block},
+                  {"block/block_rq_insert", kInsertId, block},
+                  {"block/block_rq_issue", kIssueId, block},
+                  {"block/block_rq_requeue", kRequeueId, block},
+                  {"block/block_rq_complete", kCompleteId, block},
+                  {"block/block_bio_remap", kRemapId, remap},
+                  {"syscalls/sys_enter_pread64", kEnterId, at},
+                  {"syscalls/sys_exit_pread64", kExitCallId, result},
+                  {"syscalls/sys_enter_io_submit", kSubmitId, many},
+                  {"syscalls/sys_exit_io_submit", kExitSubmitId, result},
+                  {"irq/irq_handler_entry", kIrqEntryId, irq},
+                  {"irq/irq_handler_exit", kIrqExitId, irq},
+                  {"irq/softirq_entry", kSoftEntryId, vector},
+                  {"irq/softirq_exit", kSoftExitId, vector},
+                  {"raw_syscalls/sys_enter", kRawEnterId, raw_call},
+                  {"raw_syscalls/sys_exit", kRawExitId, raw_call}};
   std::string out;
   for (const auto& format : kFormats) {
     const std::string path = format.path;
@@ -92,9 +112,9 @@ class MadeIo {
     disk("vm2", "d0", "none", "0 1048576 254:0 20971520\n");
   }
   void disk(const std::string& machine, const std::string& device, const std::string& cache,
-            const std::string& extents) {
+            const std::string& extents, const std::string& format = "raw") {
     disks_.push_back(
-        {{machine, device, "/images/" + device, "raw", "native", cache, 0, HostTsc(), {}}, extents});
+        {{machine, device, "/images/" + device, format, "native", cache, 0, HostTsc(), {}}, extents});
   }
   void clear_disks() { disks_.clear(); }
   void gap(const std::string& machine, const std::string& device, const std::string& text) {
@@ -115,6 +135,23 @@ class MadeIo {
   void guest(std::uint64_t at, MadeIoEvent id, std::uint64_t sector, std::uint32_t count = 8,
              const std::string& rwbs = "R", std::uint32_t device = kGuestDevice) {
     event("vm1", at, id, device, sector, count, rwbs, 77, "reader");
+  }
+  /// A bio of the host goes on to `device` and `sector` from what is `above` at `above_sector`.
+  void remap(std::uint64_t at, std::uint32_t device, std::uint64_t sector, std::uint32_t above,
+             std::uint64_t above_sector, std::uint32_t count = 8, std::int32_t tid = kQemu1) {
+    decode::Bytes bytes = decode::make_record(kRemapId, tid, 48);
+    std::memcpy(bytes.data() + 8, &device, 4);
+    std::memcpy(bytes.data() + 16, &sector, 8);
+    std::memcpy(bytes.data() + 24, &count, 4);
+    std::memcpy(bytes.data() + 28, &above, 4);
+    std::memcpy(bytes.data() + 32, &above_sector, 8);
+    bytes[40] = std::byte{'R'};
+    events_["host"].emplace_back(kIoStart + at, std::move(bytes));
+  }
+  /// A thread of vm1's QEMU enters or leaves a system call: `value` is its offset, how many it hands over, or
+  /// its result.
+  void call(std::uint64_t at, MadeIoEvent id, std::uint64_t value, std::int32_t tid = kQemu1) {
+    event("host", at, id, 0, value, 0, "", tid, "");
   }
   /// A host event by a thread of vm1's QEMU, at the place of vm1's disk d0.
   void host(std::uint64_t at, MadeIoEvent id, std::uint64_t guest_sector, std::uint32_t count = 8,

@@ -32,8 +32,8 @@ struct IoGroup {
   std::uint32_t device = 0;         ///< the guest's own number of it
   IoDirection direction = IoDirection::kRead;
   std::uint64_t bytes = 0;
-  std::array<std::uint64_t, 4> ties{};  ///< how many, by IoTie
-  std::uint64_t total = 0;              ///< ticks of all requests
+  std::array<std::uint64_t, kIoTies> ties{};  ///< how many, by IoTie
+  std::uint64_t total = 0;                    ///< ticks of all requests
   Histogram times;
   HostTsc longest_at;
   std::array<IoPhaseTimes, kIoPhases> phases;  ///< by IoPhaseKind

@@ -51,7 +51,7 @@ Parts parts_of(const IoRequest& request) {
 /// Had nobody else the device, and the guest itself not much, while the request was there? Without a tie
 /// nobody knows what was there, and every request is as good as any other.
 bool was_alone(const IoRequest& request) {
-  if (request.tie != IoTie::kAddress) return true;
+  if (request.host_requests == 0) return true;
   const double stay = ticks_of(request.host_issued, request.host_completed);
   double own = 0;
   double others = 0;
@@ -70,6 +70,7 @@ IoPart part_of(IoPhaseKind phase) {
     case IoPhaseKind::kQemuToHost:
     case IoPhaseKind::kToHost:
       return IoPart::kHandover;
+    case IoPhaseKind::kQemuCall:
     case IoPhaseKind::kHostQueue:
     case IoPhaseKind::kDevice:
       return IoPart::kHost;
@@ -113,7 +114,7 @@ struct SlowIoFinder::Window {
     std::transform(parts.begin(), parts.end(), more.begin(), parts.begin(), std::plus<>());
     if (sizes.size() <= size) sizes.resize(size + 1);
     ++sizes[size];
-    if (request.tie == IoTie::kAddress) {
+    if (request.host_requests > 0) {
       ++tied;
       host_device = request.host_device;
       work += request.load;

@@ -32,7 +32,7 @@ namespace ivtrace::model {
 enum class IoPart : std::uint8_t {
   kGuest,         ///< guest_queue
   kHandover,      ///< to_qemu, qemu_to_host, to_host
-  kHost,          ///< host_queue, device
+  kHost,          ///< qemu_call, host_queue, device
   kBack,          ///< to_guest, guest_completion, return
   kUnattributed,  ///< unattributed
 };

@@ -346,7 +346,7 @@ class ModelPass {
     row.task = request.guest.task;
     row.direction = request.guest.direction;
     row.tie = request.tie;
-    if (request.tie == model::IoTie::kAddress) {
+    if (request.host_requests > 0) {
       row.host_bytes = request.host_bytes;
       row.host_device = request.host_device;
       row.host_requests = request.host_requests;

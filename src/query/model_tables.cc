@@ -77,7 +77,7 @@ struct IoRequestSource {
          {"comm", kText, "", "that thread's name; NULL: not recorded"},
          {"from_ns", kInteger, "ns", "queued in the guest, since the run's start", kRange},
          {"until_ns", kInteger, "ns", "completed in the guest", kRange},
-         {"tie", kText, "", "how it is tied to the host's requests: address, no-host-io, lost or untied"},
+         {"tie", kText, "", "how it is tied to the host's: address, order, no-host-io, lost or untied"},
          {"host_device", kText, "", "major:minor on the host; NULL: not tied"},
          {"host_requests", kInteger, "", "how many of the host served it; NULL: not tied"},
          {"host_bytes", kInteger, "bytes", "their size; NULL: not tied"},

@@ -42,10 +42,11 @@ void ImageMapper::serve(const std::shared_ptr<Lane>& lane, const MapDisk& map_di
     lane->current = key;
     lane->since = Clock::now();
     lock.unlock();
-    Done done{key, disk, HostTsc(read_tsc()), "", {}};
+    Done done{key, disk, HostTsc(read_tsc()), "", {}, {}};
     if (auto mapped = map_disk(disk)) {
       done.text = hypervisor::image_map_text(*mapped);
       done.gaps = std::move(mapped->gaps);
+      done.layers = std::move(mapped->layers);
     } else {
       done.gaps = {mapped.error().to_string()};
     }
@@ -172,6 +173,10 @@ void ImageMapper::write(Done done) {
     if (Status written = log_.writer().write_text(machine, record.file, done.text); !written)
       return log_.note(machine, written.error().message);
     log_.space().add(done.text.size());
+  }
+  if (!known.mapped && !done.layers.empty()) {
+    log_.note(machine, fmt::format("disk {} lies on {}: its requests are followed to the devices below",
+                                   record.device, fmt::join(done.layers, ", ")));
   }
   known.mapped = true;
   known.path = done.disk.path;

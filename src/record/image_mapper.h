@@ -63,6 +63,7 @@ class ImageMapper {
     HostTsc tsc;
     std::string text;
     std::vector<std::string> gaps;
+    std::vector<std::string> layers;
   };
   struct Lane;
 

@@ -89,7 +89,7 @@ TEST_F(ImageMapperTest, WritesRecordAndFileAndAtTheEndOnlyWhatChanged) {
   ImageMapper mapper(*log_, {}, [grown](const Disk& mapped) -> Result<ImageMap> {
     if (mapped.device == "none") return Error(ErrorCode::kUnsupported, "no such thing");
     const std::uint64_t bytes = mapped.device == "grows" && *grown ? 8192 : 4096;
-    return ImageMap{{{0, bytes, 8u << 20, 512}}, {}};
+    return ImageMap{{{0, bytes, 8u << 20, 512}}, {}, {}};
   });
   mapper.add("vm1", disk("grows", "/a"));
   mapper.add("vm1", disk("stays", "/b"));
@@ -118,7 +118,7 @@ TEST_F(ImageMapperTest, WritesRecordAndFileAndAtTheEndOnlyWhatChanged) {
 TEST_F(ImageMapperTest, ADiskWhoseFormatIsLearntLaterIsMappedThen) {
   ImageMapper mapper(*log_, {}, [](const Disk& mapped) -> Result<ImageMap> {
     if (mapped.format.empty()) return Error(ErrorCode::kUnsupported, "no format");
-    return ImageMap{{{0, 512, 8u << 20, 0}}, {}};
+    return ImageMap{{{0, 512, 8u << 20, 0}}, {}, {}};
   });
   mapper.add("vm1", disk("d0", "/a", ""));
   collect(mapper, 1);
@@ -147,7 +147,7 @@ TEST_F(ImageMapperTest, ADiskWhoseStorageHangsDoesNotKeepTheOthersFromBeingMappe
   HangingStorage storage;
   ImageMapper mapper(*log_, {kSecond, kPatience}, [ask = storage.ask()](const Disk& mapped) {
     if (mapped.device == "d0") ask();
-    return Result<ImageMap>(ImageMap{{{0, 4096, 8u << 20, 512}}, {}});
+    return Result<ImageMap>(ImageMap{{{0, 4096, 8u << 20, 512}}, {}, {}});
   });
   mapper.add("vm1", disk("d0", "/dead"));
   mapper.add("vm1", disk("d1", "/well"));
@@ -164,7 +164,7 @@ TEST_F(ImageMapperTest, WhatHungAndComesBackAfterTheEndIsDropped) {
   ImageMapper mapper(*log_, {kPatience, kShort}, [ask = storage->ask(), back](const Disk&) {
     ask();
     back->set_value();
-    return Result<ImageMap>(ImageMap{{{0, 4096, 8u << 20, 512}}, {}});
+    return Result<ImageMap>(ImageMap{{{0, 4096, 8u << 20, 512}}, {}, {}});
   });
   mapper.add("vm1", disk("d0", "/dead"));
   storage->wait_until_asked();

@@ -1,7 +1,10 @@
 """Guests' disk requests tied to the host's by address, whatever QEMU does in between."""
 
+import collections
 import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +47,39 @@ def group_of(told: dict, vm, direction: str) -> dict:
     return groups[0]
 
 
+# Every request, and when its host requests were at work.
+SERVED = """
+SELECT r.id, r.tie, r.host_device, r.host_requests, r.host_bytes, p.from_ns, p.until_ns
+FROM io_request r LEFT JOIN io_phase p ON p.request = r.id AND p.phase = 'device' WHERE r.direction IN ('read', 'write')
+"""
+
+
+def served(run) -> dict[int, tuple]:
+    """By request: its tie, and by which host requests it was served."""
+    rows = [json.loads(line) for line in ivtrace("query", run, SERVED, "--json", check=None).stdout.splitlines()]
+    return {row["id"]: (row["tie"], tuple(row.values())[2:]) for row in rows}
+
+
+def without_addresses(run, copy) -> Path:
+    """The same run as if no image could have been mapped."""
+    shutil.copytree(run, copy)
+    lines = [line for line in (copy / "journal.jsonl").read_text().splitlines(keepends=True) if json.loads(line)["type"] != "extents"]
+    (copy / "journal.jsonl").write_text("".join(lines))
+    return copy
+
+
+def by_order_against_address(run, copy) -> collections.Counter:
+    """Of the requests that are tied by address: how many are the "same" by order, "wrong", or "untied"."""
+    truth, told = served(run), served(without_addresses(run, copy))
+    counts = collections.Counter()
+    for number, (tie, services) in truth.items():
+        if tie != "address":
+            continue
+        by_order, services_by_order = told[number]
+        counts["untied" if by_order != "order" else "same" if services_by_order == services else "wrong"] += 1
+    return counts
+
+
 @pytest.mark.parametrize("aio", ["threads", "native", "io_uring"])
 def test_every_direct_read_is_tied_by_address_in_every_aio_mode(aio, new_guest, tmp_path):
     with new_guest(f"io-{aio.replace('_', '')}", aio=aio) as vm:
@@ -76,8 +112,22 @@ def test_a_qcow2_image_is_followed_into_its_backing_file(image_dir, tmp_path):
         reads = group_of(io(run), vm, "read")
         assert reads["requests"] >= READS and reads["ties"].get("address", 0) > 0.99 * reads["requests"], (run, reads)
         assert "(qcow2, native, none)" in reads["image"]
+        counts = by_order_against_address(run, run.with_suffix(".copy.ivt"))
+        print(f"{run.name}: {dict(counts)}")
+        assert counts["wrong"] == 0, counts
     extents = [record for record in harness.journal(tmp_path / "after.ivt") if record["type"] == "extents"]
     assert len(extents) == 2, "what was allocated while recording is mapped at the end"
+
+
+# With a depth of 8 only the place in a raw image tells the calls of threads apart.
+@pytest.mark.parametrize("aio, depth, least", [("threads", 1, 0.98), ("native", 1, 0.98), ("io_uring", 1, 0.9), ("threads", 8, 0.98), ("native", 8, 0)])
+def test_without_addresses_the_calls_of_qemu_tie_the_same_requests(aio, depth, least, new_guest, tmp_path):
+    with new_guest(f"io-order-{aio.replace('_', '')}-{depth}", aio=aio) as vm:
+        load = f"iv-writes --seconds 1 --size 16384 --depth {depth}"
+        record(tmp_path / "run.ivt", vm, f"iv-reads --seconds 0 --count {READS}; {load}" if depth == 1 else load)
+    counts = by_order_against_address(tmp_path / "run.ivt", tmp_path / "copy.ivt")
+    print(f"aio={aio}, depth {depth}: {dict(counts)}")
+    assert counts["wrong"] == 0 and counts.total() >= READS and counts["same"] >= least * counts.total(), counts
 
 
 def test_another_guests_writes_are_named_as_what_the_device_had_meanwhile(new_guest, tmp_path):

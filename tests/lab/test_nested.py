@@ -24,7 +24,7 @@ def on_host(body, **options):
     """nested.on_host, but a machine where no such host comes up, or stays up, skips the test: that is the emulation's doing."""
     assert (BIN / "ivtrace").exists(), f"not built: {BIN}/ivtrace (IVTRACE_BIN names the directory)"
     try:
-        return nested.on_host(body, bin_dir=BIN, seconds=SECONDS, **options)
+        return nested.on_host(body, bin_dir=BIN, **{"seconds": SECONDS} | options)
     except (nested.NoNestedHost, ImageError) as reason:
         pytest.skip(f"no emulated KVM host boots here: {reason}")
     except nested.HostDied as reason:
