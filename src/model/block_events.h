@@ -11,6 +11,7 @@
 
 #include "decode/field.h"
 #include "decode/format_file.h"
+#include "decode/integer_reader.h"
 #include "model/sched_events.h"
 
 namespace ivtrace::model {
@@ -62,9 +63,7 @@ class BlockEvents {
     bool usable = false;
     std::uint16_t id = 0;
     Step step = Step::kOther;
-    const decode::Field* device = nullptr;
-    const decode::Field* sector = nullptr;
-    const decode::Field* count = nullptr;
+    decode::IntegerReader device, sector, count;
     const decode::Field* rwbs = nullptr;
     const decode::Field* comm = nullptr;
   };
