@@ -16,6 +16,9 @@
 
 namespace ivtrace::clock {
 
+/// Fraction bits of a speed in nanoseconds per tick.
+inline constexpr int kMultShift = 52;
+
 /// The host's TSC as time. Piecewise linear between anchors, by MONOTONIC_RAW for time spans (no clock step
 /// or slew bends it) and by REALTIME for the wall clock. Before the first and behind the last anchor the
 /// nearest piece goes on. Immutable, any thread.
@@ -54,6 +57,7 @@ class HostClock {
     std::int64_t error = 0;  ///< between its anchors
     double drift = 0;        ///< by how much the speed may be wrong, ns per tick
   };
+  friend class NearClock;
   HostClock() = default;
   const Piece& piece_of(HostTsc tsc) const;
   std::int64_t raw_of(HostTsc tsc) const;
@@ -64,6 +68,30 @@ class HostClock {
   std::uint64_t average_mult_ = 0;
   Nanoseconds worst_error_;
   std::int64_t wall_maxerror_us_ = -1;
+};
+
+/// HostClock::to_ns() for many times that are mostly near the one before: the piece is searched for only when
+/// it changes. Borrows the clock. One thread.
+class NearClock {
+ public:
+  explicit NearClock(const HostClock& clock) : clock_(clock) {}
+
+  Nanoseconds to_ns(HostTsc tsc) {
+    if (tsc.value - from_ >= ticks_ && !move(tsc)) [[unlikely]]
+      return clock_.to_ns(tsc);
+    const auto product = static_cast<unsigned __int128>(tsc.value - from_) * mult_;
+    return Nanoseconds(ns_ + static_cast<std::int64_t>(product >> kMultShift));
+  }
+
+ private:
+  /// False: only the exact way is safe there.
+  bool move(HostTsc tsc);
+
+  const HostClock& clock_;
+  std::uint64_t from_ = 0;   ///< of the piece
+  std::uint64_t ticks_ = 0;  ///< its length
+  std::uint64_t mult_ = 0;
+  std::int64_t ns_ = 0;  ///< at its begin
 };
 
 /// A guest timestamp on the host's clock.

@@ -12,7 +12,6 @@ namespace {
 
 using I128 = __int128;
 
-constexpr int kMultShift = 52;
 /// 1 MHz: below that no TSC is known, and the fixed-point speed of one nanosecond per tick and more still
 /// fits.
 constexpr std::int64_t kMaxNsPerTick = 1000;
@@ -200,6 +199,22 @@ Nanoseconds HostClock::ticks_to_ns(std::uint64_t ticks) const {
   const auto ns = product >> kMultShift;
   return Nanoseconds(ns > static_cast<unsigned __int128>(INT64_MAX) ? INT64_MAX
                                                                     : static_cast<std::int64_t>(ns));
+}
+
+bool NearClock::move(HostTsc tsc) {
+  ticks_ = 0;
+  const HostClock::Piece& piece = clock_.piece_of(tsc);
+  constexpr std::int64_t kFar = std::int64_t{1} << 61;  // sums of a few such still fit
+  const auto near = [](std::int64_t ns) { return -kFar < ns && ns < kFar; };
+  if (piece.tsc > tsc.value || piece.raw_mult == 0 || !near(piece.raw) || !near(clock_.start_raw_))
+    return false;
+  from_ = piece.tsc;
+  mult_ = piece.raw_mult;
+  ns_ = piece.raw - clock_.start_raw_;
+  const I128 longest = (static_cast<I128>(kFar) << kMultShift) / static_cast<I128>(mult_);
+  const std::uint64_t end = &piece == &clock_.pieces_.back() ? ~0ull : (&piece)[1].tsc;
+  ticks_ = static_cast<std::uint64_t>(std::min<I128>(longest, end - from_));
+  return tsc.value - from_ < ticks_;
 }
 
 }  // namespace ivtrace::clock

@@ -52,33 +52,30 @@ BlockEvents::BlockEvents(const decode::FormatTable* formats) {
     Known& known = known_[i];
     known.id = format->id;
     known.step = kEvents[i].step;
-    known.device = format->find("dev");
-    known.sector = format->find("sector");
-    known.count = format->find("nr_sector");
+    known.device = decode::IntegerReader(format->find("dev"));
+    known.sector = decode::IntegerReader(format->find("sector"));
+    known.count = decode::IntegerReader(format->find("nr_sector"));
     known.rwbs = format->find("rwbs");
     known.comm = format->find("comm");
-    known.old_device = format->find("old_dev");
-    known.old_sector = format->find("old_sector");
-    known.usable =
-        known.device != nullptr && known.sector != nullptr && known.count != nullptr &&
-        known.rwbs != nullptr &&
-        (known.step != Step::kRemap || (known.old_device != nullptr && known.old_sector != nullptr));
+    known.old_device = decode::IntegerReader(format->find("old_dev"));
+    known.old_sector = decode::IntegerReader(format->find("old_sector"));
+    known.usable = known.device.known() && known.sector.known() && known.count.known() &&
+                   known.rwbs != nullptr &&
+                   (known.step != Step::kRemap || (known.old_device.known() && known.old_sector.known()));
   }
 }
 
 bool BlockEvents::recorded() const { return known_[0].usable && known_[1].usable; }
 
 BlockEvents::Seen BlockEvents::read(const Known& known, decode::RecordBytes record) {
-  const auto number = [&](const decode::Field* field) {
-    return decode::read_unsigned(record, *field).value_or(0);
-  };
   Seen seen;
   seen.step = known.step;
-  seen.range = {static_cast<std::uint32_t>(number(known.device)), number(known.sector),
-                static_cast<std::uint32_t>(number(known.count))};
+  seen.range = {static_cast<std::uint32_t>(known.device.read(record, 0)),
+                static_cast<std::uint64_t>(known.sector.read(record, 0)),
+                static_cast<std::uint32_t>(known.count.read(record, 0))};
   if (known.step == Step::kRemap) {
-    seen.above = {static_cast<std::uint32_t>(number(known.old_device)), number(known.old_sector),
-                  seen.range.count};
+    seen.above = {static_cast<std::uint32_t>(known.old_device.read(record, 0)),
+                  static_cast<std::uint64_t>(known.old_sector.read(record, 0)), seen.range.count};
   }
   seen.direction = direction_of(decode::read_string(record, *known.rwbs).value_or(""));
   seen.task.tid = decode::event_pid(record);

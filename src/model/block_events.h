@@ -11,6 +11,7 @@
 
 #include "decode/field.h"
 #include "decode/format_file.h"
+#include "decode/integer_reader.h"
 #include "model/sched_events.h"
 
 namespace ivtrace::model {
@@ -64,13 +65,11 @@ class BlockEvents {
     bool usable = false;
     std::uint16_t id = 0;
     Step step = Step::kOther;
-    const decode::Field* device = nullptr;
-    const decode::Field* sector = nullptr;
-    const decode::Field* count = nullptr;
+    decode::IntegerReader device, sector, count;
     const decode::Field* rwbs = nullptr;
     const decode::Field* comm = nullptr;
-    const decode::Field* old_device = nullptr;
-    const decode::Field* old_sector = nullptr;
+    decode::IntegerReader old_device;
+    decode::IntegerReader old_sector;
   };
   static Seen read(const Known& known, decode::RecordBytes record);
 

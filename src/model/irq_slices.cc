@@ -21,7 +21,7 @@ IrqSlices::Machine::Known IrqSlices::known(const decode::FormatTable& formats, c
                                            const char* field) {
   const decode::EventFormat* const format = formats.find("irq", event);
   if (format == nullptr) return {};
-  return {format->id, format->find(field)};
+  return {format->id, decode::IntegerReader(format->find(field))};
 }
 
 IrqSlices::IrqSlices(const run::RunReader& run, const merge::RunEvents& events,
@@ -39,14 +39,13 @@ IrqSlices::IrqSlices(const run::RunReader& run, const merge::RunEvents& events,
     machine.exit = known(*formats, "irq_handler_exit", "irq");
     machine.soft_entry = known(*formats, "softirq_entry", "vec");
     machine.soft_exit = known(*formats, "softirq_exit", "vec");
-    if (machine.entry.number != nullptr)
-      machine.name = formats->find("irq", "irq_handler_entry")->find("name");
+    if (machine.entry.number.known()) machine.name = formats->find("irq", "irq_handler_entry")->find("name");
   }
 }
 
 bool IrqSlices::recorded() const {
   return std::ranges::any_of(machines_, [](const Machine& machine) {
-    return machine.entry.number != nullptr || machine.soft_entry.number != nullptr;
+    return machine.entry.number.known() || machine.soft_entry.number.known();
   });
 }
 
@@ -58,9 +57,7 @@ void IrqSlices::look(const merge::MergedEvent& event) {
     }
     return;
   }
-  const auto is = [&](const Machine::Known& known) {
-    return event.id == known.id && known.number != nullptr;
-  };
+  const auto is = [&](const Machine::Known& known) { return event.id == known.id && known.number.known(); };
   if (is(machine.entry)) return enter(event, machine, machine.entry, false);
   if (is(machine.exit)) return leave(event, machine, machine.exit, false);
   if (is(machine.soft_entry)) return enter(event, machine, machine.soft_entry, true);
@@ -70,18 +67,17 @@ void IrqSlices::look(const merge::MergedEvent& event) {
 void IrqSlices::enter(const merge::MergedEvent& event, Machine& machine, const Machine::Known& known,
                       bool soft) {
   std::vector<IrqSlice>& open = machine.cpus[event.stream->cpu.value];
-  const auto number = decode::read_signed(event.record, *known.number);
-  if (!number || open.size() >= kMaxDepth) return;
+  if (open.size() >= kMaxDepth) return;
   IrqSlice slice;
   slice.machine = event.stream->machine;
   slice.cpu = event.stream->cpu;
   slice.soft = soft;
-  slice.number = static_cast<std::int32_t>(*number);
+  slice.number = static_cast<std::int32_t>(known.number.read(event.record, -1));
   slice.from = event.time;
   if (!soft) {
     slice.name = name_of(machine, slice.number, event.record);
-  } else if (*number >= 0 && *number < static_cast<std::int64_t>(kSoftNames.size())) {
-    slice.name = static_cast<std::uint32_t>(*number) + 1;
+  } else if (slice.number >= 0 && slice.number < static_cast<std::int32_t>(kSoftNames.size())) {
+    slice.name = static_cast<std::uint32_t>(slice.number) + 1;
   }
   open.push_back(slice);
 }
@@ -90,7 +86,7 @@ void IrqSlices::enter(const merge::MergedEvent& event, Machine& machine, const M
 void IrqSlices::leave(const merge::MergedEvent& event, Machine& machine, const Machine::Known& known,
                       bool soft) {
   std::vector<IrqSlice>& open = machine.cpus[event.stream->cpu.value];
-  const auto number = decode::read_signed(event.record, *known.number);
+  const auto number = static_cast<std::int32_t>(known.number.read(event.record, -1));
   const auto found = std::find_if(open.rbegin(), open.rend(), [&](const IrqSlice& slice) {
     return slice.soft == soft && slice.number == number;
   });

@@ -16,6 +16,7 @@
 
 #include "decode/field.h"
 #include "decode/format_file.h"
+#include "decode/integer_reader.h"
 #include "merge/run_events.h"
 #include "run/run_reader.h"
 
@@ -50,7 +51,7 @@ class IrqSlices {
     /// An event's id and its number's field.
     struct Known {
       std::uint16_t id = 0;
-      const decode::Field* number = nullptr;  ///< nullptr: the event is not recorded
+      decode::IntegerReader number;  ///< not known: the event is not recorded
     };
     Known entry, exit, soft_entry, soft_exit;
     const decode::Field* name = nullptr;

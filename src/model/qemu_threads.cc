@@ -26,7 +26,11 @@ void QemuThreads::look(const merge::MergedEvent& event) {
   now_ = event.time;
   if (event.stream->machine != host_) return;
   if (event.loss != nullptr) return lose(event.loss->from);
-  const SchedEvents::Seen seen = sched_.look(event.id, event.record, event.stream->cpu);
+  look(event, sched_.look(event.id, event.record, event.stream->cpu));
+}
+
+void QemuThreads::look(const merge::MergedEvent& event, const SchedEvents::Seen& seen) {
+  now_ = event.time;
   if (seen.step == SchedEvents::Step::kOther) return;
   if (seen.step == SchedEvents::Step::kSwitch) meet({seen.previous, {}});
   meet(seen.next);
@@ -75,7 +79,5 @@ void QemuThreads::lose(HostTsc from) {
   threads_.clear();
   free_.clear();
 }
-
-void QemuThreads::finish() { states_.finish(now_); }
 
 }  // namespace ivtrace::model

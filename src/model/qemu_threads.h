@@ -40,8 +40,11 @@ class QemuThreads {
               std::function<void(const QemuSlice&)> sink);
 
   void look(const merge::MergedEvent& event);
-  /// Ends what is open at the last event's time.
-  void finish();
+  /// The same, of an event of the host's that whoever shares it has read already.
+  void look(const merge::MergedEvent& event, const SchedEvents::Seen& seen);
+  /// Ends what is open, at the last event's time or later.
+  void finish() { finish(now_); }
+  void finish(HostTsc at) { states_.finish(at); }
   /// Does the run have a guest, and the host's switches?
   bool recorded() const { return run_.machines().size() > 1 && sched_.has_switches(); }
 

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "decode/field.h"
 #include "decode/format_file.h"
+#include "decode/integer_reader.h"
 
 namespace ivtrace::model {
 
@@ -56,22 +57,37 @@ class SchedEvents {
   bool has_switches() const { return switch_.known; }
 
  private:
+  /// Where a task's name is.
+  class Name {
+   public:
+    Name() = default;
+    explicit Name(const decode::Field* field);
+    void read(decode::RecordBytes record, Task& task) const {
+      if (fixed_end_ != 0 && fixed_end_ <= record.size()) {
+        std::memcpy(task.comm.data(), record.data() + fixed_end_ - task.comm.size(), task.comm.size());
+      } else if (field_ != nullptr) {
+        read_elsewhere(record, task);
+      }
+    }
+
+   private:
+    void read_elsewhere(decode::RecordBytes record, Task& task) const;
+    const decode::Field* field_ = nullptr;
+    std::uint64_t fixed_end_ = 0;  ///< of 16 bytes at a fixed place; 0: they are not
+  };
   struct Switch {
     bool known = false;
     std::uint16_t id = 0;
-    const decode::Field* previous = nullptr;
-    const decode::Field* state = nullptr;
-    const decode::Field* next = nullptr;
-    const decode::Field* comm = nullptr;
+    decode::IntegerReader previous, state, next;
+    Name comm;
   };
   struct Moved {
     bool known = false;
     std::uint16_t id = 0;
     Step step = Step::kOther;
     bool created = false;
-    const decode::Field* tid = nullptr;
-    const decode::Field* comm = nullptr;
-    const decode::Field* cpu = nullptr;
+    decode::IntegerReader tid, cpu;
+    Name comm;
   };
   Seen look_at_switch(decode::RecordBytes record, CpuId cpu) const;
   static Seen look_at_moved(const Moved& moved, decode::RecordBytes record);

@@ -7,8 +7,10 @@
 #include <unordered_map>
 
 #include "decode/format_file.h"
+#include "decode/integer_reader.h"
 #include "merge/run_events.h"
 #include "model/sched_events.h"
+#include "model/tid_map.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::model {
@@ -24,10 +26,12 @@ class ThreadOwners {
   std::optional<std::size_t> owner(const Task& task) const;
 
  private:
-  std::unordered_map<std::int32_t, std::size_t> by_thread_;
+  void set(std::int32_t thread, std::optional<std::uint32_t> machine);
+
+  TidMap<std::optional<std::uint32_t>> by_thread_;
   std::unordered_map<std::int32_t, std::size_t> by_process_;  ///< QEMU's pid
-  const decode::EventFormat* fork_ = nullptr;
-  const decode::Field* child_ = nullptr;
+  std::uint16_t fork_ = 0;                                    ///< the event's id, 0: not recorded
+  decode::IntegerReader child_;
 };
 
 }  // namespace ivtrace::model

@@ -27,7 +27,10 @@ const char* to_string(ThreadState state) {
 }
 
 void ThreadStates::follow(std::int32_t tid, std::size_t index) {
-  threads_.try_emplace(tid).first->second.index = index;
+  std::unique_ptr<Thread>* const thread = threads_.make(tid);
+  if (thread == nullptr) return;
+  if (*thread == nullptr) *thread = std::make_unique<Thread>();
+  (*thread)->index = index;
 }
 
 void ThreadStates::look(const SchedEvents::Seen& seen, HostTsc at) {
@@ -42,7 +45,7 @@ void ThreadStates::switch_cpu(const SchedEvents::Seen& seen, HostTsc at) {
   if (Thread* const thread = find(seen.previous)) {
     if (seen.dead) {
       become(*thread, {ThreadState::kEnded, at, {}, {}});
-      threads_.erase(seen.previous);
+      threads_.find(seen.previous)->reset();
     } else if (seen.runnable) {
       wait(*thread, seen.cpu, at);
     } else {
@@ -103,20 +106,21 @@ void ThreadStates::clear() {
 void ThreadStates::finish(HostTsc at) { forget(at, false); }
 
 void ThreadStates::forget(HostTsc from, bool lost) {
-  for (auto& [tid, thread] : threads_) {
-    become(thread, {ThreadState::kUnknown, std::max(from, thread.now.since), {}, {}, lost});
-  }
+  threads_.for_each([&](const std::unique_ptr<Thread>& thread) {
+    if (thread == nullptr) return;
+    become(*thread, {ThreadState::kUnknown, std::max(from, thread->now.since), {}, {}, lost});
+  });
   cpus_.clear();
 }
 
 std::optional<std::size_t> ThreadStates::index_of(std::int32_t tid) const {
-  const auto found = threads_.find(tid);
-  return found == threads_.end() ? std::nullopt : std::optional(found->second.index);
+  const std::unique_ptr<Thread>* const thread = threads_.find(tid);
+  return thread == nullptr || *thread == nullptr ? std::nullopt : std::optional((*thread)->index);
 }
 
 ThreadStates::Thread* ThreadStates::find(std::int32_t tid) {
-  const auto found = threads_.find(tid);
-  return found == threads_.end() ? nullptr : &found->second;
+  const std::unique_ptr<Thread>* const thread = threads_.find(tid);
+  return thread == nullptr ? nullptr : thread->get();
 }
 
 ThreadStates::Cpu* ThreadStates::cpu(CpuId id) {

@@ -11,12 +11,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/units.h"
 #include "model/sched_events.h"
+#include "model/tid_map.h"
 
 namespace ivtrace::model {
 
@@ -47,7 +48,7 @@ class ThreadStates {
   /// `sink` must not change what is followed.
   explicit ThreadStates(Sink sink) : sink_(std::move(sink)) {}
 
-  /// From now on; `index` is what the sink will be told.
+  /// From now on; `index` is what the sink will be told. Numbers that no thread can have are left out.
   void follow(std::int32_t tid, std::size_t index);
   /// What the sink is told of it; empty when it is not followed.
   std::optional<std::size_t> index_of(std::int32_t tid) const;
@@ -81,7 +82,7 @@ class ThreadStates {
   void forget(HostTsc from, bool lost);
 
   Sink sink_;
-  std::unordered_map<std::int32_t, Thread> threads_;
+  TidMap<std::unique_ptr<Thread>> threads_;
   std::vector<Cpu> cpus_;  ///< by number
 };
 

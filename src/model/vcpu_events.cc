@@ -57,10 +57,12 @@ VcpuEvents::VcpuEvents(const run::RunReader& run, const merge::RunEvents& events
   if (const decode::FormatTable* formats = events.formats(host_); formats != nullptr) {
     entry_ = formats->find("kvm", "kvm_entry");
     exit_ = formats->find("kvm", "kvm_exit");
-    if (exit_ != nullptr) reason_ = exit_->find("exit_reason");
+    if (exit_ != nullptr) reason_ = decode::IntegerReader(exit_->find("exit_reason"));
   }
   for (std::size_t i = 0; i < vcpus_.size(); ++i) {
-    by_thread_.emplace(vcpus_[i].thread.value, i);
+    // A thread's first vCPU counts.
+    if (auto* const vcpu = by_thread_.make(vcpus_[i].thread.value); vcpu != nullptr && !*vcpu)
+      *vcpu = static_cast<std::uint32_t>(i);
     if (vcpus_[i].cpu) by_cpu_.emplace(std::pair(vcpus_[i].machine, vcpus_[i].cpu->value), i);
   }
 }
@@ -70,13 +72,11 @@ VcpuEvents::Seen VcpuEvents::look(const merge::MergedEvent& event) const {
   if (event.loss != nullptr || event.stream->machine != host_) return seen;
   const bool is_entry = entry_ != nullptr && event.id == entry_->id;
   if (!is_entry && (exit_ == nullptr || event.id != exit_->id)) return seen;
-  const auto vcpu = by_thread_.find(decode::event_pid(event.record));
-  if (vcpu == by_thread_.end()) return seen;
+  const auto* const vcpu = by_thread_.find(decode::event_pid(event.record));
+  if (vcpu == nullptr || !*vcpu) return seen;
   seen.step = is_entry ? Step::kEntry : Step::kExit;
-  seen.vcpu = vcpu->second;
-  if (!is_entry && reason_ != nullptr) {
-    seen.reason = static_cast<std::uint32_t>(decode::read_unsigned(event.record, *reason_).value_or(0));
-  }
+  seen.vcpu = **vcpu;
+  if (!is_entry) seen.reason = static_cast<std::uint32_t>(reason_.read(event.record, 0));
   return seen;
 }
 

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "base/units.h"
+#include "decode/integer_reader.h"
 #include "merge/run_events.h"
+#include "model/tid_map.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::model {
@@ -63,8 +65,8 @@ class VcpuEvents {
   std::size_t host_ = 0;
   const decode::EventFormat* entry_ = nullptr;
   const decode::EventFormat* exit_ = nullptr;
-  const decode::Field* reason_ = nullptr;
-  std::unordered_map<std::int32_t, std::size_t> by_thread_;
+  decode::IntegerReader reason_;
+  TidMap<std::optional<std::uint32_t>> by_thread_;                       ///< the vCPU
   std::map<std::pair<std::size_t, std::uint32_t>, std::size_t> by_cpu_;  ///< (machine, guest CPU)
 };
 

@@ -64,8 +64,9 @@ VcpuStates::VcpuStates(const run::RunReader& run, const merge::RunEvents& events
   if (const auto* formats = events.formats(vcpu_events_.host()); formats != nullptr)
     userspace_exit_ = formats->find("kvm", "kvm_userspace_exit");
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    by_thread_.emplace(lanes_[i].vcpus.front().thread.value, i);
-    threads_.follow(lanes_[i].vcpus.front().thread.value, i);
+    const std::int32_t thread = lanes_[i].vcpus.front().thread.value;
+    if (auto* const lane = by_thread_.make(thread)) *lane = static_cast<std::uint32_t>(i);
+    threads_.follow(thread, i);
   }
 }
 
@@ -74,11 +75,17 @@ void VcpuStates::look(const merge::MergedEvent& event) {
   if (event.loss != nullptr) {
     if (event.stream->machine == vcpu_events_.host()) lose(*event.loss);
   } else if (event.stream->machine != vcpu_events_.host()) {
-    look_at_guest(event);
+    look(event, guest_sched_[event.stream->machine].look(event.id, event.record, event.stream->cpu));
   } else {
     look_at_kvm(event);
-    threads_.look(sched_.look(event.id, event.record, event.stream->cpu), event.time);
+    look(event, sched_.look(event.id, event.record, event.stream->cpu));
   }
+}
+
+void VcpuStates::look(const merge::MergedEvent& event, const SchedEvents::Seen& seen) {
+  now_ = event.time;
+  if (event.stream->machine == vcpu_events_.host()) return threads_.look(seen, event.time);
+  look_at_guest(event.stream->machine, seen);
 }
 
 void VcpuStates::lose(const merge::LossMarker& loss) {
@@ -89,10 +96,9 @@ void VcpuStates::lose(const merge::LossMarker& loss) {
   threads_.lose(loss.from);
 }
 
-void VcpuStates::look_at_guest(const merge::MergedEvent& event) {
-  const auto seen = guest_sched_[event.stream->machine].look(event.id, event.record, event.stream->cpu);
+void VcpuStates::look_at_guest(std::size_t machine, const SchedEvents::Seen& seen) {
   if (seen.step != SchedEvents::Step::kSwitch || seen.cpu.value >= kMaxGuestCpus) return;
-  std::vector<bool>& idle = idle_[event.stream->machine];
+  std::vector<bool>& idle = idle_[machine];
   if (idle.size() <= seen.cpu.value) idle.resize(seen.cpu.value + 1);
   idle[seen.cpu.value] = seen.next.tid == 0;
 }
@@ -178,12 +184,12 @@ bool VcpuStates::sleeps_idle(std::size_t lane) const {
 }
 
 std::optional<std::size_t> VcpuStates::lane_of(std::int32_t thread) const {
-  const auto found = by_thread_.find(thread);
-  return found == by_thread_.end() ? std::nullopt : std::optional(found->second);
+  const auto* const lane = by_thread_.find(thread);
+  return lane == nullptr || !*lane ? std::nullopt : std::optional<std::size_t>(**lane);
 }
 
-void VcpuStates::finish() {
-  for (std::size_t i = 0; i < lanes_.size(); ++i) close(i, now_, true);
+void VcpuStates::finish(HostTsc at) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) close(i, at, true);
   followers_.assign(lanes_.size(), Follower{});
 }
 

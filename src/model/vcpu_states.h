@@ -27,7 +27,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -37,6 +36,7 @@
 #include "model/exit_names.h"
 #include "model/sched_events.h"
 #include "model/thread_states.h"
+#include "model/tid_map.h"
 #include "model/vcpu_events.h"
 #include "run/run_reader.h"
 
@@ -79,8 +79,11 @@ class VcpuStates {
              std::function<void(const VcpuSlice&)> sink);
 
   void look(const merge::MergedEvent& event);
-  /// Ends what is open at the last event's time.
-  void finish();
+  /// The same, of an event that whoever shares it has read already.
+  void look(const merge::MergedEvent& event, const SchedEvents::Seen& seen);
+  /// Ends what is open, at the last event's time or later.
+  void finish() { finish(now_); }
+  void finish(HostTsc at);
 
   const std::vector<VcpuLane>& lanes() const { return lanes_; }
   const ExitNames& exit_names() const { return names_; }
@@ -98,7 +101,7 @@ class VcpuStates {
   };
 
   void lose(const merge::LossMarker& loss);
-  void look_at_guest(const merge::MergedEvent& event);
+  void look_at_guest(std::size_t machine, const SchedEvents::Seen& seen);
   void look_at_kvm(const merge::MergedEvent& event);
   void scheduled(std::size_t lane, const ThreadStretch& before, const ThreadStretch& now);
   void has_cpu(std::size_t lane);
@@ -116,7 +119,7 @@ class VcpuStates {
   ThreadStates threads_;                  ///< of the lanes
   std::vector<SchedEvents> guest_sched_;  ///< by machine
   const decode::EventFormat* userspace_exit_ = nullptr;
-  std::unordered_map<std::int32_t, std::size_t> by_thread_;
+  TidMap<std::optional<std::uint32_t>> by_thread_;  ///< the lane
   std::vector<std::vector<bool>> idle_;  ///< by machine and guest CPU: its scheduler runs the idle task
   HostTsc now_;
 };

@@ -24,6 +24,26 @@ std::uint32_t place_in(std::vector<std::string>& list, std::string_view text) {
   return static_cast<std::uint32_t>(list.size() - 1);
 }
 
+/// Whom an event concerns.
+enum class Subject : std::uint8_t { kNone, kScheduler, kKvm, kInterrupt, kCall, kTask, kBlock };
+
+/// By event id.
+std::vector<Subject> subjects_of(const decode::FormatTable* formats) {
+  static const std::map<std::string_view, Subject> kSystems = {
+      {"sched", Subject::kScheduler}, {"kvm", Subject::kKvm},           {"irq", Subject::kInterrupt},
+      {"syscalls", Subject::kCall},   {"raw_syscalls", Subject::kCall}, {"task", Subject::kTask},
+      {"block", Subject::kBlock}};
+  std::vector<Subject> subjects;
+  if (formats == nullptr) return subjects;
+  for (const decode::EventFormat* format : formats->all()) {
+    const auto found = kSystems.find(format->system);
+    if (found == kSystems.end()) continue;
+    if (subjects.size() <= format->id) subjects.resize(format->id + 1u, Subject::kNone);
+    subjects[format->id] = found->second;
+  }
+  return subjects;
+}
+
 }  // namespace
 
 void add_notices(const merge::RunEvents& events, Notices& notices) {
@@ -50,8 +70,13 @@ class ModelPass {
         events_(events),
         lost_(lost),
         host_(model::host_machine(rows.run_)),
-        last_ns_(rows.clock_.to_ns(last_tsc_).value),
-        owners_(rows.run_, events.formats(host_)) {}
+        clock_(rows.clock_),
+        owners_(rows.run_, events.formats(host_)) {
+    for (std::size_t i = 0; i < rows.run_.machines().size(); ++i) {
+      subjects_.push_back(subjects_of(events.formats(i)));
+      sched_events_.emplace_back(events.formats(i));
+    }
+  }
 
   Status walk() {
     IVT_RETURN_IF_ERROR(prepare());
@@ -69,19 +94,19 @@ class ModelPass {
   /// Behind the walk: gives the rows away.
   Status finish() {
     if (states_) {
-      states_->finish();
+      states_->finish(end_);
       IVT_RETURN_IF_ERROR(vcpu_slices_->seal());
       rows_.lanes_ = states_->lanes();
       rows_.exit_reasons_ = std::move(exit_reasons_);
       keep(RowKind::kVcpuSlice, vcpu_slices_, rows_.vcpu_slices_);
     }
     if (qemu_) {
-      qemu_->finish();
+      qemu_->finish(end_);
       IVT_RETURN_IF_ERROR(qemu_slices_->seal());
       keep(RowKind::kQemuSlice, qemu_slices_, rows_.qemu_slices_);
     }
     if (sched_) {
-      sched_->finish();
+      sched_->finish(end_);
       IVT_RETURN_IF_ERROR(sched_slices_->seal());
       keep(RowKind::kSchedSlice, sched_slices_, rows_.sched_slices_);
     }
@@ -134,7 +159,7 @@ class ModelPass {
     }
     if (makes(RowKind::kSchedSlice)) {
       IVT_ASSIGN_OR_RETURN(sched_slices_, Rows<SchedSliceRow>::create());
-      sched_.emplace(rows_.run_, events_, [this](const SchedSlice& slice) { add(slice); });
+      sched_.emplace(rows_.run_, [this](const SchedSlice& slice) { add(slice); });
     }
     if (makes(RowKind::kIrqSlice)) {
       IVT_ASSIGN_OR_RETURN(irq_slices_, Rows<IrqSliceRow>::create());
@@ -185,7 +210,7 @@ class ModelPass {
       rows_.notices_.lines.insert(
           "qemu_slice is empty: no guest was known, or the host's scheduler was not recorded");
     }
-    if (sched_ && !sched_->recorded())
+    if (sched_ && !std::ranges::any_of(sched_events_, &model::SchedEvents::has_switches))
       rows_.notices_.lines.insert("sched_slice is empty: no switch was recorded");
     if (irqs_ && !irqs_->recorded())
       rows_.notices_.lines.insert("irq_slice is empty: no interrupt was recorded");
@@ -201,16 +226,49 @@ class ModelPass {
   }
 
   void look(const merge::MergedEvent& event) {
-    if (event.loss != nullptr) {
-      rows_.notices_.incomplete = true;
-      if (losses_) add(*event.loss, event.stream->machine);
-      if (event.stream->machine == host_) note_loss(*event.loss);
-    } else if (event.stream->machine == host_) {
-      owners_.look(event.id, event.record);
+    end_ = event.time;
+    if (event.loss != nullptr) return lose(event);
+    const std::vector<Subject>& subjects = subjects_[event.stream->machine];
+    const bool host = event.stream->machine == host_;
+    switch (event.id < subjects.size() ? subjects[event.id] : Subject::kNone) {
+      case Subject::kScheduler:
+        return look_at_scheduler(event, host);
+      case Subject::kKvm:
+        if (states_) states_->look(event);
+        return;
+      case Subject::kInterrupt:
+        if (irqs_) irqs_->look(event);
+        if (io_) io_->look(event);
+        return;
+      case Subject::kCall:
+        if (calls_) calls_->look(event);
+        if (io_) io_->look(event);
+        return;
+      case Subject::kTask:
+        if (host) owners_.look(event.id, event.record);
+        if (io_) io_->look(event);
+        return;
+      case Subject::kBlock:
+        if (io_) io_->look(event);
+        return;
+      case Subject::kNone:
+        return;
     }
+  }
+  void look_at_scheduler(const merge::MergedEvent& event, bool host) {
+    if (!sched_ && !states_ && !qemu_) return;
+    const auto seen = sched_events_[event.stream->machine].look(event.id, event.record, event.stream->cpu);
+    if (sched_) sched_->look(event, seen);
+    if (states_) states_->look(event, seen);
+    if (qemu_ && host) qemu_->look(event, seen);
+  }
+  void lose(const merge::MergedEvent& event) {
+    rows_.notices_.incomplete = true;
+    if (losses_) add(*event.loss, event.stream->machine);
+    if (event.stream->machine == host_) note_loss(*event.loss);
     if (states_) states_->look(event);
     if (qemu_) qemu_->look(event);
-    if (sched_) sched_->look(event);
+    if (sched_) sched_->lose(event);
     if (irqs_) irqs_->look(event);
     if (calls_) calls_->look(event);
     if (io_) io_->look(event);
@@ -222,14 +280,7 @@ class ModelPass {
     rows_.made_[static_cast<std::size_t>(kind)] = true;
   }
 
-  /// A stretch mostly begins where another has just ended.
-  std::int64_t ns(HostTsc tsc) {
-    if (tsc != last_tsc_) {
-      last_tsc_ = tsc;
-      last_ns_ = rows_.clock_.to_ns(tsc).value;
-    }
-    return last_ns_;
-  }
+  std::int64_t ns(HostTsc tsc) { return clock_.to_ns(tsc).value; }
 
   void note_loss(const merge::LossMarker& loss) {
     if (model::has_place(loss, rows_.run_)) found_.add(loss);
@@ -456,9 +507,11 @@ class ModelPass {
   const model::LostRanges& lost_;
   model::LostRanges found_;
   std::size_t host_;
-  HostTsc last_tsc_;
-  std::int64_t last_ns_ = 0;
+  clock::NearClock clock_;
+  HostTsc end_;  ///< of the last item
   model::ThreadOwners owners_;
+  std::vector<std::vector<Subject>> subjects_;    ///< by machine and event id
+  std::vector<model::SchedEvents> sched_events_;  ///< by machine
   std::optional<model::VcpuStates> states_;
   std::optional<model::QemuThreads> qemu_;
   std::optional<SchedSlices> sched_;

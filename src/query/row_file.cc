@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t kBufferBytes = 256u << 10;
 
 bool meet(const Range& a, const Range& b) { return a.low <= b.high && b.low <= a.high; }
-void widen(Range& range, std::int64_t value, bool first) {
-  range.low = first ? value : std::min(range.low, value);
-  range.high = first ? value : std::max(range.high, value);
-}
 
 }  // namespace
 
@@ -31,20 +27,14 @@ Result<RowFile> RowFile::create(std::size_t row_bytes) {
   return RowFile(std::move(fd), row_bytes);
 }
 
-void RowFile::append(const Span* row) {
-  const bool first = count_ % kBlock == 0;
-  if (first) blocks_.emplace_back();
-  widen(blocks_.back().from, row->from_ns, first);
-  widen(blocks_.back().until, row->until_ns, first);
-  if (used_ + row_bytes_ > kBufferBytes) write_out();
-  if (buffer_.empty()) buffer_.resize(kBufferBytes);
-  std::memcpy(buffer_.data() + used_, row, row_bytes_);
-  used_ += row_bytes_;
-  ++count_;
+void RowFile::make_room() {
+  write_out();
+  buffer_.resize(kBufferBytes);
 }
 
 void RowFile::write_out() {
-  if (status_) status_ = write_all(fd_.get(), std::span(buffer_).first(used_), "the query's temporary file");
+  if (status_ && used_ > 0)
+    status_ = write_all(fd_.get(), std::span(buffer_).first(used_), "the query's temporary file");
   used_ = 0;
 }
 

@@ -6,8 +6,10 @@
 // for that; they mostly come in one nearly, which is what makes it good.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -31,8 +33,22 @@ class RowFile {
   /// In $TMPDIR, or else /var/tmp: /tmp is often memory. kExhausted or kIo when that cannot be.
   static Result<RowFile> create(std::size_t row_bytes);
 
-  /// A failure (a full disk, say) is kept for seal().
-  void append(const Span* row);
+  /// Room for one more row, which begins with these times, to be filled before anything else is asked. A
+  /// failure (a full disk, say) is kept for seal().
+  std::byte* add(const Span& times) {
+    if (used_ + row_bytes_ > buffer_.size()) [[unlikely]]
+      make_room();
+    if (count_ % kBlock == 0) {
+      blocks_.push_back({{times.from_ns, times.from_ns}, {times.until_ns, times.until_ns}});
+    } else {
+      widen(blocks_.back().from, times.from_ns);
+      widen(blocks_.back().until, times.until_ns);
+    }
+    std::byte* const room = buffer_.data() + used_;
+    used_ += row_bytes_;
+    ++count_;
+    return room;
+  }
   /// Ends the appending; the rows can be read now.
   Status seal();
 
@@ -49,6 +65,11 @@ class RowFile {
     Range until;
   };
   RowFile(UniqueFd fd, std::size_t row_bytes) : fd_(std::move(fd)), row_bytes_(row_bytes) {}
+  static void widen(Range& range, std::int64_t value) {
+    range.low = std::min(range.low, value);
+    range.high = std::max(range.high, value);
+  }
+  void make_room();
   void write_out();
 
   UniqueFd fd_;
@@ -71,7 +92,7 @@ class Rows {
     IVT_ASSIGN_OR_RETURN(RowFile file, RowFile::create(sizeof(Row)));
     return Rows(std::move(file));
   }
-  void append(const Row& row) { file_.append(&row); }
+  void append(const Row& row) { std::memcpy(file_.add(row), &row, sizeof row); }
   Status seal() { return file_.seal(); }
   const RowFile& file() const { return file_; }
   const Row& operator[](std::uint64_t index) const { return static_cast<const Row&>(*file_.row(index)); }

@@ -32,18 +32,17 @@ struct SchedSlice {
   SliceEnd end = SliceEnd::kOpen;
 };
 
-/// Makes slices of a run's merged events. One thread. Borrows events.
+/// Makes slices of a run's merged events. One thread.
 class SchedSlices {
  public:
   /// `sink` is called for each finished slice: those of one CPU in their order.
-  SchedSlices(const run::RunReader& run, const merge::RunEvents& events,
-              std::function<void(const SchedSlice&)> sink);
+  SchedSlices(const run::RunReader& run, std::function<void(const SchedSlice&)> sink);
 
-  void look(const merge::MergedEvent& event);
-  /// Ends what is open at the last event's time.
-  void finish();
-  /// Does any machine's run tell switches?
-  bool recorded() const;
+  /// `seen`: what the event tells, as SchedEvents of its machine read it.
+  void look(const merge::MergedEvent& event, const model::SchedEvents::Seen& seen);
+  void lose(const merge::MergedEvent& event);
+  /// Ends what is open, at the time of the run's last event.
+  void finish(HostTsc at);
 
  private:
   struct Running {
@@ -51,16 +50,11 @@ class SchedSlices {
     model::Task task;
     HostTsc since;
   };
-  struct Machine {
-    model::SchedEvents events;
-    std::vector<Running> cpus;  ///< by number
-  };
-  void lose(const merge::MergedEvent& event);
+  using Cpus = std::vector<Running>;  ///< by number
   void close(std::size_t machine, std::size_t cpu, HostTsc until, SliceEnd end);
 
   std::function<void(const SchedSlice&)> sink_;
-  std::vector<Machine> machines_;
-  HostTsc now_;
+  std::vector<Cpus> machines_;
 };
 
 }  // namespace ivtrace::query
