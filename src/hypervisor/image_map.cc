@@ -4,16 +4,12 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/fd.h"
-#include "base/text.h"
 #include "hypervisor/image_file.h"
 #include "hypervisor/qcow_map.h"
 

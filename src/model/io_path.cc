@@ -14,11 +14,12 @@ std::uint16_t id_of(const decode::FormatTable* formats, const char* system, cons
   return format != nullptr ? format->id : 0;
 }
 
-/// By machine: are all its disks raw images?
+/// By machine: are all its disks known, and raw images?
 std::vector<bool> only_raw(const run::RunReader& run) {
   std::vector<bool> raw;
   for (const run::Machine& machine : run.machines()) {
-    raw.push_back(std::all_of(machine.disks.begin(), machine.disks.end(),
+    raw.push_back(!machine.disks.empty() &&
+                  std::all_of(machine.disks.begin(), machine.disks.end(),
                               [](const run::DiskRecord& disk) { return disk.format == "raw"; }));
   }
   return raw;
