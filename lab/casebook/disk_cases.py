@@ -21,7 +21,7 @@ def contended_by_vm(depth: int):
 
 for strength, depth in (("weak", 2), ("middle", 8), ("strong", 32)):
     BOOK.case(f"contended-vm-{strength}", f"vm1 reads 4 KiB at a time; then vm2 writes 1 MiB blocks, {depth} in flight, to its image on the same disk.",
-              (VM1, VM2), small=strength != "middle")(contended_by_vm(depth))
+              (VM1, VM2), small=strength == "strong")(contended_by_vm(depth))
 
 
 @BOOK.case("contended-host", "vm1 reads 4 KiB at a time; then a process of the host writes 1 MiB blocks, 32 in flight, to a file on the same disk.",
@@ -34,12 +34,12 @@ def contended_host(stage):
     stage.expect_if_slowed(reads, "writes", Finding("disk-contention-host", "vm1", "iv-writes"))
 
 
-@BOOK.case("self-inflicted", "vm1 reads 4 KiB at a time; then vm1 itself writes 1 MiB blocks, 32 in flight, beside that.", (VM1,), small=True)
+@BOOK.case("self-inflicted", "vm1 reads 4 KiB at a time; then vm1 itself writes 1 MiB blocks, 96 in flight, beside that.", (VM1,), small=True)
 def self_inflicted(stage):
     reads = stage.reads("vm1", stage.length("writes"))
     stage.quiet()
     stage.begin("writes")
-    stage.writes("vm1", stage.tempo.cause).wait()
+    stage.writes("vm1", stage.tempo.cause, depth=96).wait()
     stage.expect_if_slowed(reads, "writes", Finding("disk-own-load", "vm1"))
 
 

@@ -24,7 +24,7 @@ def recorder_on_disk(stage):
     stage.quiet(stage.tempo.quiet + stage.tempo.cause)
 
 
-@BOOK.case("healthy-two-vms", f"vm1 and vm2 each read 4 KiB every {GENTLE_US} us, from images of their own on one disk.", TWO, small=True)
+@BOOK.case("healthy-two-vms", f"vm1 and vm2 each read 4 KiB every {GENTLE_US} us, from images of their own on one disk.", TWO)
 def two_vms(stage):
     for name in ("vm1", "vm2"):
         stage.reads(name, stage.length(), interval_us=GENTLE_US)

@@ -18,6 +18,9 @@ from .recorder import Recorder, RunClock
 
 VCPUS, MEMORY_MB = 1, 256
 AGENT_SECONDS = 60
+DEEP = 4
+MISSING = 0.05  # of its events: a run that lacks more must be called lossy
+OTHERS_BYTES = 2 << 20  # a second: a disk that others use so much may be told to be theirs
 WAITED = 0.05  # of a stretch: a thread that waited longer for a CPU may be called starved
 
 
@@ -30,7 +33,7 @@ class Tempo:
     interval_us: int = 0
 
 
-FULL, SMALL = Tempo(interval_us=1500), Tempo(quiet=2, cause=2, interval_us=3300)
+FULL, SMALL = Tempo(interval_us=1500), Tempo(quiet=2, cause=2, interval_us=5000)
 
 
 class Stage:
@@ -57,6 +60,8 @@ class Stage:
         self._allowed: list[Finding] = []
         self._effects: list[dict] = []
         self._judgements = []
+        self._counts: list[tuple[Load, str, int, str, Finding]] = []
+        self._others: dict = {}
 
     # Guests
 
@@ -135,7 +140,9 @@ class Stage:
         return self._in_guest(name, "iv-reads", seconds, wanted)
 
     def writes(self, name: str, seconds: int, depth: int = 32, **options) -> Load:
-        """Sequential direct writes of 1 MiB, `depth` in flight."""
+        """Sequential direct writes of 1 MiB, `depth` in flight. Of many, each waits for those before it: its own load's doing."""
+        if depth >= DEEP:
+            self.allow(Finding("disk-own-load", name))
         return self._in_guest(name, "iv-writes", seconds, {"seconds": seconds, "depth": depth} | options)
 
     def spins(self, name: str, seconds: int) -> Load:
@@ -177,6 +184,22 @@ class Stage:
         """What must be found if the load's operations took clearly longer in that stretch; if slightly, it may be found."""
         self._judgements.append((load, before, stretch, findings))
 
+    def expect_if_missing(self, load: Load, event: str, made: int, stretch: str, finding: Finding) -> None:
+        """What must be found if many of the events that a load is known to have made are not in the run."""
+        self._counts.append((load, event, made, stretch, finding))
+
+    def _judge_counts(self, run: Path) -> None:
+        for load, event, made, stretch, finding in self._counts:
+            query = f"SELECT count(*) AS n FROM event WHERE machine = '{load.where}' AND name = '{event}'"
+            said = subprocess.run([self.bin / "ivtrace", "query", run, query, "--json"], capture_output=True, text=True).stdout
+            there = json.loads(said)["n"]
+            self._effects.append({"of": load.where, "during": stretch, "events_made": made, "events_recorded": there, "ratio": made / max(1, there),
+                                  "for": [finding.json()]})
+            if there < made * (1 - MISSING):
+                self.expect(stretch, finding)
+            else:
+                self.allow(finding)
+
     def _judge(self) -> None:
         for load, before, stretch, findings in self._judgements:
             was, became = (load.mean_ns(*self._range(name)) for name in (before, stretch))
@@ -215,7 +238,7 @@ class Stage:
         """
         self._reset()
         self._waits = {name: witness.Waits(machine.pid, self.vcpu_threads(name)) for name, machine in self.guests.items()}
-        others = witness.Bystanders()
+        others, disk_others = witness.Bystanders(), witness.DiskBystanders(os.stat(self.directory).st_dev)
         try:
             with Recorder(self.bin / "ivtrace", shelf / "run.ivt", list(self.guests), list(self.case.record)):
                 self.case.play(self)
@@ -226,8 +249,8 @@ class Stage:
         finally:
             for load in self._loads:
                 load.stop()
-        told = others.read()
-        (shelf / "case.json").write_text(json.dumps(self._label(shelf / "run.ivt", told), indent=1) + "\n")
+        self._others = {"others_cpus": round(others.read(), 3), "others_disk_bytes_per_second": round(disk_others.read())}
+        (shelf / "case.json").write_text(json.dumps(self._label(shelf / "run.ivt"), indent=1) + "\n")
         return max((kind["waited"] for guest_waits in self._marks[1][2].values() for kind in guest_waits.values()), default=0.0)
 
     def summary(self) -> str:
@@ -236,9 +259,12 @@ class Stage:
         ratios = [f"{effect['ratio']:.1f}x" if effect["ratio"] else "no end" for effect in self._effects]
         return f"{found}{' ' if ratios else ''}{' '.join(ratios)}"
 
-    def _label(self, run: Path, others_cpus: float) -> dict:
+    def _label(self, run: Path) -> dict:
         self._judge()
+        self._judge_counts(run)
         self._allow_waits()
+        if self._others["others_disk_bytes_per_second"] > OTHERS_BYTES:
+            self.allow(*(Finding("disk-contention-host", name) for name in self.guests))
         clock = RunClock(run)
         expected = [finding for finding, _ in self._expected]
         stretches = []
@@ -249,7 +275,7 @@ class Stage:
         return {
             "name": self.case.name, "how": self.case.how, "expected": [finding.json() | self._when(stretch, clock) for finding, stretch in self._expected],
             "allowed": [finding.json() for finding in dict.fromkeys(self._allowed) if finding not in expected],
-            "strength": self._strength(others_cpus),
+            "strength": self._strength(),
             "truth": {"stretches": stretches, "effects": self._effects, "loads": [_load_json(load, clock) for load in self._loads]},
             "machine": {"accel": accel.best(), "host_kernel": os.uname().release, "host_cpus": os.cpu_count(), "emulated_host": self.case.nested,
                         "guests": {name: {"kernel": machine.kernel.release, "vcpus": VCPUS} for name, machine in self.guests.items()}},
@@ -260,11 +286,11 @@ class Stage:
         begin, end = self._range(stretch)
         return {"from_ns": clock.ns(begin), "until_ns": clock.ns(end)}
 
-    def _strength(self, others_cpus: float) -> dict:
+    def _strength(self) -> dict:
         """made: it is so by how the case is made, and nothing was to be measured; clear or weak: as the measured effects are."""
         judged = [effect["ratio"] for effect in self._effects if effect["for"]]
         clear = all(ratio is None or ratio >= CLEAR for ratio in judged)
-        return {"kind": "made" if not judged else "clear" if clear else "weak", "others_cpus": others_cpus}
+        return {"kind": "made" if not judged else "clear" if clear else "weak"} | self._others
 
 
 def _words(options: dict) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 HERTZ = os.sysconf("SC_CLK_TCK")
 KTHREADD = 2
+SECTOR = 512
 
 
 def _schedstat(pid: int, thread: int) -> tuple[int, int]:
@@ -69,6 +70,37 @@ class Bystanders:
         ours = _family(after, os.getpid()) | _family(after, KTHREADD)
         known = sum(after[pid][1] - self._before.get(pid, (0, 0.0))[1] for pid in ours if pid in after) + _ended_seconds() - self._ended
         return round(max(0.0, _busy_seconds() - self._busy - known) / seconds, 3)
+
+
+def _own_bytes() -> int:
+    """What this process's family has had read and written, its ended and waited-for members included."""
+    total = 0
+    for pid in _family(_processes(), os.getpid()):
+        try:
+            counted = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+        except OSError:
+            continue
+        total += int(counted["read_bytes"]) + int(counted["write_bytes"])
+    return total
+
+
+class DiskBystanders:
+    """What others have a disk do from its making until read(): the disk's own count without the case's processes' count."""
+
+    def __init__(self, device: int):
+        self._stat = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+        self._begin = time.monotonic()
+        self._disk, self._own = self._disk_bytes(), _own_bytes()
+
+    def _disk_bytes(self) -> int:
+        # Documentation/block/stat.rst: sectors read and sectors written are the third and the seventh.
+        fields = self._stat.read_text().split()
+        return (int(fields[2]) + int(fields[6])) * SECTOR
+
+    def read(self) -> float:
+        """Bytes a second. The case's own processes of the host must have been waited for."""
+        others = (self._disk_bytes() - self._disk) - (_own_bytes() - self._own)
+        return max(0.0, others / (time.monotonic() - self._begin))
 
 
 class Waits:

@@ -35,7 +35,7 @@ def test_recorded_cases_are_read_without_complaint(recorded):
     for label, run in recorded:
         machines = harness.info(run)["by_name"]
         assert set(machines) == {"host", *label["machine"]["guests"]}, label["name"]
-        assert all(machine["events"] > 0 for machine in machines.values()), label["name"]
+        assert machines["host"]["events"] > 0, label["name"]
         lost = any(finding["pattern"] == "events-lost" for finding in label["expected"])
         assert lost or not any(machine["lost"] for machine in machines.values()), label["name"]
 
