@@ -10,7 +10,7 @@ WITH counted AS (
   SELECT machine, cpu, overrun + dropped + commit_overrun AS lost, delivered + overrun + dropped + commit_overrun AS events
   FROM cpu WHERE delivered IS NOT NULL
 ), machines AS (
-  SELECT machine, sum(lost) AS lost, sum(events) AS events, cpu, max(lost) FROM counted GROUP BY machine
+  SELECT machine, CAST(total(lost) AS INTEGER) AS lost, CAST(total(events) AS INTEGER) AS events, cpu, max(lost) FROM counted GROUP BY machine
 ), holes AS (
   SELECT machine, cpu, sum(until_ns - from_ns) AS hole_ns FROM loss WHERE until_ns IS NOT NULL AND reason = 'missed-events' GROUP BY 1, 2
 ), seen AS (

@@ -11,6 +11,7 @@ namespace {
 constexpr double kWindowSeconds = 0.1;
 constexpr std::uint64_t kBridgedWindows = 5;
 constexpr std::uint64_t kLeastAlone = 20;     // requests of one size
+constexpr std::uint64_t kGroupWindows = 5;    // whose requests are one mean of the baseline
 constexpr std::uint64_t kLeastRequests = 10;  // of a stretch
 constexpr std::uint64_t kLeastWindows = 5;    // slow ones of a stretch
 constexpr double kQuantile = 0.25;
@@ -47,6 +48,12 @@ Parts parts_of(const IoRequest& request) {
     parts[static_cast<std::size_t>(part_of(phase.kind))] += ticks_of(phase.from, phase.until);
   return parts;
 }
+
+/// What is expected of one request.
+struct Baseline {
+  Parts parts{};
+  double total = 0;
+};
 
 /// Had nobody else the device, and the guest itself not much, while the request was there? Without a tie
 /// nobody knows what was there, and every request is as good as any other.
@@ -146,21 +153,72 @@ struct SlowIoFinder::Window {
 };
 
 /// All requests of one size's class.
+///
+/// Of those that were alone the means of half a second are kept, or of longer, until there are enough: a
+/// stretch is judged by its mean, and where some requests always take long, a quartile of single ones lies
+/// far below the mean of any stretch.
 struct SlowIoFinder::Sizes {
-  std::array<Histogram, kIoParts> alone;
-  Histogram alone_total;
+  /// Sums over requests that completed within some windows and were alone.
+  struct Group {
+    std::uint64_t window = 0;
+    double requests = 0;
+    double total = 0;
+    Parts parts{};
+  };
+  std::vector<Group> alone;
+  std::uint64_t alone_count = 0;
   std::array<Histogram, kIoParts> all;
+  Baseline baseline;  ///< once all requests are there
 
-  void add(const IoRequest& request) {
+  void add(const IoRequest& request, std::uint64_t window) {
     const Parts parts = parts_of(request);
-    const bool is_alone = was_alone(request);
-    if (is_alone) alone_total.add(request.end().value - request.begin().value);
-    for (std::size_t i = 0; i < kIoParts; ++i) {
-      if (is_alone) alone[i].add(static_cast<std::uint64_t>(parts[i]));
-      all[i].add(static_cast<std::uint64_t>(parts[i]));
+    for (std::size_t i = 0; i < kIoParts; ++i) all[i].add(static_cast<std::uint64_t>(parts[i]));
+    if (!was_alone(request)) return;
+    ++alone_count;
+    if (alone.empty() || (alone.back().requests >= kLeastAlone &&
+                          alone.back().window / kGroupWindows < window / kGroupWindows)) {
+      alone.emplace_back();
+      alone.back().window = window;
     }
+    Group& group = alone.back();
+    group.requests += 1;
+    group.total += ticks_of(request.begin(), request.end());
+    std::transform(group.parts.begin(), group.parts.end(), parts.begin(), group.parts.begin(), std::plus<>());
   }
-  bool knows_alone() const { return alone_total.count() >= kLeastAlone; }
+
+  bool knows_alone() const { return alone_count >= kLeastAlone; }
+  /// Of one request.
+  void settle(double ticks_per_second) {
+    double excess = 0;
+    baseline = {};
+    for (std::size_t part = 0; part < kIoParts; ++part) {
+      const double quartile = knows_alone()
+                                  ? quartile_of([part](const Group& group) { return group.parts[part]; })
+                                  : static_cast<double>(all[part].quantile(kQuantile));
+      const bool is_software = part == kHandover || part == kBack;
+      baseline.parts[part] = is_software ? std::min(quartile, kSoftwareSeconds * ticks_per_second) : quartile;
+      excess += quartile - baseline.parts[part];
+      baseline.total += baseline.parts[part];
+    }
+    if (!knows_alone()) return;
+    const double quartile = quartile_of([](const Group& group) { return group.total; });
+    baseline.total = std::max(quartile - excess, baseline.total);
+  }
+
+ private:
+  /// The lower quartile of the groups' means; each counts as often as it has requests.
+  template <class Sum>
+  double quartile_of(Sum&& sum) const {
+    std::vector<std::pair<double, double>> means;
+    for (const Group& group : alone) means.emplace_back(sum(group) / group.requests, group.requests);
+    std::sort(means.begin(), means.end());
+    double seen = 0;
+    for (const auto& [mean, requests] : means) {
+      seen += requests;
+      if (seen >= kQuantile * static_cast<double>(alone_count)) return mean;
+    }
+    return 0;
+  }
 };
 
 /// Requests of one disk and direction.
@@ -169,18 +227,20 @@ struct SlowIoFinder::Series {
   std::vector<Window> windows;  // by index; those without requests are left out
   std::vector<std::unique_ptr<Sizes>> sizes;
 
-  /// 4 KiB and less, 8 KiB, 16 KiB, …; 128 MiB and more are one.
+  /// 4 KiB and less, 8 KiB, 16 KiB, …; 128 MiB and more are one. Requests that needed no host request, as the
+  /// page cache has what they want, are not comparable with others, and have classes of their own.
   static std::size_t class_of(const IoRequest& request) {
     constexpr std::uint64_t kLeast = 4096;
     constexpr std::size_t kLast = 15;
     const std::uint64_t bytes = request.guest.range.count * kSectorBytes;
-    return std::min<std::size_t>(std::bit_width((std::max(bytes, kLeast) - 1) / kLeast), kLast);
+    const auto size = std::min<std::size_t>(std::bit_width((std::max(bytes, kLeast) - 1) / kLeast), kLast);
+    return request.tie == IoTie::kAddress ? size : kLast + 1 + size;
   }
   void take(const IoRequest& request, std::uint64_t number, std::uint64_t index) {
     const std::size_t size = class_of(request);
     if (sizes.size() <= size) sizes.resize(size + 1);
     if (!sizes[size]) sizes[size] = std::make_unique<Sizes>();
-    sizes[size]->add(request);
+    sizes[size]->add(request, index);
     if (request.disk) disk = request.disk;
     if (windows.empty() || windows.back().index < index) {
       windows.emplace_back();
@@ -189,37 +249,18 @@ struct SlowIoFinder::Series {
     windows.back().add(request, number, size);
   }
 
-  /// Parts and total of one request of a size.
-  static std::pair<Parts, double> baseline_of(const Sizes& known, double ticks_per_second) {
-    const bool is_alone = known.knows_alone();
-    Parts parts{};
-    double total = 0;
-    double excess = 0;
-    for (std::size_t part = 0; part < kIoParts; ++part) {
-      const auto quartile =
-          static_cast<double>((is_alone ? known.alone : known.all)[part].quantile(kQuantile));
-      const bool is_software = part == kHandover || part == kBack;
-      parts[part] = is_software ? std::min(quartile, kSoftwareSeconds * ticks_per_second) : quartile;
-      excess += quartile - parts[part];
-      total += parts[part];
-    }
-    if (is_alone)
-      total = std::max(static_cast<double>(known.alone_total.quantile(kQuantile)) - excess, total);
-    return {parts, total};
-  }
-
   struct Expected {
     IoBaseline baseline = IoBaseline::kAlone;
     Parts parts{};
     double total = 0;
   };
-  Expected expect(const Window& window, double ticks_per_second) const {
+  Expected expect(const Window& window) const {
     Expected expected;
     std::uint64_t alone = 0;
     for (std::size_t i = 0; i < window.sizes.size(); ++i) {
       if (window.sizes[i] == 0) continue;
       const auto count = static_cast<double>(window.sizes[i]);
-      auto [parts, total] = baseline_of(*sizes[i], ticks_per_second);
+      auto [parts, total] = sizes[i]->baseline;
       if (sizes[i]->knows_alone()) {
         alone += window.sizes[i];
       } else if (window.tied > 0 && window.service() < parts[kHost]) {
@@ -237,7 +278,7 @@ struct SlowIoFinder::Series {
     const auto count = static_cast<double>(window.requests);
     if (window.total >= count * kLongSeconds * ticks_per_second) return true;
     if (window.parts[kHandover] + window.parts[kBack] >= count * kHeldSeconds * ticks_per_second) return true;
-    const Expected expected = expect(window, ticks_per_second);
+    const Expected expected = expect(window);
     if (expected.baseline == IoBaseline::kAlone) {
       if (window.total >= kTotalGrown * expected.total) return true;
       for (std::size_t i = 0; i < kIoParts; ++i) {
@@ -264,9 +305,9 @@ struct SlowIoFinder::Series {
   /// Where what made requests slow gives way to something else: the parts' means differ most between what is
   /// before and what is behind, one of them by a whole baseline and by a fifth of all the time; `last` when
   /// it is all of one kind.
-  Windows turn(Windows first, Windows last, double ticks_per_second) const {
+  Windows turn(Windows first, Windows last) const {
     const Window all = sum(first, last);
-    const double whole = expect(all, ticks_per_second).total / static_cast<double>(all.requests);
+    const double whole = expect(all).total / static_cast<double>(all.requests);
     Windows best = last;
     double most = 0;
     Parts before{};
@@ -299,21 +340,21 @@ struct SlowIoFinder::Series {
 
   /// Calls `piece` for each part of a stretch that is of one kind.
   template <class Piece>
-  void split(Windows first, Windows last, double ticks_per_second, Piece&& piece) const {
-    const Windows at = turn(first, last, ticks_per_second);
+  void split(Windows first, Windows last, Piece&& piece) const {
+    const Windows at = turn(first, last);
     if (at == last) {
       piece(sum(first, last));
       return;
     }
-    split(first, at, ticks_per_second, piece);
-    split(at, last, ticks_per_second, piece);
+    split(first, at, piece);
+    split(at, last, piece);
   }
 
   /// `cost`: what the host's device usually needs for a request, 0 when not known.
   SlowIo describe(const Window& stretch, const std::map<std::uint32_t, double>& costs,
                   double ticks_per_second) const {
     SlowIo slow;
-    const Expected expected = expect(stretch, ticks_per_second);
+    const Expected expected = expect(stretch);
     slow.disk = disk;
     slow.from = stretch.first_begin;
     slow.until = stretch.last_end;
@@ -372,10 +413,8 @@ std::map<std::uint32_t, double> SlowIoFinder::usual_costs() const {
       device = window.host_device;
       seen[device].push_back(window.service());
     }
-    if (device == 0 || series->sizes.empty() || !series->sizes[0] || !series->sizes[0]->knows_alone())
-      continue;
-    lower(device, static_cast<double>(
-                      series->sizes[0]->alone[static_cast<std::size_t>(IoPart::kHost)].quantile(kQuantile)));
+    if (device == 0 || series->sizes.empty() || !series->sizes[0]) continue;
+    if (series->sizes[0]->knows_alone()) lower(device, series->sizes[0]->baseline.parts[kHost]);
   }
   for (auto& [device, list] : seen) {
     if (costs.contains(device)) continue;
@@ -386,7 +425,12 @@ std::map<std::uint32_t, double> SlowIoFinder::usual_costs() const {
   return costs;
 }
 
-std::vector<SlowIo> SlowIoFinder::find() const {
+std::vector<SlowIo> SlowIoFinder::find() {
+  for (const auto& [key, series] : series_) {
+    for (const std::unique_ptr<Sizes>& size : series->sizes) {
+      if (size) size->settle(ticks_per_second_);
+    }
+  }
   const std::map<std::uint32_t, double> costs = usual_costs();
   std::vector<SlowIo> found;
   for (const auto& [key, series] : series_) {
@@ -400,7 +444,7 @@ std::vector<SlowIo> SlowIoFinder::find() const {
         last = next;
         ++count;
       }
-      series->split(first, last + 1, ticks_per_second_, [&](const Window& stretch) {
+      series->split(first, last + 1, [&](const Window& stretch) {
         const bool is_long = stretch.slowest_ticks >= static_cast<double>(kLeastWindows * window_);
         const bool lasts = count >= kLeastWindows && stretch.requests >= kLeastRequests;
         if (!(is_long || lasts) || !slow(stretch)) return;

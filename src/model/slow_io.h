@@ -1,12 +1,14 @@
 // When a guest's disk was slow, in which part of its requests' way, and who else had the device meanwhile.
 //
 // Requests of one disk and direction are put into windows of 100 ms by their completion. What they would have
-// taken, had nobody been in their way, is the victim's own baseline: the lower quartile, per size (powers of
-// two), of those requests during which others had next to nothing with the device and the guest itself at
-// most two. A quartile, as a disk may be slow with nobody else there for half of a run. Where there are fewer
-// than 20 such requests of a size, nobody knows how it would be alone; the baseline of the host's part is
-// then what the device needed per request meanwhile, whoever's it was, and the lower quartile of all for the
-// other parts.
+// taken, had nobody been in their way, is the victim's own baseline, per size (powers of two), and apart for
+// those that needed no host request. It is told by the requests during which others had next to nothing with
+// the device and the guest itself at most two: the lower quartile of their means over each half second, or
+// longer, until there are 20. Means, as some requests always take long, and a stretch is judged by its mean
+// too; a quartile, as a disk may be slow with nobody else there for half of a run. Where there are fewer than
+// 20 such requests of a size, nobody knows how it would be alone; the baseline of the host's part is then
+// what the device needed per request meanwhile, whoever's it was, and the lower quartile of all for the other
+// parts.
 //
 // A window is slow when its requests took twice the baseline in all, or one part three times its own and half
 // of the baseline more; and whatever the baseline, when software held each request for 2 ms, or a request
@@ -68,8 +70,8 @@ struct SlowIo {
   std::uint64_t slowest = 0;  ///< number of the slowest request, as given to take()
 };
 
-/// Looks at all requests of a run, in the order of their completion. One thread. Memory: some 200 bytes for
-/// each window of each series, and 100 KB for each size of request that a series has.
+/// Looks at all requests of a run, in the order of their completion. One thread. Memory: some 300 bytes for
+/// each window of each series, and 40 KB for each size of request that a series has.
 class SlowIoFinder {
  public:
   /// `start` and `ticks_per_second`: of the run, on the host's clock.
@@ -78,7 +80,7 @@ class SlowIoFinder {
 
   void take(const IoRequest& request, std::uint64_t number);
   /// By machine, device and direction, then by time.
-  std::vector<SlowIo> find() const;
+  std::vector<SlowIo> find();
 
   /// Devices are a guest's word: of further ones nothing is told.
   static constexpr std::size_t kMaxSeries = 64;

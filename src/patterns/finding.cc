@@ -27,10 +27,11 @@ void walk_template(const std::string& text, Plain&& plain, Name&& name) {
 
 std::string number_text(const std::string& column, double value) {
   constexpr double kSecond = 1e9;
+  constexpr double kMost = 1ll << 62;  // SQL knows larger numbers than a duration or a size has
   if (column == "from_ns" || column == "until_ns") return fmt::format("{:.3f} s", value / kSecond);
-  if (column.ends_with("_ns")) return format_duration(std::llround(value));
+  if (column.ends_with("_ns")) return format_duration(std::llround(std::clamp(value, -kMost, kMost)));
   if (column.ends_with("share")) return fmt::format("{:.0f} %", value * 100);
-  const auto size = [&] { return format_size(static_cast<std::uint64_t>(std::max(value, 0.0))); };
+  const auto size = [&] { return format_size(static_cast<std::uint64_t>(std::clamp(value, 0.0, kMost))); };
   if (column.ends_with("bytes")) return size();
   if (column.ends_with("_bps")) return size() + "/s";
   constexpr double kWhole = 100;

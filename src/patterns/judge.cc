@@ -1,7 +1,7 @@
 #include "patterns/judge.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <tuple>
 
 #include "patterns/recorded.h"
@@ -17,6 +17,7 @@ constexpr const char* kKnown[] = {"victim",   "culprit",    "share",    "from_ns
 /// A pattern on its way, with its statement made.
 struct Trial {
   const Pattern* pattern = nullptr;
+  std::set<std::string> unfit;  ///< guests that lack what it needs
   query::Statement statement;
 };
 
@@ -37,7 +38,8 @@ std::optional<std::string> text_of(const query::Parameters& row, const char* col
 std::int64_t time_of(const query::Parameters& row, const char* column) {
   const auto found = row.find(column);
   if (const auto* const number = std::get_if<std::int64_t>(&found->second)) return *number;
-  return static_cast<std::int64_t>(number_of(row, column).value_or(0));
+  constexpr double kMost = 1ll << 62;
+  return static_cast<std::int64_t>(std::clamp(number_of(row, column).value_or(0), -kMost, kMost));
 }
 
 class Judge {
@@ -50,9 +52,10 @@ class Judge {
     // All statements first: the tables learn what all of them need before the first one walks.
     std::vector<Trial> trials;
     for (const Pattern& pattern : patterns_) {
-      if (!can_be_tried(pattern)) continue;
+      std::set<std::string> unfit;
+      if (!can_be_tried(pattern, unfit)) continue;
       std::optional<query::Statement> statement = prepare(pattern);
-      if (statement) trials.push_back({&pattern, std::move(*statement)});
+      if (statement) trials.push_back({&pattern, std::move(unfit), std::move(*statement)});
     }
     for (Trial& trial : trials) IVT_RETURN_IF_ERROR(run(trial));
     diagnosis_.tried = trials.size();
@@ -65,9 +68,8 @@ class Judge {
 
  private:
   /// Says of which machine something is missing; true when there is something to try it on all the same.
-  bool can_be_tried(const Pattern& pattern) {
-    std::map<std::string, bool> fit;  // guests
-    for (const std::string& guest : recorded_.guests()) fit[guest] = true;
+  bool can_be_tried(const Pattern& pattern, std::set<std::string>& unfit) {
+    const std::vector<std::string> guests = recorded_.guests();
     bool host_fits = true;
     bool needs_guest = false;
     for (const Need& need : pattern.needs) {
@@ -76,14 +78,15 @@ class Judge {
         continue;
       }
       needs_guest = true;
-      for (auto& [guest, fits] : fit) fits = fits && has(pattern, need, guest);
+      for (const std::string& guest : guests) {
+        if (!unfit.contains(guest) && !has(pattern, need, guest)) unfit.insert(guest);
+      }
     }
-    if (needs_guest && fit.empty()) {
+    if (needs_guest && guests.empty()) {
       const Recorded::Fact none = recorded_.no_guest();
       diagnosis_.unknown.push_back({pattern.name, "", none.reason, none.option});
     }
-    return host_fits &&
-           (!needs_guest || std::any_of(fit.begin(), fit.end(), [](const auto& one) { return one.second; }));
+    return host_fits && (!needs_guest || unfit.size() < guests.size());
   }
   bool has(const Pattern& pattern, const Need& need, const std::string& machine) {
     const Recorded::Fact fact = recorded_.find(need.what, machine);
@@ -94,6 +97,15 @@ class Judge {
   void complain(const Pattern& pattern, std::size_t line, std::string reason) {
     diagnosis_.problems.push_back({pattern.name, pattern.file, line, std::move(reason)});
   }
+  /// Of what goes wrong anew for each finding.
+  void complain_once(const Pattern& pattern, std::size_t line, std::string reason) {
+    const auto is_same = [&](const PatternProblem& problem) {
+      return problem.pattern == pattern.name && problem.line == line && problem.reason == reason;
+    };
+    if (std::none_of(diagnosis_.problems.begin(), diagnosis_.problems.end(), is_same))
+      complain(pattern, line, std::move(reason));
+  }
+  /// Of what prepare() refused.
   void complain(const Pattern& pattern, const PatternQuery& query, const Error& error) {
     complain(pattern, line_of(query, database_.error_offset().value_or(0)), error.to_string());
   }
@@ -133,7 +145,7 @@ class Judge {
       const Result<bool> more = trial.statement.step();
       if (!more) {
         if (more.error().code == ErrorCode::kTimeout) return more.error();
-        complain(*trial.pattern, trial.pattern->query, more.error());
+        complain(*trial.pattern, trial.pattern->query.line, more.error().to_string());
         return {};
       }
       if (!*more) break;
@@ -143,6 +155,7 @@ class Judge {
     }
     for (const query::Parameters& row : rows) {
       Finding finding = make_finding(*trial.pattern, row, trial.statement.columns());
+      if (trial.unfit.contains(finding.victim)) continue;  // said to be unknown
       IVT_RETURN_IF_ERROR(add_evidence(*trial.pattern, row, finding));
       diagnosis_.findings.push_back(std::move(finding));
     }
@@ -178,8 +191,12 @@ class Judge {
       Evidence evidence{query.title, statement->columns(), {}, false};
       while (true) {
         const Result<bool> more = statement->step();
-        if (!more && more.error().code == ErrorCode::kTimeout) return more.error();
-        if (!more || !*more) break;
+        if (!more) {
+          if (more.error().code == ErrorCode::kTimeout) return more.error();
+          complain_once(pattern, query.line, more.error().to_string());
+          break;
+        }
+        if (!*more) break;
         if (evidence.rows.size() == kEvidenceRows) {
           evidence.more = true;
           break;

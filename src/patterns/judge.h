@@ -15,7 +15,8 @@ inline constexpr std::size_t kEvidenceRows = 10;
 inline constexpr double kMostLost = 0.2;
 
 /// Tries all `patterns`. One that makes no sense to SQLite is a problem, with its line, and the others are
-/// tried; one that needs what was not recorded is unknown. kTimeout when the database's stop flag was set.
+/// tried; one that needs what was not recorded is unknown, also for single guests, of which it then finds
+/// nothing. kTimeout when the database's stop flag was set.
 /// All that the tables need is read in one walk. One thread.
 Result<Diagnosis> diagnose(query::Database& database, std::span<const Pattern> patterns);
 

@@ -35,7 +35,8 @@ class Loader {
          entry.increment(error)) {
       if (entry->path().extension() == ".sql") files.push_back(entry->path());
     }
-    if (error && required) problems_.push_back({"", directory, 0, error.message()});
+    const bool is_none = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
+    if (error && (required || !is_none)) problems_.push_back({"", directory, 0, error.message()});
     std::sort(files.begin(), files.end());
     for (const std::filesystem::path& file : files) {
       const Result<std::string> text = read_file(file.string(), kMaxFile);

@@ -85,7 +85,7 @@ class Parser {
 
   bool take_head(std::size_t lines) {
     for (const char* key : {"title", "text"}) {
-      if (!seen_.contains(key))
+      if (place_of(key)->empty())
         return fail(lines == 0 ? 1 : lines, std::string("the head has no \"") + key + "\"");
     }
     if (seen_.contains("severity")) {

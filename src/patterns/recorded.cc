@@ -38,8 +38,9 @@ Result<Recorded> Recorded::read(query::Database& database) {
                                      there != nullptr && *there != 0, text(cells[3]), text(cells[4])};
                                }));
   constexpr const char* kLost =
-      "SELECT machine, 1.0 * sum(overrun + dropped + commit_overrun) / sum(delivered + overrun + dropped + "
-      "commit_overrun) FROM cpu WHERE delivered IS NOT NULL GROUP BY machine";
+      "SELECT machine, total(0.0 + overrun + dropped + commit_overrun) / "
+      "total(0.0 + delivered + overrun + dropped + commit_overrun) FROM cpu WHERE delivered IS NOT NULL "
+      "GROUP BY machine";
   IVT_RETURN_IF_ERROR(each_row(database, kLost, [&](const auto& cells) {
     if (const auto* const share = std::get_if<double>(&cells[1])) recorded.lost_[text(cells[0])] = *share;
   }));

@@ -10,35 +10,48 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::optional<std::string> text_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? std::optional<std::string>(*found) : std::nullopt;
+/// Why a label cannot be judged; "" when it can.
+std::string mistake_in(const Json& label) {
+  for (const char* key : {"victim", "culprit"}) {
+    const auto found = label.find(key);
+    const bool may_be_null = std::string_view(key) == "culprit";
+    if (found != label.end() && !found->is_string() && !(may_be_null && found->is_null()))
+      return std::string("\"") + key + "\" of a label is no text";
+  }
+  if (label.contains("share") && !label["share"].is_number()) return "\"share\" of a label is no number";
+  for (const char* key : {"from_ns", "until_ns"}) {
+    if (label.contains(key) && !label[key].is_number_integer())
+      return std::string("\"") + key + "\" of a label is no whole number";
+  }
+  return {};
 }
 
-std::optional<std::int64_t> time_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? std::optional<std::int64_t>(*found)
-                                                             : std::nullopt;
+Result<Label> label_of(const Json& object) {
+  if (const std::string mistake = mistake_in(object); !mistake.empty())
+    return Error(ErrorCode::kCorrupt, mistake);
+  Label label;
+  label.pattern = object["pattern"];
+  label.victim = object.value("victim", label.victim);
+  if (const auto culprit = object.find("culprit"); culprit != object.end()) {
+    label.culprit = culprit->is_null() ? std::nullopt : std::optional<std::string>(*culprit);
+  }
+  if (object.contains("share")) label.share = object["share"].get<double>();
+  if (object.contains("from_ns")) label.from_ns = object["from_ns"].get<std::int64_t>();
+  if (object.contains("until_ns")) label.until_ns = object["until_ns"].get<std::int64_t>();
+  return label;
 }
 
 Result<std::vector<Label>> labels_at(const Json& object, const char* key) {
   std::vector<Label> labels;
   const auto found = object.find(key);
   if (found == object.end()) return labels;
-  const auto wrong = [&] {
-    return Error(ErrorCode::kCorrupt, std::string("\"") + key + "\" is no list of labels");
+  const auto is_label = [](const Json& one) {
+    return one.is_object() && one.contains("pattern") && one["pattern"].is_string();
   };
-  if (!found->is_array()) return wrong();
+  if (!found->is_array() || !std::all_of(found->begin(), found->end(), is_label))
+    return Error(ErrorCode::kCorrupt, std::string("\"") + key + "\" is no list of labels");
   for (const Json& one : *found) {
-    if (!one.is_object() || !text_at(one, "pattern")) return wrong();
-    Label& label = labels.emplace_back();
-    label.pattern = *text_at(one, "pattern");
-    label.victim = text_at(one, "victim").value_or(Label::kAnybody);
-    if (one.contains("culprit")) label.culprit = text_at(one, "culprit");
-    if (const auto share = one.find("share"); share != one.end() && share->is_number())
-      label.share = share->get<double>();
-    label.from_ns = time_at(one, "from_ns");
-    label.until_ns = time_at(one, "until_ns");
+    IVT_ASSIGN_OR_RETURN(labels.emplace_back(), label_of(one));
   }
   return labels;
 }
@@ -106,14 +119,18 @@ CaseScore Score::add(const Truth& truth, const Diagnosis& diagnosis) {
   const auto without = [](const std::set<std::string>& all, const std::set<std::string>& taken) {
     std::set<std::string> rest;
     std::set_difference(all.begin(), all.end(), taken.begin(), taken.end(), std::inserter(rest, rest.end()));
-    if (rest.empty()) rest.insert("");
     return rest;
   };
+  std::set<std::string> missing = without(expected, found);
+  std::set<std::string> instead = without(found, expected);
   for (const std::string& name : expected) {
     if (found.contains(name)) ++matrix_[{name, name}];
   }
-  for (const std::string& missing : without(expected, found)) {
-    for (const std::string& instead : without(found, expected)) ++matrix_[{missing, instead}];
+  if (missing.empty() && instead.empty() && !expected.empty()) return score;
+  if (missing.empty()) missing.insert("");
+  if (instead.empty()) instead.insert("");
+  for (const std::string& one : missing) {
+    for (const std::string& other : instead) ++matrix_[{one, other}];
   }
   return score;
 }
