@@ -48,6 +48,7 @@ IoRequest request_of(const Spec& spec, std::uint64_t end) {
   request.guest.issued = HostTsc(at += spec.guest);
   request.guest.completed = HostTsc(kStart + end);
   if (spec.tie != IoTie::kAddress) return request;
+  request.host_requests = 1;
   request.host_device = kHostDevice;
   request.host_queued = request.host_issued = HostTsc(at += spec.handover);
   request.host_completed = HostTsc(at + spec.host);
