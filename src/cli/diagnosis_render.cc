@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 
 #include "base/text.h"
@@ -79,16 +81,14 @@ void append_finding(std::string& out, const patterns::Finding& finding) {
 
 /// One line for all patterns that lack the same.
 void append_unknown(std::string& out, const std::vector<patterns::Unknown>& unknown) {
-  std::map<std::tuple<std::string, std::string, std::string>, std::string> by_reason;
-  for (const patterns::Unknown& one : unknown) {
-    std::string& names = by_reason[{one.machine, one.reason, one.option}];
-    if (names.find(one.pattern) == std::string::npos) names += (names.empty() ? "" : ", ") + one.pattern;
-  }
+  std::map<std::tuple<std::string, std::string, std::string>, std::set<std::string>> by_reason;
+  for (const patterns::Unknown& one : unknown)
+    by_reason[{one.machine, one.reason, one.option}].insert(one.pattern);
   for (const auto& [what, names] : by_reason) {
     const auto& [machine, reason, option] = what;
     append_line(out, "",
-                fmt::format("unknown  {}{}: {}{}", machine.empty() ? "" : machine + ": ", names, reason,
-                            option.empty() ? "" : " (" + option + ")"));
+                fmt::format("unknown  {}{}: {}{}", machine.empty() ? "" : machine + ": ",
+                            fmt::join(names, ", "), reason, option.empty() ? "" : " (" + option + ")"));
   }
 }
 

@@ -37,7 +37,9 @@ Result<patterns::Library> load_patterns(const PatternChoice& choice) {
     return std::find(choice.names.begin(), choice.names.end(), name) == choice.names.end();
   };
   std::erase_if(library.patterns, [&](const auto& pattern) { return unwanted(pattern.name); });
-  std::erase_if(library.problems, [&](const auto& problem) { return unwanted(problem.pattern); });
+  // One without a pattern is of a whole directory, which may have had what is wanted.
+  std::erase_if(library.problems,
+                [&](const auto& problem) { return !problem.pattern.empty() && unwanted(problem.pattern); });
   return library;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -34,15 +35,20 @@ Result<ExitCode> list(const PatternsOptions& options, Streams& streams) {
   return library.problems.empty() ? ExitCode::kOk : ExitCode::kFailed;
 }
 
+ExitCode usage_error(Streams& streams, const std::string& message, const std::string& hint) {
+  print_error(streams, Error(ErrorCode::kInvalid, message, hint));
+  return ExitCode::kUsage;
+}
+
 Result<ExitCode> show(PatternsOptions options, Streams& streams) {
   if (options.argument.empty())
-    return Error(ErrorCode::kInvalid, "show which pattern?", "ivtrace patterns show NAME");
+    return usage_error(streams, "show which pattern?", "ivtrace patterns show NAME");
   options.choice.names = {options.argument};
   IVT_ASSIGN_OR_RETURN(const patterns::Library library, load_patterns(options.choice));
   print_problems(library, streams);
   if (library.patterns.empty()) return ExitCode::kFailed;
   streams.out << library.patterns.front().source;
-  return ExitCode::kOk;
+  return library.problems.empty() ? ExitCode::kOk : ExitCode::kFailed;
 }
 
 /// A case is a folder that has a case.json; the run lies beside it.
@@ -65,9 +71,10 @@ Result<patterns::Diagnosis> diagnose_case(const std::filesystem::path& folder,
 }
 
 Result<ExitCode> test(const PatternsOptions& options, Streams& streams) {
-  if (options.argument.empty())
-    return Error(ErrorCode::kInvalid, "test on which cases?",
-                 "ivtrace patterns test DIR, a folder for each case in it");
+  if (options.argument.empty()) {
+    return usage_error(streams, "test on which cases?",
+                       "ivtrace patterns test DIR, a folder for each case in it");
+  }
   IVT_ASSIGN_OR_RETURN(const patterns::Library library, load_patterns(options.choice));
   print_problems(library, streams);
   std::error_code error;
@@ -77,6 +84,7 @@ Result<ExitCode> test(const PatternsOptions& options, Streams& streams) {
     return Error(ErrorCode::kNotFound, options.argument + " has no case: no folder in it has a case.json");
   patterns::Score score(library.patterns);
   PatternTestView view;
+  std::set<std::string> problems;  // each case has the same ones
   bool is_right = library.problems.empty();
   for (const std::filesystem::path& folder : folders) {
     IVT_ASSIGN_OR_RETURN(const std::string text, read_file((folder / "case.json").string()));
@@ -89,7 +97,9 @@ Result<ExitCode> test(const PatternsOptions& options, Streams& streams) {
     view.cases.push_back({folder.filename().string(), score.add(*truth, *diagnosis)});
     is_right = is_right && view.cases.back().score.missed.empty() && view.cases.back().score.wrong.empty() &&
                diagnosis->problems.empty();
-    for (const patterns::PatternProblem& problem : diagnosis->problems) print_notice(streams, problem.text());
+    for (const patterns::PatternProblem& problem : diagnosis->problems) {
+      if (problems.insert(problem.text()).second) print_notice(streams, problem.text());
+    }
   }
   streams.out << (options.json ? pattern_test_json(view, score) : pattern_test_text(view, score));
   return is_right ? ExitCode::kOk : ExitCode::kFailed;
@@ -98,6 +108,8 @@ Result<ExitCode> test(const PatternsOptions& options, Streams& streams) {
 Result<ExitCode> run_patterns(const PatternsOptions& options, Streams& streams) {
   if (options.action == "show") return show(options, streams);
   if (options.action == "test") return test(options, streams);
+  if (!options.argument.empty())
+    return usage_error(streams, "list takes no argument", "ivtrace patterns show " + options.argument);
   return list(options, streams);
 }
 

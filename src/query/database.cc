@@ -176,7 +176,7 @@ Status Database::bind(sqlite3_stmt* statement, const Parameters& parameters) {
 }
 
 Error Database::error_of(int code, std::string_view sql) {
-  if (!failure_) return failure_.error();
+  if (!failure_) return std::exchange(failure_, Status()).error();
   if (code == SQLITE_INTERRUPT) return interrupted_error();
   const std::string said = database_ != nullptr ? sqlite3_errmsg(database_) : sqlite3_errstr(code);
   // SQLite itself refuses what would change a virtual table before it asks the authorizer.
@@ -187,7 +187,8 @@ Error Database::error_of(int code, std::string_view sql) {
       at >= 0 && static_cast<std::size_t>(at) < sql.size()) {
     constexpr std::size_t kShown = 30;
     error_offset_ = static_cast<std::size_t>(at);
-    if (hint.empty()) hint = "at \"" + std::string(sql.substr(*error_offset_, kShown)) + "\"";
+    const std::string_view rest = sql.substr(*error_offset_, kShown);
+    if (hint.empty()) hint = "at \"" + std::string(rest.substr(0, rest.find('\n'))) + "\"";
   }
   return Error(code == SQLITE_NOMEM || code == SQLITE_FULL ? ErrorCode::kExhausted : ErrorCode::kInvalid,
                said, std::move(hint));

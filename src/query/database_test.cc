@@ -364,6 +364,52 @@ TEST(Errors, AnUnknownNameIsAnsweredWithTheNearest) {
   EXPECT_THAT(run.ask("SELECT ?"), ElementsAre(HasSubstr("parameter")));
 }
 
+TEST(Errors, WhereAQueryMakesNoSenseIsKnownWhenSqliteKnows) {
+  model::MadeRun made;
+  OpenRun run(made);
+  Database& database = run.database();
+  EXPECT_FALSE(database.prepare("SELECT 1,\n nme FROM machine").ok());
+  EXPECT_EQ(database.error_offset(), 11u);
+  EXPECT_TRUE(database.prepare("SELECT 1").ok());
+  EXPECT_EQ(database.error_offset(), std::nullopt);
+  EXPECT_FALSE(database.prepare("SELECT 1; SELECT 2").ok());
+  EXPECT_EQ(database.error_offset(), std::nullopt);
+}
+
+// Parameters.
+
+TEST(Parameters, AreBoundByNameWithTheirTypes) {
+  model::MadeRun made;
+  OpenRun run(made);
+  const Parameters given = {{"i", std::int64_t{-7}},
+                            {"r", 1.5},
+                            {"t", std::string("it's; -- \0x", 11)},
+                            {"n", OwnedCell()},
+                            {"unused", std::int64_t{1}}};
+  Result<Statement> statement =
+      run.database().prepare("SELECT :i, @r, $t, :n, typeof(:i), typeof(:r), length(:t)", given);
+  ASSERT_TRUE(statement.ok());
+  ASSERT_TRUE(*statement->step());
+  EXPECT_EQ(statement->owned_cell(0), OwnedCell(std::int64_t{-7}));
+  EXPECT_EQ(statement->owned_cell(1), OwnedCell(1.5));
+  EXPECT_EQ(statement->owned_cell(2), given.at("t"));
+  EXPECT_EQ(statement->owned_cell(3), OwnedCell());
+  EXPECT_EQ(statement->owned_cell(4), OwnedCell(std::string("integer")));
+  EXPECT_EQ(statement->owned_cell(5), OwnedCell(std::string("real")));
+  EXPECT_FALSE(*statement->step());
+}
+
+TEST(Parameters, OneWithoutAValueIsAMistake) {
+  model::MadeRun made;
+  OpenRun run(made);
+  for (const char* sql : {"SELECT :x", "SELECT ?", "SELECT ?3"}) {
+    const Result<Statement> statement = run.database().prepare(sql, {{"y", std::int64_t{1}}});
+    ASSERT_FALSE(statement.ok()) << sql;
+    EXPECT_EQ(statement.error().code, ErrorCode::kInvalid);
+    EXPECT_THAT(statement.error().message, HasSubstr("has a parameter ("));
+  }
+}
+
 // Interrupts.
 
 TEST(Interrupt, ARunawayQueryEnds) {
@@ -398,6 +444,20 @@ TEST(Interrupt, AWalkOverTheRunEndsAndCanBeMadeAnew) {
     stop = false;
     EXPECT_EQ(run.ask(sql).size(), 1u) << sql;
   }
+}
+
+TEST(Interrupt, IsNotWhatAnotherStatementFailsOf) {
+  model::MadeRun made;
+  for (std::uint64_t i = 0; i < 10'000; ++i) made.waking(kStart + i * 10, 5);
+  std::atomic<bool> stop = false;
+  OpenRun run(made, &stop);
+  Result<Statement> walks = run.database().prepare("SELECT 1 FROM sched_slice");
+  Result<Statement> overflows = run.database().prepare("SELECT abs(-9223372036854775807 - 1)");
+  ASSERT_TRUE(walks.ok() && overflows.ok());
+  stop = true;
+  EXPECT_EQ(walks->step().error().code, ErrorCode::kTimeout);
+  stop = false;
+  EXPECT_THAT(overflows->step().error().message, HasSubstr("overflow"));
 }
 
 // The declarations.
