@@ -78,7 +78,8 @@ def _neutralise(run: Path, ivtrace: Path) -> None:
     words = manifest["command_line"]
     words[words.index("-o") + 1] = "run.ivt"
     if "--state-directory" in words:
-        del words[words.index("--state-directory"):][:2]
+        at = words.index("--state-directory")
+        del words[at:at + 2]
     manifest["host_kernel"] = _release(manifest["host_kernel"])
     (run / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     lines = [_neutral(json.loads(line)) for line in (run / "journal.jsonl").read_text().split("\n")[:-1]]

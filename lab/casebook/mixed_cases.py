@@ -48,13 +48,13 @@ def vm_and_host(stage):
     shared_blame(stage, reads, "writes", [("disk-contention-vm", "vm2", in_vm), ("disk-contention-host", "iv-writes", on_host)])
 
 
-@BOOK.case("busy-other-disk", "vm1 reads 4 KiB at a time; then vm2 writes 400 blocks of 1 MiB a second, to an image on another disk of the host.",
+@BOOK.case("busy-other-disk", "vm1 reads 4 KiB at a time; then vm2 writes 200 blocks of 1 MiB a second, to an image on another disk of the host.",
            (VM1, Seat("vm2", series="6.1", place="other")), small=True)
 def busy_other_disk(stage):
     reads = stage.reads("vm1", stage.length("writes"))
     stage.quiet()
     stage.begin("writes")
-    stage.writes("vm2", stage.tempo.cause, depth=4, rate=400).wait()
+    stage.writes("vm2", stage.tempo.cause, depth=4, rate=200).wait()
     stage.expect_if_slowed(reads, "writes")
 
 

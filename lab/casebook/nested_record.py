@@ -35,6 +35,10 @@ def _image(path: Path) -> Path:
     return path
 
 
+def _say(death: str, **_) -> None:
+    print(death.splitlines()[0], flush=True)
+
+
 class _Orders:
     """Serves what the play inside asks of its outside (causes.slow_disk), until the with block ends."""
 
@@ -82,6 +86,6 @@ def record(case: Case, bin_dir: Path, out: Path, tempo: Tempo) -> str:
     with tempfile.TemporaryDirectory(prefix="ivlab-", dir="/var/tmp") as directory:
         disk = Disk(_image(Path(directory) / "images"), cache="unsafe", options="snapshot=on")  # a host that is booted anew finds it empty
         try:
-            return nested.on_host(play, bin_dir=bin_dir, seconds=ALL_SECONDS, disks=[disk], packages=[HERE], hold=HOLD)
+            return nested.on_host(play, bin_dir=bin_dir, seconds=ALL_SECONDS, disks=[disk], packages=[HERE], hold=HOLD, say=_say)
         except (nested.NoNestedHost, nested_image.ImageError) as reason:
             raise Unavailable(str(reason)) from None

@@ -21,7 +21,8 @@ AGENT_SECONDS = 60
 DEEP = 4
 MISSING = 0.05  # of its events: a run that lacks more must be called lossy
 OTHERS_BYTES = 2 << 20  # a second: a disk that others use so much may be told to be theirs
-WAITED = 0.05  # of a stretch: a thread that waited longer for a CPU may be called starved
+# A thread that waited for a CPU for more than that share of a stretch, or of the time that it had one, may be called starved.
+WAITED, WAITED_OF_RUN = 0.05, 0.15
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,8 @@ class Stage:
         for _, _, waits in self._marks[1:]:
             for name, told in waits.items():
                 for kind, pattern in (("vcpu", "vcpu-starved"), ("qemu", "qemu-starved")):
-                    if told[kind]["waited"] > WAITED and (pattern, name) not in known:
+                    ran, waited = told[kind]["ran"], told[kind]["waited"]
+                    if (waited > WAITED or waited > WAITED_OF_RUN * ran) and (pattern, name) not in known:
                         self._allowed.append(Finding(pattern, name))
 
     # Recording
