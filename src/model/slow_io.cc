@@ -389,11 +389,17 @@ SlowIoFinder::~SlowIoFinder() = default;
 void SlowIoFinder::take(const IoRequest& request, std::uint64_t number) {
   if (request.tie == IoTie::kLost) return;  // what it waited for is not known
   const Key key{request.machine, request.guest.range.device, request.guest.direction};
-  if (series_.size() >= kMaxSeries && !series_.contains(key)) return;
+  if (!series_.contains(key) && !has_room(request.machine)) return;
   const std::uint64_t since = request.end() > start_ ? request.end().value - start_.value : 0;
   std::unique_ptr<Series>& series = series_[key];
   if (!series) series = std::make_unique<Series>();
   series->take(request, number, since / window_);
+}
+
+bool SlowIoFinder::has_room(std::size_t machine) const {
+  const auto first = series_.lower_bound({machine, 0, IoDirection::kRead});
+  const auto last = series_.lower_bound({machine + 1, 0, IoDirection::kRead});
+  return static_cast<std::size_t>(std::distance(first, last)) < kMaxSeries;
 }
 
 /// What each host device needs for a small request with nobody else there: the least of the guests'

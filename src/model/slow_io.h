@@ -82,7 +82,7 @@ class SlowIoFinder {
   /// By machine, device and direction, then by time.
   std::vector<SlowIo> find();
 
-  /// Devices are a guest's word: of further ones nothing is told.
+  /// Of each guest. Devices are its word: of further ones nothing is told.
   static constexpr std::size_t kMaxSeries = 64;
 
  private:
@@ -91,6 +91,7 @@ class SlowIoFinder {
   struct Series;
   using Key = std::tuple<std::size_t, std::uint32_t, IoDirection>;
 
+  bool has_room(std::size_t machine) const;
   std::map<std::uint32_t, double> usual_costs() const;
 
   HostTsc start_;

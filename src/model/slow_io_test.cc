@@ -32,13 +32,14 @@ struct Spec {
   std::uint32_t sectors = 8;
   IoTie tie = IoTie::kAddress;
   std::uint32_t device = 253u << 20;
+  std::size_t machine = kVm1;
 
   std::uint64_t total() const { return guest + handover + host + back; }
 };
 
 IoRequest request_of(const Spec& spec, std::uint64_t end) {
   IoRequest request;
-  request.machine = kVm1;
+  request.machine = spec.machine;
   request.disk = 0;
   request.tie = spec.tie;
   request.guest.range = {spec.device, 100, spec.sectors};
@@ -267,13 +268,17 @@ INSTANTIATE_TEST_SUITE_P(Tails, SteadySeries,
 
 // What a guest may claim.
 
-TEST(SlowIo, MoreDevicesThanADiskCanHaveAreNotFollowed) {
+TEST(SlowIo, DevicesWithoutEndAreNotFollowedAndCostNoOtherGuestAnything) {
   MadeSeries made;
-  for (std::uint32_t device = 0; device < 4 * SlowIoFinder::kMaxSeries; ++device) {
+  const auto add = [&made](std::uint32_t device, std::size_t machine) {
     for (std::uint64_t i = 0; i < 30; ++i)
-      made.take(Spec{.host = 700 * kMs, .device = device}, 2 * kSecond + i * 100 * kMs);
-  }
-  EXPECT_EQ(made.find().size(), SlowIoFinder::kMaxSeries);
+      made.take(Spec{.host = 700 * kMs, .device = device, .machine = machine}, 2 * kSecond + i * 100 * kMs);
+  };
+  for (std::uint32_t device = 0; device < 4 * SlowIoFinder::kMaxSeries; ++device) add(device, kVm1);
+  add(7, kVm2);
+  const std::vector<SlowIo> found = made.find();
+  EXPECT_EQ(found.size(), SlowIoFinder::kMaxSeries + 1);
+  EXPECT_EQ(found.back().machine, kVm2);
 }
 
 TEST(SlowIo, AnySizesAndTimesAreTaken) {
