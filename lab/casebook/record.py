@@ -13,13 +13,13 @@ DISTURBED = 0.10  # of the time in which all was to be well, a guest's thread wa
 MEMORY = "/dev/shm"
 
 
-def record(case: Case, bin_dir: Path, out: Path, tempo: Tempo) -> str:
-    """Leaves out/NAME/run.ivt and case.json; gives a line about it. The calmest of up to three recordings is kept."""
+def record(case: Case, bin_dir: Path, out: Path, tempo: Tempo, tries: int = TRIES) -> str:
+    """Leaves out/NAME/run.ivt and case.json; gives a line about it. The calmest of up to so many recordings is kept."""
     if case.nested:
         return nested_record.record(case, bin_dir, out, tempo)
     best = None
     with Stage(case, bin_dir, tempo) as stage:
-        for _ in range(TRIES if case.calm else 1):
+        for _ in range(tries if case.calm else 1):
             shelf = Path(tempfile.mkdtemp(prefix="ivlab-run-", dir=stage.directory if case.on_disk else MEMORY))
             try:
                 waited = stage.take(shelf)

