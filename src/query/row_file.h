@@ -8,6 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -30,6 +33,10 @@ class RowFile {
 
   /// In $TMPDIR, or else /var/tmp: /tmp is often memory. kExhausted or kIo when that cannot be.
   static Result<RowFile> create(std::size_t row_bytes);
+  /// `count` rows that lie in `bytes`. Nothing when `accept` says no to a block of them; it is asked for
+  /// each, in order, before anybody else sees it.
+  static std::optional<RowFile> of_bytes(Mapping bytes, std::size_t row_bytes, std::uint64_t count,
+                                         const std::function<bool(std::span<const std::byte>)>& accept);
 
   /// A failure (a full disk, say) is kept for seal().
   void append(const Span* row);
@@ -42,6 +49,8 @@ class RowFile {
   }
   /// The first row at or behind `index` whose block may have a row of both ranges; size() when there is none.
   std::uint64_t skip(std::uint64_t index, const Range& from, const Range& until) const;
+  /// The file of others that the rows lie in was cut: they read as 0 from then on.
+  bool lost() const { return mapping_.lost(); }
 
  private:
   struct Block {
@@ -50,6 +59,8 @@ class RowFile {
   };
   RowFile(UniqueFd fd, std::size_t row_bytes) : fd_(std::move(fd)), row_bytes_(row_bytes) {}
   void write_out();
+  /// Of the next row, `count_`.
+  void index(const Span& row);
 
   UniqueFd fd_;
   std::size_t row_bytes_;
@@ -70,6 +81,11 @@ class Rows {
   static Result<Rows> create() {
     IVT_ASSIGN_OR_RETURN(RowFile file, RowFile::create(sizeof(Row)));
     return Rows(std::move(file));
+  }
+  static std::optional<Rows> of_bytes(Mapping bytes, std::uint64_t count,
+                                      const std::function<bool(std::span<const std::byte>)>& accept) {
+    std::optional<RowFile> file = RowFile::of_bytes(std::move(bytes), sizeof(Row), count, accept);
+    return file ? std::optional(Rows(*std::move(file))) : std::nullopt;
   }
   void append(const Row& row) { file_.append(&row); }
   Status seal() { return file_.seal(); }
