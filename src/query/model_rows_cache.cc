@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "query/model_rows.h"
 #include "query/row_check.h"
@@ -206,10 +207,11 @@ void ModelRows::visit_set(RowKind set, Visit visit) {
 void ModelRows::find_kept() {
   if (cache_use_ == CacheUse::kNone) return;
   if (!cache_) cache_.emplace(run_, clock_, stop_);
+  std::set<RowKind> sets;
   for (std::size_t i = 0; i < kRowKinds; ++i) {
-    const auto kind = static_cast<RowKind>(i);
-    if (is_wanted(kind)) find_kept(set_of(kind));
+    if (const auto kind = static_cast<RowKind>(i); is_wanted(kind)) sets.insert(set_of(kind));
   }
+  for (const RowKind set : sets) find_kept(set);
 }
 
 bool ModelRows::find_kept(RowKind set) {

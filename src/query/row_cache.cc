@@ -114,7 +114,8 @@ std::string describe(const run::RunReader& run, const clock::HostClock& clock, s
   for (const run::Machine& machine : run.machines()) {
     const Result<UniqueFd> folder =
         open_file(run.path() + "/" + machine.info.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    const auto names = folder ? list_directory_at(folder->get(), ".") : Result(std::vector<std::string>());
+    const auto names = folder ? list_directory_at(folder->get(), ".")
+                              : Result<std::vector<std::string>>(std::vector<std::string>());
     if (!names) return {};
     for (const std::string& name : *names) {
       struct stat info {};
@@ -176,7 +177,9 @@ std::optional<SetFound> RowCache::find(std::string_view set, std::span<const std
   if (!pread_all(file->get(), beside, sizeof head) || checksum(beside) != head.beside_sum)
     return std::nullopt;
   for (std::size_t i = 0; i < head.kinds; ++i) {
-    RowsFound& rows = found.rows.emplace_back(head.rows[i].count, Mapping(), head.rows[i].sum);
+    RowsFound& rows = found.rows.emplace_back();
+    rows.count = head.rows[i].count;
+    rows.sum = head.rows[i].sum;
     if (rows.count == 0) continue;
     Result<Mapping> mapped = Mapping::guarded(file->get(), offsets[i], rows.count * row_bytes[i],
                                               Mapping::Access::kRead, "the run's cache");
