@@ -10,9 +10,13 @@ namespace {
 
 constexpr std::size_t kLanes = 4;  // that do not wait for each other: memory is the limit, not the products
 constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15;
+constexpr std::uint64_t kWordFactor = 0xc2b2ae3d27d4eb4f;
 
-/// One to one in each of its arguments, so a change of one never gets lost.
-std::uint64_t mix(std::uint64_t sum, std::uint64_t word) { return std::rotl((sum ^ word) * kFactor, 29); }
+/// One to one in each of its arguments, so a change of one never gets lost. A word has its own factor, or a
+/// bit of it would look like another bit of the next.
+std::uint64_t mix(std::uint64_t sum, std::uint64_t word) {
+  return std::rotl(sum ^ word * kWordFactor, 29) * kFactor;
+}
 
 }  // namespace
 
