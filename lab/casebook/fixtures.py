@@ -57,6 +57,8 @@ def _tar(run: Path) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         for path in sorted(run.rglob("*")):
+            if ".cache" in path.relative_to(run).parts:
+                continue  # of a query, not of the recording
             member = archive.gettarinfo(path, f"run.ivt/{path.relative_to(run)}")
             member.uid = member.gid = member.mtime = 0
             member.uname = member.gname = ""

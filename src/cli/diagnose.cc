@@ -1,6 +1,7 @@
 #include <CLI/App.hpp>
 #include <memory>
 
+#include "cli/cache_option.h"
 #include "cli/commands.h"
 #include "cli/diagnosis_view.h"
 #include "cli/interrupt.h"
@@ -16,6 +17,7 @@ struct DiagnoseOptions {
   std::string run;
   PatternChoice choice;
   bool json = false;
+  query::CacheUse cache = query::CacheUse::kIfPossible;
 };
 
 Result<ExitCode> diagnose(const DiagnoseOptions& options, Streams& streams) {
@@ -24,7 +26,7 @@ Result<ExitCode> diagnose(const DiagnoseOptions& options, Streams& streams) {
   IVT_ASSIGN_OR_RETURN(const patterns::Library library, load_patterns(options.choice));
   const InterruptFlag interrupt;
   IVT_ASSIGN_OR_RETURN(const std::unique_ptr<query::Database> database,
-                       query::Database::open(run, clock, interrupt.flag()));
+                       query::Database::open(run, clock, interrupt.flag(), options.cache));
   IVT_ASSIGN_OR_RETURN(patterns::Diagnosis diagnosis, patterns::diagnose(*database, library.patterns));
   diagnosis.problems.insert(diagnosis.problems.begin(), library.problems.begin(), library.problems.end());
   streams.out << (options.json ? diagnosis_json(diagnosis) : diagnosis_text(diagnosis));
@@ -46,6 +48,7 @@ void add_diagnose_command(CLI::App& app, Invocation& invocation) {
   command->add_option("run", options->run, "The run directory")->required()->type_name("RUN");
   add_pattern_choice(*command, options->choice);
   command->add_flag("--json", options->json, "One JSON object");
+  add_cache_option(*command, options->cache);
   command->callback([options, &invocation] {
     invocation.run = [options](Streams& streams) {
       return exit_code_of(diagnose(*options, streams), streams);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/cache_option.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/query_writer.h"
@@ -17,6 +18,7 @@ struct QueryOptions {
   std::string sql;
   bool json = false;
   bool csv = false;
+  query::CacheUse cache = query::CacheUse::kIfPossible;
 
   QueryWriter::Format format() const {
     if (csv) return QueryWriter::Format::kCsv;
@@ -108,7 +110,7 @@ ExitCode run_query(const QueryOptions& options, Streams& streams) {
   if (!clock) return ended(streams, clock.error(), ExitCode::kFailed);
   const InterruptFlag interrupt;
   const Result<std::unique_ptr<query::Database>> opened =
-      query::Database::open(*run, *clock, interrupt.flag());
+      query::Database::open(*run, *clock, interrupt.flag(), options.cache);
   if (!opened) return ended(streams, opened.error(), ExitCode::kFailed);
   query::Database& database = **opened;
   if (trim(options.sql).starts_with('.')) {
@@ -137,6 +139,7 @@ void add_query_command(CLI::App& app, Invocation& invocation) {
       ->type_name("SQL");
   CLI::Option* const json = command->add_flag("--json", options->json, "One JSON object per line");
   command->add_flag("--csv", options->csv, "Comma-separated values with a head")->excludes(json);
+  add_cache_option(*command, options->cache);
   command->callback([options, &invocation] {
     invocation.run = [options](Streams& streams) { return run_query(*options, streams); };
   });

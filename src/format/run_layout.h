@@ -6,6 +6,7 @@
 //   run.ivt/<machine>/<buffer>.cpuN.pages   the same of another buffer
 //   run.ivt/<machine>/formats        the formats of the recorded events (framing below)
 //   run.ivt/<machine>/kallsyms, cmdlines, printk_formats
+//   run.ivt/.cache/…                 what a query found out and keeps; may be removed at any time
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,7 @@ inline constexpr const char* kKallsymsName = "kallsyms";
 inline constexpr const char* kCmdlinesName = "cmdlines";
 inline constexpr const char* kPrintkFormatsName = "printk_formats";
 inline constexpr const char* kHostMachine = "host";
+inline constexpr const char* kCacheName = ".cache";  ///< no machine's: it starts with a dot
 
 /// How a .pages file is framed. kSlots: whole sub-buffers of the kernel's size, one after the other, as
 /// splice() moves them; the used part is told by each one's commit word. kPacked: a PackedPage before each

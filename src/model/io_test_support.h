@@ -165,11 +165,14 @@ class MadeIo {
   /// The host's first CPU lost events before its next one.
   void lose() { lost_before_ = events_["host"].size(); }
   bool anchors = false;  ///< so that the host's ticks are nanoseconds since the start
+  bool ended = false;    ///< the journal tells the recording's end
+
+  std::string path() const { return scratch_ / "run.ivt"; }
 
   run::RunReader open() {
     run::Manifest manifest;
     manifest.start_tsc = HostTsc(kIoStart);
-    auto writer = *run::RunWriter::create(scratch_ / "run.ivt", manifest);
+    auto writer = *run::RunWriter::create(path(), manifest);
     machine(*writer, "host", "host", 0);
     machine(*writer, "vm1", "guest", kQemu1);
     machine(*writer, "vm2", "guest", kQemu2);
@@ -189,8 +192,11 @@ class MadeIo {
     for (const run::ExtentsRecord& gap : gaps_) EXPECT_TRUE(writer->append(gap));
     for (const auto& [name, events] : events_)
       write(*writer, name, events, name == "host" ? lost_before_ : 0);
+    if (ended) {
+      EXPECT_TRUE(writer->append(run::EndRecord{HostTsc(kIoStart), "command"}));
+    }
     writer.reset();
-    return *run::RunReader::open(scratch_ / "run.ivt");
+    return *run::RunReader::open(path());
   }
 
  private:

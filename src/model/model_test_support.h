@@ -119,6 +119,7 @@ class MadeRun {
   std::int32_t apic_id = 3;       ///< as QEMU tells it; the guest's CPU 0 has 3
   std::string accel = "kvm";
   bool anchors = false;  ///< so that the host's ticks are nanoseconds since the start
+  bool ended = false;    ///< the journal tells the recording's end
   std::vector<run::VcpuRecord> more_vcpus;
   std::vector<format::AgentCpu> more_cpus;
   std::vector<std::string> host_events;  ///< as the journal tells them
@@ -126,10 +127,12 @@ class MadeRun {
   std::uint64_t cpu_limit_us = 0;
   std::vector<std::int32_t> qemu_threads;  ///< of vm1's QEMU, as the journal tells them
 
+  std::string path() const { return scratch_ / "run.ivt"; }
+
   run::RunReader open() {
     run::Manifest manifest;
     manifest.start_tsc = HostTsc(2'000'000);
-    auto writer = *run::RunWriter::create(scratch_ / "run.ivt", manifest);
+    auto writer = *run::RunWriter::create(path(), manifest);
     run::MachineRecord host;
     host.name = "host";
     host.kind = "host";
@@ -167,8 +170,11 @@ class MadeRun {
     }
     write(*writer, "host", 0, host_, lost_before_);
     for (const auto& [cpu, events] : guest_) write(*writer, "vm1", cpu, events, 0);
+    if (ended) {
+      EXPECT_TRUE(writer->append(run::EndRecord{manifest.start_tsc, "command"}));
+    }
     writer.reset();
-    return *run::RunReader::open(scratch_ / "run.ivt");
+    return *run::RunReader::open(path());
   }
 
  private:

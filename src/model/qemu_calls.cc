@@ -48,6 +48,7 @@ std::optional<std::uint32_t> find_call(Is&& is) {
 }  // namespace
 
 const char* call_name(std::uint32_t call) { return kCalls[call].name.data(); }
+std::uint32_t call_count() { return std::size(kCalls); }
 
 QemuCalls::QemuCalls(const run::RunReader& run, const merge::RunEvents& events, const ThreadOwners& owners,
                      std::function<void(const QemuCall&)> sink)

@@ -30,6 +30,8 @@ struct QemuCall {
 
 /// "pread64".
 const char* call_name(std::uint32_t call);
+/// Calls are numbered from 0 to below this.
+std::uint32_t call_count();
 
 /// Makes calls of a run's merged events. Memory depends on the threads that are in one. One thread. Borrows
 /// run, events and owners.

@@ -76,8 +76,8 @@ OwnedCell Statement::owned_cell(std::size_t column) const {
   return {};
 }
 
-Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop)
-    : stop_(stop), rows_(run, clock, stop, notices_) {
+Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache)
+    : stop_(stop), rows_(run, clock, stop, notices_, cache) {
   tables_.push_back(event_table(run, clock, stop, notices_));
   std::ranges::move(journal_tables(run, clock), std::back_inserter(tables_));
   std::ranges::move(model_tables(rows_), std::back_inserter(tables_));
@@ -106,8 +106,8 @@ int Database::authorize(void* database, int action, const char* first, const cha
 }
 
 Result<std::unique_ptr<Database>> Database::open(const run::RunReader& run, const clock::HostClock& clock,
-                                                 StopFlag stop) {
-  std::unique_ptr<Database> database(new Database(run, clock, stop));
+                                                 StopFlag stop, CacheUse cache) {
+  std::unique_ptr<Database> database(new Database(run, clock, stop, cache));
   IVT_RETURN_IF_ERROR(database->connect());
   return database;
 }

@@ -58,7 +58,8 @@ class Database {
  public:
   /// `stop`: ends what runs when it is set; nullptr: nothing does.
   static Result<std::unique_ptr<Database>> open(const run::RunReader& run, const clock::HostClock& clock,
-                                                StopFlag stop = nullptr);
+                                                StopFlag stop = nullptr,
+                                                CacheUse cache = CacheUse::kIfPossible);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -82,10 +83,12 @@ class Database {
   bool incomplete() const { return notices_.incomplete; }
   /// How many rows of tables SQLite looked at so far.
   std::uint64_t rows_visited() const { return rows_visited_; }
+  /// How often the run was walked to make rows so far.
+  std::uint64_t walks() const { return rows_.walks(); }
 
  private:
   friend class Statement;
-  Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop);
+  Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache);
   Status connect();
   static int authorize(void* database, int action, const char* first, const char* second, const char*,
                        const char*);

@@ -46,6 +46,17 @@ std::vector<Subject> subjects_of(const decode::FormatTable* formats) {
 
 }  // namespace
 
+RowKind set_of(RowKind kind) {
+  switch (kind) {
+    case RowKind::kIoPhase:
+    case RowKind::kIoSlow:
+    case RowKind::kIoSlowLoad:
+      return RowKind::kIoRequest;
+    default:
+      return kind;
+  }
+}
+
 void add_notices(const merge::RunEvents& events, Notices& notices) {
   notices.lines.insert(events.notices().begin(), events.notices().end());
   if (!events.unaligned().empty()) notices.incomplete = true;
@@ -91,13 +102,20 @@ class ModelPass {
   /// Where the host lost events, when something was made that would have to know it before.
   model::LostRanges losses_of_host() const { return states_ || qemu_ || io_ ? found_ : model::LostRanges(); }
 
+  /// Behind finish(): what is to be said beside the rows of a set that was made, and beside any.
+  Notices notices(RowKind set) const {
+    Notices all{said_[static_cast<std::size_t>(set)], lossy_};
+    add_notices(events_, all);
+    return all;
+  }
+
   /// Behind the walk: gives the rows away.
   Status finish() {
     if (states_) {
       states_->finish(end_);
       IVT_RETURN_IF_ERROR(vcpu_slices_->seal());
-      rows_.lanes_ = states_->lanes();
-      rows_.exit_reasons_ = std::move(exit_reasons_);
+      rows_.words_.lanes = states_->lanes();
+      rows_.words_.exit_reasons = std::move(exit_reasons_);
       keep(RowKind::kVcpuSlice, vcpu_slices_, rows_.vcpu_slices_);
     }
     if (qemu_) {
@@ -112,7 +130,7 @@ class ModelPass {
     }
     if (irqs_) {
       IVT_RETURN_IF_ERROR(irq_slices_->seal());
-      rows_.irq_names_ = irqs_->names();
+      rows_.words_.irq_names = irqs_->names();
       keep(RowKind::kIrqSlice, irq_slices_, rows_.irq_slices_);
     }
     if (calls_) {
@@ -121,7 +139,10 @@ class ModelPass {
     }
     if (io_) {
       io_->finish();
-      for (const std::string& problem : io_->disks().problems()) rows_.notices_.lines.insert(problem);
+      for (const std::string& problem : io_->disks().problems()) {
+        if (io_requests_) say(RowKind::kIoRequest, problem);
+        if (block_requests_) say(RowKind::kBlockRequest, problem);
+      }
     }
     if (io_requests_) {
       IVT_RETURN_IF_ERROR(io_requests_->seal());
@@ -136,17 +157,15 @@ class ModelPass {
     }
     if (losses_) {
       IVT_RETURN_IF_ERROR(losses_->seal());
-      rows_.reasons_ = std::move(reasons_);
+      rows_.words_.reasons = std::move(reasons_);
       keep(RowKind::kLoss, losses_, rows_.losses_);
     }
     return {};
   }
 
  private:
-  bool makes(RowKind kind) const {
-    const auto i = static_cast<std::size_t>(kind);
-    return rows_.wanted_[i] && !rows_.made_[i];
-  }
+  bool makes(RowKind kind) const { return rows_.is_wanted(kind); }
+  void say(RowKind set, std::string line) { said_[static_cast<std::size_t>(set)].insert(std::move(line)); }
 
   Status prepare() {
     if (makes(RowKind::kVcpuSlice)) {
@@ -201,25 +220,24 @@ class ModelPass {
     io_.emplace(rows_.run_, events_, lost_, sink, std::move(host_sink));
   }
   /// Else an empty table looks like a quiet guest.
-  void say_what_is_not_recorded() const {
+  void say_what_is_not_recorded() {
     if (states_ && !states_->recorded()) {
-      rows_.notices_.lines.insert(
+      say(RowKind::kVcpuSlice,
           "vcpu_slice is empty: no guest was known, or the host's scheduler was not recorded");
     }
     if (qemu_ && !qemu_->recorded()) {
-      rows_.notices_.lines.insert(
+      say(RowKind::kQemuSlice,
           "qemu_slice is empty: no guest was known, or the host's scheduler was not recorded");
     }
     if (sched_ && !std::ranges::any_of(sched_events_, &model::SchedEvents::has_switches))
-      rows_.notices_.lines.insert("sched_slice is empty: no switch was recorded");
-    if (irqs_ && !irqs_->recorded())
-      rows_.notices_.lines.insert("irq_slice is empty: no interrupt was recorded");
+      say(RowKind::kSchedSlice, "sched_slice is empty: no switch was recorded");
+    if (irqs_ && !irqs_->recorded()) say(RowKind::kIrqSlice, "irq_slice is empty: no interrupt was recorded");
     if (calls_ && !calls_->recorded())
-      rows_.notices_.lines.insert("qemu_call is empty: no I/O system call of QEMU's was recorded");
+      say(RowKind::kQemuCall, "qemu_call is empty: no I/O system call of QEMU's was recorded");
     if (block_requests_ && !io_->recorded_anywhere())
-      rows_.notices_.lines.insert("block_request is empty: no block request was recorded");
+      say(RowKind::kBlockRequest, "block_request is empty: no block request was recorded");
     if (io_requests_ && !io_->recorded()) {
-      rows_.notices_.lines.insert(
+      say(RowKind::kIoRequest,
           "io_request and io_phase are empty: the run does not have block requests of both a guest and the "
           "host");
     }
@@ -263,7 +281,7 @@ class ModelPass {
     if (qemu_ && host) qemu_->look(event, seen);
   }
   void lose(const merge::MergedEvent& event) {
-    rows_.notices_.incomplete = true;
+    lossy_ = true;
     if (losses_) add(*event.loss, event.stream->machine);
     if (event.stream->machine == host_) note_loss(*event.loss);
     if (states_) states_->look(event);
@@ -531,32 +549,53 @@ class ModelPass {
   std::optional<Rows<LossRow>> losses_;
   std::map<std::uint32_t, std::string> exit_reasons_;
   std::vector<std::string> reasons_;
+  std::array<std::set<std::string>, kRowKinds> said_;  ///< by set
+  bool lossy_ = false;
 };
 
 Status ModelRows::make(RowKind kind) {
   if (made_[static_cast<std::size_t>(kind)]) return {};
   want(kind);
+  find_kept();
+  return is_wanted(kind) ? walk() : Status();
+}
+
+Status ModelRows::walk() {
   // A hole is told at its end, when what lies within it has been looked at already: where the host lost
   // events, what depends on them is made a second time, with what was lost. Most hosts lose nothing.
   model::LostRanges lost;
+  const std::array<bool, kRowKinds> made_before = made_;
   for (bool again = false;; again = true) {
+    ++walks_;
     IVT_ASSIGN_OR_RETURN(merge::RunEvents events, merge::RunEvents::open(run_, {}));
     ModelPass pass(*this, events, lost);
     IVT_RETURN_IF_ERROR(pass.walk());
     model::LostRanges found = pass.losses_of_host();
     if (again || found.empty()) {
-      add_notices(events, notices_);
-      return pass.finish();
+      IVT_RETURN_IF_ERROR(pass.finish());
+      for (std::size_t i = 0; i < kRowKinds; ++i) {
+        const auto kind = static_cast<RowKind>(i);
+        if (!made_[i] || made_before[i] || set_of(kind) != kind) continue;
+        const Notices notices = pass.notices(kind);
+        say(notices);
+        keep(kind, notices);
+      }
+      return {};
     }
     lost = std::move(found);
     lost.join();
   }
 }
 
+void ModelRows::say(const Notices& notices) {
+  notices_.lines.insert(notices.lines.begin(), notices.lines.end());
+  notices_.incomplete = notices_.incomplete || notices.incomplete;
+}
+
 const std::string& ModelRows::exit_reason(std::uint32_t number) const {
   static const std::string kNone;
-  const auto found = exit_reasons_.find(number);
-  return found == exit_reasons_.end() ? kNone : found->second;
+  const auto found = words_.exit_reasons.find(number);
+  return found == words_.exit_reasons.end() ? kNone : found->second;
 }
 
 }  // namespace ivtrace::query

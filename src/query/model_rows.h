@@ -1,7 +1,8 @@
 // The rows of the tables that only a walk over the whole run can tell: slices, requests, losses.
 //
 // They are made when a statement first asks for one of them, by one pass over the merged events for all that
-// this statement reads, and kept in temporary files until the database is closed.
+// this statement reads, and kept in temporary files until the database is closed; or they are found in the
+// run's cache (row_cache.h), where a pass leaves them.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@
 #include "model/sched_events.h"
 #include "model/slow_io.h"
 #include "model/vcpu_states.h"
+#include "query/row_cache.h"
 #include "query/row_file.h"
 #include "query/sched_slices.h"
 #include "query/table.h"
@@ -151,24 +153,39 @@ enum class RowKind : std::uint8_t {
 };
 inline constexpr std::size_t kRowKinds = 11;
 
+/// Kinds of rows that know each other by their place, or none other: they are made and kept together. Known
+/// by the first of them.
+RowKind set_of(RowKind kind);
+
 /// What is said beside a query's rows.
 struct Notices {
   std::set<std::string> lines;  ///< for people, once each
   bool incomplete = false;      ///< events are missing in what was walked
 };
+/// What rows refer to by number.
+struct RowWords {
+  std::vector<model::VcpuLane> lanes;
+  std::map<std::uint32_t, std::string> exit_reasons;
+  std::vector<std::string> irq_names;
+  std::vector<std::string> reasons;  ///< of losses
+};
 /// Adds what was left out of a walk that has come to its end.
 void add_notices(const merge::RunEvents& events, Notices& notices);
+
+/// Is the run's cache looked into and written to?
+enum class CacheUse : std::uint8_t { kNone, kIfPossible };
 
 /// Borrows run, clock, the flag and the notices. One thread.
 class ModelRows {
  public:
-  ModelRows(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, Notices& notices)
-      : run_(run), clock_(clock), stop_(stop), notices_(notices) {}
+  ModelRows(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, Notices& notices,
+            CacheUse cache)
+      : run_(run), clock_(clock), stop_(stop), notices_(notices), cache_use_(cache) {}
 
   /// A statement will read these rows.
   void want(RowKind kind) { wanted_[static_cast<std::size_t>(kind)] = true; }
-  /// Makes the rows, and all others that are wanted and not there. An interrupted or failed pass leaves
-  /// nothing behind.
+  /// Finds or makes the rows, and all others that are wanted and not there. An interrupted or failed pass
+  /// leaves nothing behind.
   Status make(RowKind kind);
 
   const Rows<VcpuSliceRow>& vcpu_slices() const { return *vcpu_slices_; }
@@ -184,18 +201,37 @@ class ModelRows {
   const Rows<LossRow>& losses() const { return *losses_; }
 
   const run::RunReader& run() const { return run_; }
-  const std::vector<model::VcpuLane>& lanes() const { return lanes_; }
+  const std::vector<model::VcpuLane>& lanes() const { return words_.lanes; }
   const std::string& exit_reason(std::uint32_t number) const;
-  const std::vector<std::string>& irq_names() const { return irq_names_; }
-  const std::vector<std::string>& reasons() const { return reasons_; }
+  const std::vector<std::string>& irq_names() const { return words_.irq_names; }
+  const std::vector<std::string>& reasons() const { return words_.reasons; }
+  /// How often the run was walked for them.
+  std::uint64_t walks() const { return walks_; }
 
  private:
   friend class ModelPass;
+  bool is_wanted(RowKind kind) const {
+    const auto i = static_cast<std::size_t>(kind);
+    return wanted_[i] && !made_[i];
+  }
+  Status walk();
+  void say(const Notices& notices);
+  // model_rows_cache.cc
+  template <class Visit>
+  void visit_set(RowKind set, Visit visit);
+  /// Finds the wanted sets that the cache has.
+  void find_kept();
+  bool find_kept(RowKind set);
+  /// Keeps a set that was just made, with what is to be said beside it.
+  void keep(RowKind set, const Notices& notices);
 
   const run::RunReader& run_;
   const clock::HostClock& clock_;
   StopFlag stop_;
   Notices& notices_;
+  CacheUse cache_use_;
+  std::optional<RowCache> cache_;  ///< from the first rows on that are wanted
+  std::uint64_t walks_ = 0;
   std::array<bool, kRowKinds> wanted_{};
   std::array<bool, kRowKinds> made_{};
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
@@ -209,10 +245,7 @@ class ModelRows {
   std::optional<Rows<IoSlowRow>> io_slows_;
   std::optional<Rows<IoSlowLoadRow>> io_slow_loads_;
   std::optional<Rows<LossRow>> losses_;
-  std::vector<model::VcpuLane> lanes_;
-  std::map<std::uint32_t, std::string> exit_reasons_;
-  std::vector<std::string> irq_names_;
-  std::vector<std::string> reasons_;  ///< of losses
+  RowWords words_;
 };
 
 }  // namespace ivtrace::query

@@ -95,9 +95,7 @@ struct IoRequestSource {
       case 2:
         return device_cell(row.device, text);
       case 3:
-        if (row.disk < 0) return kNull;
-        return std::string_view(
-            rows.run().machines()[row.machine].disks[static_cast<std::size_t>(row.disk)].device);
+        return disk_name(rows, row.machine, row.disk);
       case 4:
         return std::string_view(to_string(row.direction));
       case 5:

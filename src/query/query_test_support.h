@@ -29,11 +29,14 @@ class OpenRun {
  public:
   /// `made`: a MadeRun or a MadeIo.
   template <class Made>
-  explicit OpenRun(Made& made, StopFlag stop = nullptr)
-      : run_(opened(made)),
-        clock_(*clock::HostClock::create(run_.anchors(), run_.manifest().start_tsc)),
-        database_(*Database::open(run_, clock_, stop)) {}
+  requires requires(Made& made) { made.open(); }
+  explicit OpenRun(Made& made, StopFlag stop = nullptr) : OpenRun(opened(made), CacheUse::kNone, stop) {}
+  /// One that is there.
+  explicit OpenRun(const std::string& path, CacheUse cache = CacheUse::kIfPossible)
+      : OpenRun(*run::RunReader::open(path), cache, nullptr) {}
 
+  const run::RunReader& run() const { return run_; }
+  const clock::HostClock& clock() const { return clock_; }
   Database& database() { return *database_; }
   /// Rows as "1|text|NULL"; the error's line when there is one.
   Lines ask(const std::string& sql) {
@@ -57,6 +60,10 @@ class OpenRun {
   std::uint64_t visited() const { return visited_; }
 
  private:
+  OpenRun(run::RunReader run, CacheUse cache, StopFlag stop)
+      : run_(std::move(run)),
+        clock_(*clock::HostClock::create(run_.anchors(), run_.manifest().start_tsc)),
+        database_(*Database::open(run_, clock_, stop, cache)) {}
   template <class Made>
   static run::RunReader opened(Made& made) {
     made.anchors = true;

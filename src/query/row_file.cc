@@ -27,6 +27,19 @@ Result<RowFile> RowFile::create(std::size_t row_bytes) {
   return RowFile(std::move(fd), row_bytes);
 }
 
+std::optional<RowFile> RowFile::of_bytes(Mapping bytes, std::size_t row_bytes, std::uint64_t count,
+                                         const std::function<bool(std::span<const std::byte>)>& accept) {
+  RowFile file(UniqueFd(), row_bytes);
+  file.mapping_ = std::move(bytes);
+  while (file.count_ < count) {
+    const std::uint64_t rows = std::min<std::uint64_t>(kBlock, count - file.count_);
+    if (!accept({file.mapping_.data() + file.count_ * row_bytes, rows * row_bytes})) return std::nullopt;
+    for (const std::uint64_t end = file.count_ + rows; file.count_ < end; ++file.count_)
+      file.index(*file.row(file.count_));
+  }
+  return file;
+}
+
 void RowFile::make_room() {
   write_out();
   buffer_.resize(kBufferBytes);

@@ -10,6 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <optional>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -32,18 +35,17 @@ class RowFile {
 
   /// In $TMPDIR, or else /var/tmp: /tmp is often memory. kExhausted or kIo when that cannot be.
   static Result<RowFile> create(std::size_t row_bytes);
+  /// `count` rows that lie in `bytes`. Nothing when `accept` says no to a block of them; it is asked for
+  /// each, in order, before anybody else sees it.
+  static std::optional<RowFile> of_bytes(Mapping bytes, std::size_t row_bytes, std::uint64_t count,
+                                         const std::function<bool(std::span<const std::byte>)>& accept);
 
   /// Room for one more row, which begins with these times, to be filled before anything else is asked. A
   /// failure (a full disk, say) is kept for seal().
   std::byte* add(const Span& times) {
     if (used_ + row_bytes_ > buffer_.size()) [[unlikely]]
       make_room();
-    if (count_ % kBlock == 0) {
-      blocks_.push_back({{times.from_ns, times.from_ns}, {times.until_ns, times.until_ns}});
-    } else {
-      widen(blocks_.back().from, times.from_ns);
-      widen(blocks_.back().until, times.until_ns);
-    }
+    index(times);
     std::byte* const room = buffer_.data() + used_;
     used_ += row_bytes_;
     ++count_;
@@ -58,6 +60,8 @@ class RowFile {
   }
   /// The first row at or behind `index` whose block may have a row of both ranges; size() when there is none.
   std::uint64_t skip(std::uint64_t index, const Range& from, const Range& until) const;
+  /// The file of others that the rows lie in was cut: they read as 0 from then on.
+  bool lost() const { return mapping_.lost(); }
 
  private:
   struct Block {
@@ -71,6 +75,15 @@ class RowFile {
   }
   void make_room();
   void write_out();
+  /// Of the next row, `count_`.
+  void index(const Span& times) {
+    if (count_ % kBlock == 0) {
+      blocks_.push_back({{times.from_ns, times.from_ns}, {times.until_ns, times.until_ns}});
+    } else {
+      widen(blocks_.back().from, times.from_ns);
+      widen(blocks_.back().until, times.until_ns);
+    }
+  }
 
   UniqueFd fd_;
   std::size_t row_bytes_;
@@ -91,6 +104,11 @@ class Rows {
   static Result<Rows> create() {
     IVT_ASSIGN_OR_RETURN(RowFile file, RowFile::create(sizeof(Row)));
     return Rows(std::move(file));
+  }
+  static std::optional<Rows> of_bytes(Mapping bytes, std::uint64_t count,
+                                      const std::function<bool(std::span<const std::byte>)>& accept) {
+    std::optional<RowFile> file = RowFile::of_bytes(std::move(bytes), sizeof(Row), count, accept);
+    return file ? std::optional(Rows(*std::move(file))) : std::nullopt;
   }
   void append(const Row& row) { std::memcpy(file_.add(row), &row, sizeof row); }
   Status seal() { return file_.seal(); }

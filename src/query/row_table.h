@@ -49,6 +49,7 @@ class RowCursor : public Cursor {
     return {};
   }
   Status next() override {
+    if (file().lost()) return Error(ErrorCode::kCorrupt, "the run's cache was cut while it was read");
     go_to(at_ + 1);
     return {};
   }
@@ -107,6 +108,12 @@ inline Cell text_or_null(std::string_view text) { return text.empty() ? kNull : 
 /// Of a machine's index in RunReader::machines().
 inline Cell machine_name(const ModelRows& rows, std::size_t machine) {
   return std::string_view(rows.run().machines()[machine].info.name);
+}
+/// Of an index in that machine's disks; NULL when it is none.
+inline Cell disk_name(const ModelRows& rows, std::size_t machine, std::int32_t disk) {
+  const auto& disks = rows.run().machines()[machine].disks;
+  const auto index = static_cast<std::size_t>(disk);
+  return disk >= 0 && index < disks.size() ? Cell(std::string_view(disks[index].device)) : kNull;
 }
 inline constexpr auto kInteger = Type::kInteger;
 inline constexpr auto kText = Type::kText;

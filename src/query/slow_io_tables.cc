@@ -64,9 +64,7 @@ struct IoSlowSource {
         text = device_text(row.device);
         return std::string_view(text);
       case 3:
-        if (row.disk < 0) return kNull;
-        return std::string_view(
-            rows.run().machines()[row.machine].disks[static_cast<std::size_t>(row.disk)].device);
+        return disk_name(rows, row.machine, row.disk);
       case 4:
         return std::string_view(to_string(row.direction));
       case 5:

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <tuple>
 #include <utility>
 
+#include "base/checksum.h"
 #include "base/fd.h"
 #include "format/ivring.h"
 #include "format/kernel_page.h"
@@ -88,6 +90,7 @@ class RunLoader {
       damage("", format::kManifestName, 0, std::nullopt, text.error().message);
       return {};
     }
+    run_.text_sum_ = checksum(std::as_bytes(std::span(*text)), run_.text_sum_);
     auto manifest = decode_manifest(*text);
     if (manifest) {
       run_.manifest_ = *std::move(manifest);
@@ -124,6 +127,7 @@ class RunLoader {
     if (file->size == 0) return;
     auto mapping = Mapping::guarded(file->fd.get(), 0, file->size, Mapping::Access::kRead, name);
     if (!mapping) return damage("", name, 0, file->size, mapping.error().message);
+    run_.text_sum_ = checksum(mapping->bytes(), run_.text_sum_);
     const std::string_view text(reinterpret_cast<const char*>(mapping->data()), mapping->size());
     std::size_t at = 0;
     while (at < text.size()) {

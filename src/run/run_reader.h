@@ -85,6 +85,8 @@ class RunReader {
   /// At most kMaxDamage entries; damage_total() counts all.
   const std::vector<Damage>& damage() const { return damage_; }
   std::uint64_t damage_total() const { return damage_total_; }
+  /// A checksum of manifest and journal as they were read: where it and the other files are the same, all is.
+  std::uint64_t text_sum() const { return text_sum_; }
   static constexpr std::size_t kMaxDamage = 1000;
 
   /// Maps a file of this run, guarded against shrinking. An empty file gives a mapping that is not valid().
@@ -105,6 +107,7 @@ class RunReader {
   std::optional<EndRecord> end_;
   std::vector<Damage> damage_;
   std::uint64_t damage_total_ = 0;
+  std::uint64_t text_sum_ = 0;
 };
 
 }  // namespace ivtrace::run

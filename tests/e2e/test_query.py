@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -174,3 +175,45 @@ def test_ctrl_c_ends_a_query_and_leaves_nothing_behind(recorded, tmp_path):
     assert (query.returncode, said) == (1, b"ivtrace: the query was interrupted\n")
     ivtrace("query", run, "SELECT count(*) FROM sched_slice", env={**os.environ, "TMPDIR": str(tmp_path)}, check=None)
     assert list(tmp_path.iterdir()) == []
+
+
+def answers(run, *options) -> list:
+    """What each table, and diagnose, say of a run: rows, notices and exit status."""
+    tables = [json.loads(line)["table"] for line in ivtrace("query", run, ".tables", "--json").stdout.splitlines()]
+    commands = [("query", run, f"SELECT * FROM {table}", "--json") for table in tables if table != "event"] + [("diagnose", run, "--json")]
+    done = [ivtrace(*command, *options, check=None) for command in commands]
+    return [(one.returncode, one.stdout, one.stderr) for one in done]
+
+
+def test_the_second_query_says_the_same_and_does_not_read_the_events(recorded, tmp_path):
+    disk = shutil.disk_usage(tmp_path)
+    if disk.free < max(2 << 30, disk.total / 9):
+        pytest.skip("the disk is so full that nothing is kept")
+    run = harness.copy_run(recorded[0], tmp_path / "run.ivt")
+    shutil.rmtree(run / ".cache", ignore_errors=True)
+    walked = answers(run, "--no-cache")
+    assert not (run / ".cache").exists()
+    assert answers(run) == walked
+    kept = {path.name: path.stat().st_mtime_ns for path in (run / ".cache").iterdir()}
+    assert len(kept) == 8 and all(name.endswith(".rows") for name in kept)
+    # Nobody can tell by sizes and times that the pages are gone.
+    for path in run.rglob("*.pages"):
+        before = path.stat()
+        os.truncate(path, 0)
+        os.truncate(path, before.st_size)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert answers(run) == walked
+    assert {path.name: path.stat().st_mtime_ns for path in (run / ".cache").iterdir()} == kept
+    assert answers(run, "--no-cache") != walked
+
+
+def test_a_run_that_is_being_recorded_has_no_cache(run_dir):
+    with harness.Recording(run_dir, "--no-guests", "--events", "sched") as recording:
+        recording.wait_for(["host"])
+        ivtrace("query", run_dir, "SELECT count(*) FROM sched_slice", check=None)
+        assert not (run_dir / ".cache").exists()
+        recording.stop(check=None)
+    ivtrace("query", run_dir, "SELECT count(*) FROM sched_slice", check=None)
+    assert (run_dir / ".cache").exists()
+    # It is no machine, and no command minds it.
+    assert [machine["name"] for machine in harness.info(run_dir)["machines"]] == ["host"]
