@@ -31,7 +31,7 @@ SELECT slow.machine AS victim, slow.machine AS culprit, 1.0 AS share, from_ns, u
 FROM slow JOIN waits ON waits.id = slow.id
 WHERE added_handover_ns >= 0.5 * added_ns AND waits.waited_ns < 0.2 * added_handover_ns
   AND (rate >= 0.5 * most_iops OR bps >= 0.5 * most_bps
-       OR (limit_by IS NULL AND added_handover_ns >= 2e6 * requests))
+       OR (limit_by IS NULL AND requests >= 10 AND added_handover_ns >= 2e6 * requests))
 
 -- evidence: The slowest request, phase by phase
 SELECT p.phase, p.from_ns - r.from_ns AS after_ns, p.until_ns - p.from_ns AS took_ns
