@@ -8,6 +8,8 @@
 #include "cli/interrupt.h"
 #include "cli/query_writer.h"
 #include "cli/run_info_load.h"
+#include "patterns/finding_table.h"
+#include "patterns/library.h"
 #include "query/database.h"
 
 namespace ivtrace::cli {
@@ -109,8 +111,12 @@ ExitCode run_query(const QueryOptions& options, Streams& streams) {
   const Result<clock::HostClock> clock = host_clock_of(*run);
   if (!clock) return ended(streams, clock.error(), ExitCode::kFailed);
   const InterruptFlag interrupt;
+  std::vector<std::unique_ptr<query::Table>> more;
+  more.push_back(
+      patterns::finding_table(*run, *clock, interrupt.flag(), options.cache,
+                              patterns::load_library(patterns::pattern_directories(), {}).patterns));
   const Result<std::unique_ptr<query::Database>> opened =
-      query::Database::open(*run, *clock, interrupt.flag(), options.cache);
+      query::Database::open(*run, *clock, interrupt.flag(), options.cache, std::move(more));
   if (!opened) return ended(streams, opened.error(), ExitCode::kFailed);
   query::Database& database = **opened;
   if (trim(options.sql).starts_with('.')) {

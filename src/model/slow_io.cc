@@ -439,10 +439,12 @@ std::vector<SlowIo> SlowIoFinder::find() {
   }
   const std::map<std::uint32_t, double> costs = usual_costs();
   std::vector<SlowIo> found;
-  for (const auto& [key, series] : series_) {
-    const auto slow = [&](const Window& window) { return series->is_slow(window, ticks_per_second_); };
-    const auto end = series->windows.end();
-    for (auto first = std::find_if(series->windows.begin(), end, slow); first != end;) {
+  for (const auto& entry : series_) {
+    const Key& key = entry.first;
+    const Series& series = *entry.second;
+    const auto slow = [&](const Window& window) { return series.is_slow(window, ticks_per_second_); };
+    const auto end = series.windows.end();
+    for (auto first = std::find_if(series.windows.begin(), end, slow); first != end;) {
       auto last = first;
       std::uint64_t count = 1;
       for (auto next = first + 1; next != end && next->index - last->index <= kBridgedWindows; ++next) {
@@ -450,11 +452,11 @@ std::vector<SlowIo> SlowIoFinder::find() {
         last = next;
         ++count;
       }
-      series->split(first, last + 1, [&](const Window& stretch) {
+      series.split(first, last + 1, [&](const Window& stretch) {
         const bool is_long = stretch.slowest_ticks >= static_cast<double>(kLeastWindows * window_);
         const bool lasts = count >= kLeastWindows && stretch.requests >= kLeastRequests;
         if (!(is_long || lasts) || !slow(stretch)) return;
-        found.push_back(series->describe(stretch, costs, ticks_per_second_));
+        found.push_back(series.describe(stretch, costs, ticks_per_second_));
         found.back().machine = std::get<0>(key);
         found.back().device = std::get<1>(key);
         found.back().direction = std::get<2>(key);

@@ -76,8 +76,9 @@ OwnedCell Statement::owned_cell(std::size_t column) const {
   return {};
 }
 
-Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache)
-    : stop_(stop), rows_(run, clock, stop, notices_, cache) {
+Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache,
+                   std::vector<std::unique_ptr<Table>> more)
+    : stop_(stop), rows_(run, clock, stop, notices_, cache), tables_(std::move(more)) {
   tables_.push_back(event_table(run, clock, stop, notices_));
   std::ranges::move(journal_tables(run, clock), std::back_inserter(tables_));
   std::ranges::move(model_tables(rows_), std::back_inserter(tables_));
@@ -106,8 +107,9 @@ int Database::authorize(void* database, int action, const char* first, const cha
 }
 
 Result<std::unique_ptr<Database>> Database::open(const run::RunReader& run, const clock::HostClock& clock,
-                                                 StopFlag stop, CacheUse cache) {
-  std::unique_ptr<Database> database(new Database(run, clock, stop, cache));
+                                                 StopFlag stop, CacheUse cache,
+                                                 std::vector<std::unique_ptr<Table>> more) {
+  std::unique_ptr<Database> database(new Database(run, clock, stop, cache, std::move(more)));
   IVT_RETURN_IF_ERROR(database->connect());
   return database;
 }

@@ -56,10 +56,11 @@ class Statement {
 /// One run's tables. One thread; only the flag may be set by others. Borrows run and clock.
 class Database {
  public:
-  /// `stop`: ends what runs when it is set; nullptr: nothing does.
+  /// `stop`: ends what runs when it is set; nullptr: nothing does. `more`: tables beside the run's own.
   static Result<std::unique_ptr<Database>> open(const run::RunReader& run, const clock::HostClock& clock,
                                                 StopFlag stop = nullptr,
-                                                CacheUse cache = CacheUse::kIfPossible);
+                                                CacheUse cache = CacheUse::kIfPossible,
+                                                std::vector<std::unique_ptr<Table>> more = {});
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -88,7 +89,8 @@ class Database {
 
  private:
   friend class Statement;
-  Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache);
+  Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache,
+           std::vector<std::unique_ptr<Table>> more);
   Status connect();
   static int authorize(void* database, int action, const char* first, const char* second, const char*,
                        const char*);

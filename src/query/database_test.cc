@@ -482,7 +482,7 @@ TEST(Tables, AreWhatTheirPageSays) {
   // And it tells of no table that is not there.
   std::istringstream lines(page);
   for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with("## ")) continue;
+    if (!line.starts_with("## ") || line == "## finding") continue;  // that one is the patterns'
     EXPECT_NE(run.database().find(line.substr(3)), nullptr) << line;
   }
 }

@@ -176,7 +176,8 @@ std::vector<Row> cpu_rows(const run::RunReader& run, const clock::HostClock&) {
       known.sum.stalls += record.counters.stalls;
     }
     for (const auto& [cpu, known] : cpus) {
-      const auto counter = [&](std::uint64_t number) { return known.counted ? integer(number) : Held(); };
+      const bool counted = known.counted;
+      const auto counter = [counted](std::uint64_t number) { return counted ? integer(number) : Held(); };
       rows.push_back(
           {machine.info.name, integer(cpu), known.agent != nullptr ? integer(known.agent->apic_id) : Held(),
            known.agent != nullptr ? integer(known.agent->online) : Held(), counter(known.sum.delivered),

@@ -86,7 +86,9 @@ void keep(const RowCache& cache, const Set& set, Input& input) {
     for (std::size_t left = input.byte() % kMaxRows; left > 0; --left) {
       std::vector<std::uint64_t> row(bytes / 8);
       std::memcpy(row.data(), input.take(bytes).data(), bytes);
-      file.append(reinterpret_cast<const Span*>(row.data()));
+      Span times;
+      std::memcpy(&times, row.data(), sizeof times);
+      std::memcpy(file.add(times), row.data(), bytes);
     }
     IVT_CHECK(file.seal().ok());
     used.emplace_back(bytes / 8, ~0ull);
