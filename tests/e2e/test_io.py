@@ -69,14 +69,18 @@ def without_addresses(run, copy) -> Path:
 
 
 def by_order_against_address(run, copy) -> collections.Counter:
-    """Of the requests that are tied by address: how many are the "same" by order, "wrong", or "untied"."""
+    """Of the requests that are tied by address: how many are the "same" by order, "wrong", "untied", or "bare".
+
+    A bare one is tied to its call, whose host request was not found: another thread's bio was merged into it.
+    """
     truth, told = served(run), served(without_addresses(run, copy))
     counts = collections.Counter()
     for number, (tie, services) in truth.items():
         if tie != "address":
             continue
         by_order, services_by_order = told[number]
-        counts["untied" if by_order != "order" else "same" if services_by_order == services else "wrong"] += 1
+        is_bare = services_by_order[0] is None
+        counts["untied" if by_order != "order" else "same" if services_by_order == services else "bare" if is_bare else "wrong"] += 1
     return counts
 
 
