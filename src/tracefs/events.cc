@@ -155,8 +155,8 @@ std::span<const Profile> profiles() {
     return all;
   };
   static const std::vector<Profile> kProfiles = {
-      {"io", "block requests, interrupts, QEMU's reads and writes, and who had the host's CPUs",
-       joined({kBlock, kIrq, kNames}), joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}),
+      {"io", "block requests, interrupts, QEMU's reads and writes, and who had the CPUs",
+       joined({kBlock, kIrq, kNames, {"sched:sched_switch"}}), joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}),
        kIoCalls},
       {"cpu",
        "scheduler, interrupts, and KVM's entries and exits",
