@@ -334,40 +334,6 @@ TEST(IoTimes, SumUpPerDiskAndDirectionAndKeepTheSlowest) {
   EXPECT_EQ(late->groups.at(0).times.count(), 1u);
 }
 
-TEST(DiskMap, WhatTheRunSaysWronglyIsToldAndLeftOut) {
-  MadeIo made;
-  made.clear_disks();
-  made.disk("vm1", "d0", "none",
-            "0 4096 254:0 8192\nnonsense\n1 2 3\n0 99999999999999999999 254:0 0\n4096 4096 254:0 4096\n");
-  const run::RunReader run = made.open();
-  const DiskMap map(run);
-  ASSERT_EQ(map.problems().size(), 1u);
-  std::vector<DiskPart> parts;
-  map.find({kHostDevice, 8, 16}, parts);
-  ASSERT_EQ(parts.size(), 2u);
-  EXPECT_EQ(parts[0].range.first, 8u);
-  EXPECT_EQ(parts[0].range.count, 8u);
-  EXPECT_EQ(parts[1].range.first, 0u);
-  parts.clear();
-  map.find({kHostDevice, 20, 2}, parts);
-  ASSERT_EQ(parts.size(), 1u);
-  EXPECT_EQ(parts[0].range.first, 4u);
-  EXPECT_EQ(parts[0].range.count, 2u);
-  parts.clear();
-  map.find({kHostDevice, 24, 100}, parts);
-  map.find({kHostDevice + 1, 8, 16}, parts);
-  EXPECT_TRUE(parts.empty());
-}
-
-TEST(DiskMap, TellsWhatTheRecorderCouldNotMapInTheEnd) {
-  MadeIo made;
-  made.clear_disks();
-  made.disk("vm1", "d0", "none", "");
-  made.gap("vm1", "d0", "its storage does not answer");
-  const run::RunReader run = made.open();
-  EXPECT_EQ(DiskMap(run).problems(), (std::vector<std::string>{"vm1 disk d0: its storage does not answer"}));
-}
-
 TEST(Direction, FollowsTheKernelsLetters) {
   EXPECT_EQ(direction_of("R"), IoDirection::kRead);
   EXPECT_EQ(direction_of("RA"), IoDirection::kRead);
