@@ -23,6 +23,11 @@ def issued(run, vm: guest.Guest, machine: str | None = None) -> list[int]:
     return [harness.field(line, "sector") for line in events(run, "--machine", machine or vm.name, name="block:block_rq_issue")]
 
 
+def wait_until_issued(recording: harness.Recording, vm: guest.Guest, sectors: list[int]) -> None:
+    """Waits until the run has these reads, behind others: an idle guest's data may lag."""
+    harness.wait_until(lambda: issued(recording.run, vm)[-len(sectors):] == sectors, 30, lambda: f"the reads are not in the run: {recording.said()}")
+
+
 def kill_agent(vm: guest.Guest) -> None:
     vm.check("kill -9 $(pidof ivtrace-agent); while pidof ivtrace-agent >/dev/null; do usleep 10000; done")
 
@@ -32,7 +37,7 @@ def test_a_killed_agent_is_started_again_while_recording(pair, run_dir):
     with harness.Recording(run_dir, *named(vm), "--events", BLOCK) as recording:
         recording.wait_for([vm.name])
         first = reads(vm)
-        time.sleep(1)  # an idle guest's data may lag
+        wait_until_issued(recording, vm, first)
         kill_agent(vm)
         harness.start_agent(vm)
         second: list[int] = []
@@ -93,7 +98,7 @@ def test_a_killed_recorders_run_is_whole_and_cleanup_salvages_the_rest(pair, run
         with harness.Recording(run_dir, *named(vm), "--events", BLOCK) as recording:
             recording.wait_for(["host", vm.name])
             made = reads(vm)
-            time.sleep(1.5)  # partial pages are flushed every second
+            wait_until_issued(recording, vm, made)
             before_kill = harness.tracing_instances(recording.process.pid)
             recording.process.kill()
             recording.process.wait()
@@ -164,23 +169,29 @@ def test_a_guest_that_comes_and_crashes_keeps_what_it_delivered(new_guest, run_d
     assert last > answered - 300_000_000 - 1_000_000_000, "data from before the crash is missing"
 
 
+def epochs_of(run, vm: guest.Guest) -> int:
+    return sum(record["type"] == "epoch" and record["machine"] == vm.name for record in harness.journal(run))
+
+
 def test_a_pause_of_the_guest_starts_a_new_clock_epoch(pair, run_dir):
     """Under TCG stop/cont shifts the guest's TSC by the pause; both sides of it must be right."""
     vm = pair[0]
+    epochs = 2 if harness.is_tcg(vm) else 1
     with harness.Recording(run_dir, *named(vm), "--events", BLOCK) as recording:
         recording.wait_for([vm.name])
         before = reads(vm)
-        time.sleep(1.5)
+        wait_until_issued(recording, vm, before)
         vm.qmp("stop")
         time.sleep(2)
         vm.qmp("cont")
-        time.sleep(3)  # two bursts must agree on the new offset
+        # Two bursts must agree on the new offset.
+        harness.wait_until(lambda: epochs_of(run_dir, vm) == epochs, 60, lambda: f"no new epoch was found: {recording.said()}")
         after = reads(vm)
         time.sleep(1)
         recording.stop(None)
     clock = info(run_dir)["by_name"][vm.name]["clock"]
     assert clock["aligned"]
-    assert harness.count(clock["epochs"]) == (2 if harness.is_tcg(vm) else 1)
+    assert harness.count(clock["epochs"]) == epochs
     assert issued(run_dir, vm) == before + after
     times = [line["ts_ns"] for line in events(run_dir, "--machine", vm.name, name="block:block_rq_issue")]
     pause = times[len(before)] - times[len(before) - 1]

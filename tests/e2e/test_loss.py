@@ -7,30 +7,32 @@ import time
 import pytest
 
 import harness
+from guestlab import guest
 from harness import events, info, named
 
-# More than the ring (16 MiB) and small kernel buffers hold while nobody drains them: some must be lost. Yet done
-# before the agents take a recorder that stands still for dead.
-STORM = 400_000
+# More than a small ring and small kernel buffers hold while nobody drains them: some must be lost. Yet done, on a
+# loaded machine too, before the agents take a recorder that stands still for dead.
+STORM, SMALL_RING_MB = 60_000, 1
 SMALL_BUFFER = ["--buffer-size", "256K"]
 STANDSTILL_SECONDS = 14
 BUSY_READS = 1500  # so many that some are sure to end while the agent runs
 
 
 @pytest.fixture(scope="module")
-def storm(pair_keeper, tmp_path_factory):
-    """A storm in both guests while the recorder stands still. Gives (run, guests, counts per CPU of each)."""
-    booted_pair = pair_keeper.ready()
-    for vm in booted_pair:
-        harness.ensure_agent(vm)
+def storm(new_guest, tmp_path_factory):
+    """A storm in two guests while the recorder stands still. Gives (run, guests, counts per CPU of each)."""
+    booted_pair = [new_guest(f"storm{series.replace('.', '')}", series, disk=False, ring_mb=SMALL_RING_MB) for series in ("6.12", "6.1")]
     run = tmp_path_factory.mktemp("storm") / "run.ivt"
-    with harness.Recording(run, *named(*booted_pair), *SMALL_BUFFER, "--events", harness.STORM_EVENT) as recording:
-        recording.wait_for(vm.name for vm in booted_pair)
-        recording.process.send_signal(signal.SIGSTOP)
-        jobs = [vm.start(f"iv-storm --count {STORM}") for vm in booted_pair]
-        loads = [json.loads(job.wait(120)[1]) for job in jobs]
-        recording.process.send_signal(signal.SIGCONT)
-        recording.stop(harness.LOSS)
+    with guest.booted(*booted_pair):
+        for vm in booted_pair:
+            harness.ensure_agent(vm)
+        with harness.Recording(run, *named(*booted_pair), *SMALL_BUFFER, "--events", harness.STORM_EVENT) as recording:
+            recording.wait_for(vm.name for vm in booted_pair)
+            recording.process.send_signal(signal.SIGSTOP)
+            jobs = [vm.start(f"iv-storm --count {STORM}") for vm in booted_pair]
+            loads = [json.loads(job.wait(120)[1]) for job in jobs]
+            recording.process.send_signal(signal.SIGCONT)
+            recording.stop(harness.LOSS)
     return run, booted_pair, [{int(cpu): count for cpu, count in load["counts"].items()} for load in loads]
 
 

@@ -92,7 +92,9 @@ def test_a_range_is_a_part_of_it_and_text_says_the_same(contended):
     assert [vcpu["machine"] for vcpu in part] == [first.name]
     assert part[0]["known_ns"] + part[0]["unknown_ns"] == pytest.approx(1e9, rel=0.01)
     text = ivtrace("vcpus", run, "-g", first.name, check=None).stdout
-    assert f"{first.name} vCPUs 0, 1 (thread {vcpus[first.name]['thread']})" in text and "behind host: python3" in text
+    assert f"{first.name} vCPUs 0, 1 (thread {vcpus[first.name]['thread']})" in text
+    most = max((one for one in vcpus[first.name]["preempted_by"] if one["tid"] > 0), key=lambda one: one["total_ns"])
+    assert f"behind {most['machine']}: {most['comm']}-{most['tid']}" in text, text
 
 
 def test_a_run_without_the_scheduler_says_what_to_record(contended, tmp_path):
