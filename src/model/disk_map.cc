@@ -1,6 +1,7 @@
 #include "model/disk_map.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/text.h"
 #include "format/extent.h"
@@ -27,21 +28,34 @@ DiskMap::DiskMap(const run::RunReader& run) {
     }
   }
   for (auto& [number, device] : devices_) {
-    std::sort(device.extents.begin(), device.extents.end(), [](const Extent& a, const Extent& b) {
-      return std::pair(a.first, a.disk) < std::pair(b.first, b.disk);
-    });
-    // What both maps say is said once.
-    const auto same = [](const Extent& a, const Extent& b) {
-      return a.first == b.first && a.count == b.count && a.guest_first == b.guest_first && a.disk == b.disk;
-    };
-    device.extents.erase(std::unique(device.extents.begin(), device.extents.end(), same),
-                         device.extents.end());
+    join(device.extents);
     std::uint64_t end = 0;
     for (const Extent& extent : device.extents) {
-      end = std::max(end, extent.first + extent.count);
+      end = std::max(end, extent.end());
       device.ends.push_back(end);
     }
   }
+}
+
+/// What both maps say is said once, also of an extent that has grown in between; then by first sector.
+void DiskMap::join(std::vector<Extent>& extents) {
+  const auto shift = [](const Extent& extent) { return extent.first - extent.guest_first; };
+  std::sort(extents.begin(), extents.end(), [&](const Extent& a, const Extent& b) {
+    return std::tuple(a.disk, shift(a), a.first) < std::tuple(b.disk, shift(b), b.first);
+  });
+  std::vector<Extent> joined;
+  for (const Extent& extent : extents) {
+    if (!joined.empty() && joined.back().disk == extent.disk && shift(joined.back()) == shift(extent) &&
+        extent.first <= joined.back().end()) {
+      joined.back().count = std::max(joined.back().end(), extent.end()) - joined.back().first;
+    } else {
+      joined.push_back(extent);
+    }
+  }
+  std::sort(joined.begin(), joined.end(), [](const Extent& a, const Extent& b) {
+    return std::tuple(a.first, a.disk, a.guest_first) < std::tuple(b.first, b.disk, b.guest_first);
+  });
+  extents = std::move(joined);
 }
 
 void DiskMap::read_file(const run::RunReader& run, const GuestDisk& disk, const run::ExtentsRecord& record) {
@@ -83,7 +97,7 @@ void DiskMap::find(const SectorRange& host, std::vector<DiskPart>& parts) const 
        i < device.extents.size() && device.extents[i].first < host.end(); ++i) {
     const Extent& extent = device.extents[i];
     const std::uint64_t from = std::max(extent.first, host.first);
-    const std::uint64_t until = std::min(extent.first + extent.count, host.end());
+    const std::uint64_t until = std::min(extent.end(), host.end());
     if (from >= until) continue;
     parts.push_back(
         {extent.disk,

@@ -1,8 +1,8 @@
 // Which guest's disk a place on a host's device belongs to.
 //
 // From the extents that the recorder wrote at the recording's beginning and end. An image may have moved or
-// grown between the two, so both are looked at: a place may have more than one claimant, and which of them
-// had a request there tells the true one.
+// grown between the two, so both are looked at, and what follows from both is one extent. A place may have
+// more than one claimant, and which of them had a request there tells the true one.
 #pragma once
 
 #include <cstdint>
@@ -49,11 +49,14 @@ class DiskMap {
     std::uint64_t count = 0;
     std::uint64_t guest_first = 0;
     GuestDisk disk;
+
+    std::uint64_t end() const { return first + count; }
   };
   struct Device {
     std::vector<Extent> extents;      ///< by first sector
     std::vector<std::uint64_t> ends;  ///< the largest end of all extents up to each
   };
+  static void join(std::vector<Extent>& extents);
   void read_file(const run::RunReader& run, const GuestDisk& disk, const run::ExtentsRecord& record);
 
   std::map<std::uint32_t, Device> devices_;

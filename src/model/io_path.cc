@@ -215,16 +215,22 @@ void IoPath::link(const Served& served, const BlockRequest& request, const DiskP
   Service& service = guest.services[served.request];
   const std::uint64_t from = std::max(part.range.first, request.range.first);
   const std::uint64_t until = std::min(part.range.end(), request.range.end());
-  service.bytes += (until - from) * kSectorBytes;
+  IoPiece given;
+  given.host = host.number;
+  given.range = {request.range.device, from, static_cast<std::uint32_t>(until - from)};
+  given.device = host.range.device;
+  given.thread = host.task.tid;
+  given.queued = host.queued.value_or(host.issued);
+  given.issued = host.issued;
+  const auto call = calls_.since(host.task.tid);
+  if (call && *call >= request.issued && *call <= given.queued) given.called = call;
+  if (open.load == nullptr)
+    open.load = std::make_shared<const DeviceWork>(loads_[host.range.device].now(host.issued));
+  given.load_before = open.load;
+  service.pieces.begin(std::move(given));
   service.disk = part.disk.disk;
-  if (std::find(open.serves.begin(), open.serves.end(), served) != open.serves.end()) return;
-  if (service.requests == 0) {
-    const auto call = calls_.since(host.task.tid);
-    if (call && *call >= request.issued && *call <= host.queued.value_or(host.issued))
-      service.submitted = call;
-  }
-  service.begin(host, loads_[host.range.device]);
-  open.serves.push_back(served);
+  if (std::find(open.serves.begin(), open.serves.end(), served) == open.serves.end())
+    open.serves.push_back(served);
 }
 
 void IoPath::host_requeued(const BlockRequest& request, HostTsc at) {
@@ -235,7 +241,7 @@ void IoPath::host_requeued(const BlockRequest& request, HostTsc at) {
   for (const Served& served : found->second.serves) {
     auto& services = guests_[served.machine].services;
     const auto service = services.find(served.request);
-    if (service != services.end() && --service->second.requests == 0) services.erase(service);
+    if (service != services.end()) service->second.pieces.take_back(request.number);
   }
   host_open_.erase(found);
 }
@@ -244,13 +250,16 @@ void IoPath::host_completed(const BlockRequest& request) {
   const auto found = host_open_.find(request.number);
   if (found == host_open_.end()) return;
   const HostTsc at = *request.completed;
-  loads_[request.range.device].end(found->second.owner, found->second.bytes, at);
+  DeviceLoad& load = loads_[request.range.device];
+  load.end(found->second.owner, found->second.bytes, at);
   calls_.host_completed(request, loads_);
+  std::shared_ptr<const DeviceWork> after;
+  if (!found->second.serves.empty()) after = std::make_shared<const DeviceWork>(load.now(at));
   for (const Served& served : found->second.serves) {
     auto& services = guests_[served.machine].services;
     const auto service = services.find(served.request);
     if (service == services.end()) continue;  // the guest did not wait for it
-    service->second.end(at, loads_[service->second.device]);
+    service->second.pieces.end(request.number, at, after);
   }
   if (host_sink_) {
     HostRequest done{request, std::move(found->second.owner)};
@@ -271,20 +280,24 @@ IoPath::Service* IoPath::first_served(const HostOpen& open) {
   return service == services.end() ? nullptr : &service->second;
 }
 
-void IoPath::tell(const Service& service, const IoRequest* serves) const {
-  for (const HostRequest& done : service.untold) host_sink_(done, serves);
+void IoPath::tell(const Service& service, const IoRequest* served, const Serving& serving) const {
+  for (const HostRequest& done : service.untold) {
+    const bool serves = std::any_of(serving.begin(), serving.end(),
+                                    [&](const IoPiece* piece) { return piece->host == done.request.number; });
+    host_sink_(done, serves ? served : nullptr);
+  }
 }
 
 // Its next issue is another request; what served it so far served nobody.
 void IoPath::guest_requeued(GuestState& guest, const BlockRequest& request) {
   const auto found = guest.services.find(request.number);
   if (found == guest.services.end()) return;
-  tell(found->second, nullptr);
+  tell(found->second, nullptr, {});
   guest.services.erase(found);
 }
 
 void IoPath::drop_services(GuestState& guest) {
-  for (const auto& [number, service] : guest.services) tell(service, nullptr);
+  for (const auto& [number, service] : guest.services) tell(service, nullptr, {});
   guest.services.clear();
 }
 
@@ -304,10 +317,12 @@ std::optional<std::size_t> IoPath::disk_of(std::size_t machine, std::uint32_t de
       ->first;
 }
 
-IoTie IoPath::tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const {
+IoTie IoPath::tie_of(std::size_t machine, const BlockRequest& request, const Service* service,
+                     const Serving& serving) const {
   if ((service != nullptr && service->lost) || lost_.meets(request.issued, *request.completed))
     return IoTie::kLost;
-  if (service != nullptr && service->requests > 0) return service->done() ? IoTie::kAddress : IoTie::kUntied;
+  if (!serving.empty()) return IoTie::kAddress;
+  if (service != nullptr && !service->pieces.empty()) return IoTie::kUntied;
   const bool has_place = request.direction == IoDirection::kRead || request.direction == IoDirection::kWrite;
   const auto disk = disk_of(machine, request.range.device);
   return has_place && disk && disks_.knows({machine, *disk}) && is_cached({machine, *disk}) ? IoTie::kNoHostIo
@@ -323,17 +338,17 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
   GuestState& guest = guests_[machine];
   const auto found = guest.services.find(request.number);
   const Service* service = found == guest.services.end() ? nullptr : &found->second;
+  const Serving serving = service == nullptr ? Serving() : service->pieces.serving(request.range);
   IoRequest result;
   result.machine = machine;
   result.guest = request;
-  result.tie = tie_of(machine, request, service);
+  result.tie = tie_of(machine, request, service, serving);
   if (const auto handler = guest.interrupts.find(cpu.value); handler != guest.interrupts.end())
     result.interrupt = handler->second;
   result.disk = result.tie == IoTie::kAddress ? service->disk : disk_of(machine, request.range.device);
   if (result.tie == IoTie::kAddress) {
-    result.submitted = service->submitted;
-    describe(*service, result);
-  } else if (result.tie == IoTie::kUntied && (service == nullptr || service->requests == 0)) {
+    describe(serving, result);
+  } else if (result.tie == IoTie::kUntied && (service == nullptr || service->pieces.empty())) {
     const ServingCall* const call = calls_.find(machine, request);
     // Where the image's places are known, a call without host requests of its own is one whose were not
     // found.
@@ -350,7 +365,7 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
   sink_(result);
   calls_.completed(machine, request);
   if (found == guest.services.end()) return;
-  tell(found->second, result.tie == IoTie::kAddress ? &result : nullptr);
+  tell(found->second, result.tie == IoTie::kAddress ? &result : nullptr, serving);
   guest.services.erase(found);
 }
 
@@ -364,6 +379,27 @@ void IoPath::describe(const IoService& service, IoRequest& result) {
   result.host_issued = service.issued;
   result.host_completed = service.last_completed;
   result.load = DeviceLoad::between(service.load_before, service.load_after);
+}
+
+// The first one tells from where and when; how busy its device was, until that has done the last of them.
+void IoPath::describe(const Serving& serving, IoRequest& result) {
+  const IoPiece& first = *serving.front();
+  result.submitted = first.called;
+  result.host_device = first.device;
+  result.host_thread = first.thread;
+  result.host_queued = first.queued;
+  result.host_issued = first.issued;
+  const IoPiece* last = &first;  // on the first one's device
+  std::uint64_t counted = 0;     // the pieces of a host request follow each other
+  for (const IoPiece* piece : serving) {
+    if (piece->host != counted) ++result.host_requests;
+    counted = piece->host;
+    result.host_bytes += piece->range.count * kSectorBytes;
+    result.host_queued = std::min(result.host_queued, piece->queued);
+    result.host_completed = std::max(result.host_completed, *piece->completed);
+    if (piece->device == first.device && *piece->completed >= *last->completed) last = piece;
+  }
+  result.load = DeviceLoad::between(*first.load_before, *last->load_after);
 }
 
 }  // namespace ivtrace::model

@@ -4,7 +4,7 @@
 // guest's disk; if a request of that guest for these sectors and in that direction is open at that moment,
 // the one serves the other. It needs no knowledge of QEMU, holds for every way in which QEMU does its I/O,
 // and for requests that were split or merged on the way: all that overlap are tied. The host's request must
-// lie within the guest's in time.
+// lie within the guest's in time; where several for the same bytes do, io_pieces.h tells which counts.
 //
 // Which of a guest's block devices is which of its disks nobody tells; it is learned: a device is the disk
 // for which most ties were possible so far. A chance match of address, direction and time is rare, so the
@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "model/block_requests.h"
 #include "model/device_load.h"
 #include "model/disk_map.h"
+#include "model/io_pieces.h"
 #include "model/io_request.h"
 #include "model/io_service.h"
 #include "model/lost_ranges.h"
@@ -63,9 +65,9 @@ class IoPath {
 
  private:
   /// What is known of an open guest request's service.
-  struct Service : IoService {
+  struct Service {
+    IoPieces pieces;
     std::optional<std::size_t> disk;
-    std::optional<HostTsc> submitted;
     bool lost = false;
     std::vector<HostRequest> untold;  ///< that the host sink has not been told of
   };
@@ -90,8 +92,10 @@ class IoPath {
   struct HostOpen {
     IoOwner owner;
     std::uint64_t bytes = 0;
+    std::shared_ptr<const DeviceWork> load;  ///< when it was issued, if it serves any
     std::vector<Served> serves;
   };
+  using Serving = std::vector<const IoPiece*>;
 
   void look_at_guest(const merge::MergedEvent& event);
   void look_at_host(const merge::MergedEvent& event);
@@ -103,7 +107,7 @@ class IoPath {
   void guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu);
   void guest_requeued(GuestState& guest, const BlockRequest& request);
   void drop_services(GuestState& guest);
-  void tell(const Service& service, const IoRequest* serves) const;
+  void tell(const Service& service, const IoRequest* served, const Serving& serving) const;
   Service* first_served(const HostOpen& open);
   void serve(const DiskPart& part, const BlockRequest& host, HostOpen& open);
   static std::optional<std::uint32_t> choose_device(GuestState& guest,
@@ -115,8 +119,10 @@ class IoPath {
   IoOwner owner_of(const BlockRequest& request, const HostOpen& open) const;
   std::optional<std::size_t> disk_of(std::size_t machine, std::uint32_t device) const;
   bool is_cached(const GuestDisk& disk) const;
-  IoTie tie_of(std::size_t machine, const BlockRequest& request, const Service* service) const;
+  IoTie tie_of(std::size_t machine, const BlockRequest& request, const Service* service,
+               const Serving& serving) const;
   static void describe(const IoService& service, IoRequest& result);
+  static void describe(const Serving& serving, IoRequest& result);
 
   const run::RunReader& run_;
   const LostRanges& lost_;

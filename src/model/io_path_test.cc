@@ -277,6 +277,133 @@ TEST(IoPath, ARequeuedRequestCountsFromItsLastIssue) {
             "address to_host 10-20 host_queue 20-50 device 50-70 return 70-80");
 }
 
+TEST(IoPath, ARequeuedRequestTakesBackWhatItGave) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100, 16);
+  made.host(20, kIssueId, 100);
+  made.host(22, kIssueId, 108);
+  made.host(30, kRequeueId, 100);
+  made.host(40, kCompleteId, 108);
+  made.host(50, kIssueId, 100);
+  made.host(70, kCompleteId, 100);
+  made.guest(80, kCompleteId, 100, 16);
+  const auto followed = follow(made);
+  const IoRequest& request = followed.requests.at(0);
+  EXPECT_EQ(text_of(request), "address to_host 10-20 host_queue 20-22 device 22-70 return 70-80");
+  EXPECT_EQ(request.host_requests, 2u);
+  EXPECT_EQ(request.host_bytes, 16u * 512);
+}
+
+TEST(IoPath, ARequeuedRequestIsNotWaitedForUnderItsOldNumber) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "none", "0 53248 254:0 10485760\n");  // the last 12 sectors have no place
+  made.guest(10, kIssueId, 100, 16);
+  made.host(20, kIssueId, 100, 4);
+  made.host(30, kRequeueId, 100, 4);
+  made.host(50, kIssueId, 100, 4);
+  made.host(70, kCompleteId, 100, 4);
+  made.guest(80, kCompleteId, 100, 16);
+  const auto followed = follow(made);
+  EXPECT_EQ(text_of(followed.requests.at(0)),
+            "address to_host 10-20 host_queue 20-50 device 50-70 return 70-80");
+  EXPECT_EQ(followed.requests[0].host_bytes, 4u * 512);
+}
+
+TEST(IoPath, ARequestWhoseHostRequestWentBackAndDidNotComeAgainIsUntied) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100, 16);
+  made.host(20, kIssueId, 100);
+  made.host(30, kRequeueId, 100);
+  made.guest(80, kCompleteId, 100, 16);
+  EXPECT_EQ(text_of(follow(made).requests.at(0)), "untied unattributed 10-80");
+}
+
+// QEMU fills a cluster for the first write into it: its neighbours wait, and are written then.
+TEST(IoPath, AWriteThatANeighboursClusterFillingCoveredIsServedAnew) {
+  MadeIo made;
+  made.guest(10, kIssueId, 128, 8, "W");
+  made.guest(11, kIssueId, 136, 8, "W");
+  made.host(20, kIssueId, 128, 128, "W");
+  made.host(50, kCompleteId, 128, 128, "W");
+  made.host(55, kIssueId, 136, 8, "W");
+  made.guest(60, kCompleteId, 128, 8, "W");
+  made.host(75, kCompleteId, 136, 8, "W");
+  made.guest(80, kCompleteId, 136, 8, "W");
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 2u);
+  EXPECT_EQ(text_of(followed.requests[0]), "address to_host 10-20 device 20-50 return 50-60");
+  EXPECT_EQ(text_of(followed.requests[1]), "address to_host 11-55 device 55-75 return 75-80");
+  EXPECT_EQ(followed.requests[1].host_requests, 1u);
+  EXPECT_EQ(followed.requests[1].host_bytes, 8u * 512);
+}
+
+TEST(IoPath, AClusterFillingIsNotToldAsForAWriteThatIsServedAnew) {
+  MadeIo made;
+  made.guest(10, kIssueId, 136, 8, "W");
+  made.guest(11, kIssueId, 128, 8, "W");
+  made.host(20, kIssueId, 128, 128, "W");
+  made.host(50, kCompleteId, 128, 128, "W");
+  made.host(55, kIssueId, 128, 8, "W");
+  made.guest(60, kCompleteId, 136, 8, "W");
+  made.host(75, kCompleteId, 128, 8, "W");
+  made.guest(80, kCompleteId, 128, 8, "W");
+  EXPECT_EQ(host_requests_of(made), (std::vector<std::string>{"20608+128 vm1", "20608+8 vm1 for 128"}));
+}
+
+TEST(IoPath, AWriteOfWhichANeighboursClusterFillingCoveredAPartIsServedAnew) {
+  MadeIo made;
+  made.guest(10, kIssueId, 128, 8, "W");
+  made.guest(11, kIssueId, 248, 16, "W");
+  made.host(20, kIssueId, 128, 128, "W");
+  made.host(50, kCompleteId, 128, 128, "W");
+  made.guest(52, kCompleteId, 128, 8, "W");
+  made.host(54, kIssueId, 256, 128, "W");
+  made.host(55, kIssueId, 248, 8, "W");
+  made.host(75, kCompleteId, 248, 8, "W");
+  made.host(77, kCompleteId, 256, 128, "W");
+  made.guest(80, kCompleteId, 248, 16, "W");
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 2u);
+  EXPECT_EQ(text_of(followed.requests[1]), "address to_host 11-54 device 54-77 return 77-80");
+  EXPECT_EQ(followed.requests[1].host_requests, 2u);
+  EXPECT_EQ(followed.requests[1].host_bytes, 16u * 512);
+}
+
+TEST(IoPath, CopiesThatWereQueuedTogetherAllServe) {
+  MadeIo made;
+  made.clear_disks();
+  made.disk("vm1", "d0", "none", "0 1048576 254:0 10485760\n0 1048576 254:0 31457280\n");
+  made.guest(10, kIssueId, 100, 8, "W");
+  made.host(20, kQueueId, 100, 8, "W");
+  made.event("host", 21, kQueueId, kHostDevice, 61440 + 100, 8, "W", kQemu1);
+  made.host(25, kIssueId, 100, 8, "W");
+  made.host(40, kCompleteId, 100, 8, "W");
+  made.event("host", 45, kIssueId, kHostDevice, 61440 + 100, 8, "W", kQemu1);
+  made.event("host", 60, kCompleteId, kHostDevice, 61440 + 100, 8, "W", kQemu1);
+  made.guest(80, kCompleteId, 100, 8, "W");
+  const auto followed = follow(made);
+  EXPECT_EQ(text_of(followed.requests.at(0)),
+            "address to_host 10-20 host_queue 20-25 device 25-60 return 60-80");
+  EXPECT_EQ(followed.requests[0].host_requests, 2u);
+}
+
+TEST(IoPath, WhatIsServedIsNotUndoneByAnothersRequestForTheSameBytes) {
+  MadeIo made;
+  made.guest(10, kIssueId, 100);
+  made.guest(11, kIssueId, 100, 16);
+  made.host(20, kIssueId, 100);
+  made.host(50, kCompleteId, 100);
+  made.host(52, kIssueId, 100, 16);
+  made.guest(60, kCompleteId, 100);
+  made.host(70, kCompleteId, 100, 16);
+  made.guest(80, kCompleteId, 100, 16);
+  const auto followed = follow(made);
+  ASSERT_EQ(followed.requests.size(), 2u);
+  EXPECT_EQ(text_of(followed.requests[0]), "address to_host 10-20 device 20-50 return 50-60");
+  EXPECT_EQ(text_of(followed.requests[1]), "address to_host 11-52 device 52-70 return 70-80");
+}
+
 TEST(IoPath, RequestsOfTwoSizesAtOneSectorAreNotTakenForEachOther) {
   MadeIo made;
   made.event("host", 1, kIssueId, kHostDevice, 900000, 2032, "WS", 9, "big");
@@ -332,40 +459,6 @@ TEST(IoTimes, SumUpPerDiskAndDirectionAndKeepTheSlowest) {
   const auto late = measure_io(run, {{}, {HostTsc(kIoStart + 1000), HostTsc(kIoStart + 2000)}, 2});
   ASSERT_TRUE(late.ok());
   EXPECT_EQ(late->groups.at(0).times.count(), 1u);
-}
-
-TEST(DiskMap, WhatTheRunSaysWronglyIsToldAndLeftOut) {
-  MadeIo made;
-  made.clear_disks();
-  made.disk("vm1", "d0", "none",
-            "0 4096 254:0 8192\nnonsense\n1 2 3\n0 99999999999999999999 254:0 0\n4096 4096 254:0 4096\n");
-  const run::RunReader run = made.open();
-  const DiskMap map(run);
-  ASSERT_EQ(map.problems().size(), 1u);
-  std::vector<DiskPart> parts;
-  map.find({kHostDevice, 8, 16}, parts);
-  ASSERT_EQ(parts.size(), 2u);
-  EXPECT_EQ(parts[0].range.first, 8u);
-  EXPECT_EQ(parts[0].range.count, 8u);
-  EXPECT_EQ(parts[1].range.first, 0u);
-  parts.clear();
-  map.find({kHostDevice, 20, 2}, parts);
-  ASSERT_EQ(parts.size(), 1u);
-  EXPECT_EQ(parts[0].range.first, 4u);
-  EXPECT_EQ(parts[0].range.count, 2u);
-  parts.clear();
-  map.find({kHostDevice, 24, 100}, parts);
-  map.find({kHostDevice + 1, 8, 16}, parts);
-  EXPECT_TRUE(parts.empty());
-}
-
-TEST(DiskMap, TellsWhatTheRecorderCouldNotMapInTheEnd) {
-  MadeIo made;
-  made.clear_disks();
-  made.disk("vm1", "d0", "none", "");
-  made.gap("vm1", "d0", "its storage does not answer");
-  const run::RunReader run = made.open();
-  EXPECT_EQ(DiskMap(run).problems(), (std::vector<std::string>{"vm1 disk d0: its storage does not answer"}));
 }
 
 TEST(Direction, FollowsTheKernelsLetters) {

@@ -66,7 +66,8 @@ struct IoRequest {
   HostTsc host_queued;
   HostTsc host_issued;
   HostTsc host_completed;
-  DeviceWork load;  ///< of the device from host_issued to host_completed, by owner, this guest too
+  DeviceWork
+      load;  ///< of host_device from host_issued to when it had done its part, by owner, this guest too
 
   HostTsc begin() const { return guest.queued.value_or(guest.issued); }
   HostTsc end() const { return guest.completed.value_or(guest.issued); }

@@ -117,6 +117,10 @@ class MadeIo {
         {{machine, device, "/images/" + device, format, "native", cache, 0, HostTsc(), {}}, extents});
   }
   void clear_disks() { disks_.clear(); }
+  /// What a disk's map is at the recording's end.
+  void mapped_again(const std::string& machine, const std::string& device, const std::string& extents) {
+    mapped_again_.push_back({{machine, device, HostTsc(kIoStart), "", {}}, extents});
+  }
   void gap(const std::string& machine, const std::string& device, const std::string& text) {
     gaps_.push_back({machine, device, HostTsc(kIoStart), "", {text}});
   }
@@ -189,6 +193,11 @@ class MadeIo {
       EXPECT_TRUE(writer->write_text(disk.machine, file, extents));
       EXPECT_TRUE(writer->append(run::ExtentsRecord{disk.machine, disk.device, HostTsc(kIoStart), file, {}}));
     }
+    for (auto [record, extents] : mapped_again_) {
+      record.file = "extents." + std::to_string(files[record.machine]++);
+      EXPECT_TRUE(writer->write_text(record.machine, record.file, extents));
+      EXPECT_TRUE(writer->append(record));
+    }
     for (const run::ExtentsRecord& gap : gaps_) EXPECT_TRUE(writer->append(gap));
     for (const auto& [name, events] : events_)
       write(*writer, name, events, name == "host" ? lost_before_ : 0);
@@ -236,6 +245,7 @@ class MadeIo {
 
   run::ScratchDirectory scratch_;
   std::vector<std::pair<run::DiskRecord, std::string>> disks_;
+  std::vector<std::pair<run::ExtentsRecord, std::string>> mapped_again_;
   std::vector<run::ExtentsRecord> gaps_;
   std::map<std::string, Events> events_;
   std::size_t lost_before_ = 0;

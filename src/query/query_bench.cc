@@ -213,7 +213,14 @@ class BenchRun {
     IVT_CHECK(writer.append(vm).ok());
     IVT_CHECK(writer.append(run::VcpuRecord{name, 0, vcpu_thread, 0}).ok());
     IVT_CHECK(writer.append(run::ThreadsRecord{name, HostTsc(kBegin), {vcpu_thread, vcpu_thread + 1}}).ok());
-    IVT_CHECK(writer.append(run::DiskRecord{name, "d0", "/images/" + name, "raw", "native", "none", 0}).ok());
+    run::DiskRecord disk;
+    disk.machine = name;
+    disk.device = "d0";
+    disk.path = "/images/" + name;
+    disk.format = "raw";
+    disk.aio = "native";
+    disk.cache = "none";
+    IVT_CHECK(writer.append(disk).ok());
     // The image lies where add_read() looks for it.
     const std::string extents = std::to_string(vcpu_thread * 1024ull * model::kSectorBytes);
     IVT_CHECK(writer.write_text(name, "extents.0", "0 134217728 254:0 " + extents + "\n").ok());
