@@ -20,7 +20,7 @@ Session::Session(run::RunReader run, clock::HostClock clock, patterns::Library l
         if (!progress.done)
           return Error(ErrorCode::kBusy, "the run is still being read", "ask again in a moment");
         if (!progress.failure.empty()) return Error(ErrorCode::kIo, progress.failure);
-        return query::Database::open(run_, clock_, stop, cache_, more_tables());
+        return query::Database::open(timeline_->rows(), clock_, stop, more_tables());
       }) {
   for (const patterns::PatternProblem& problem : library_.problems) notices_.insert(problem.text());
 }
