@@ -1,0 +1,52 @@
+// One row: what is there of its track, as slices or as shares, and where nothing can be known.
+
+import { niceTop } from '../model/bars';
+import { inset, x, type PlacedRow, type Scene } from './scene';
+import { drawSlices, paintOf } from './slices';
+import type { Surface } from './surface';
+
+/** How many requests fill a disk's row where its shares are drawn: of all tiles in sight, so that they have one scale. */
+export const scaleOf = (row: PlacedRow): number =>
+  niceTop(row.pieces.reduce((top, piece) => Math.max(top, piece.tile.bars?.top ?? 0), 1));
+
+export function drawRow(surface: Surface, scene: Scene, row: PlacedRow): void {
+  const { theme } = scene;
+  const { track, height } = row.item;
+  if (!track.aligned) {
+    surface.hatch(0, row.y, scene.width, height, theme.unaligned, 'unaligned');
+    return;
+  }
+  drawBars(surface, scene, row);
+  drawSlices(surface, scene, row);
+  drawHoles(surface, scene, row);
+}
+
+function drawBars(surface: Surface, scene: Scene, row: PlacedRow): void {
+  const { kind } = row.item.track;
+  const top = kind === 'disk' ? scaleOf(row) : 1;
+  const free = inset(row);
+  for (const piece of row.pieces) {
+    const { bars } = piece.tile;
+    if (!bars) continue;
+    const left = x(scene, piece.tile.from);
+    const right = x(scene, piece.tile.until);
+    const draw = (): void => {
+      const fills = bars.categories.map((category) => paintOf(scene, row, category).fill);
+      surface.bars(bars, left, row.y + free, right - left, row.item.height - 2 * free, top, fills);
+    };
+    // A coarser tile stands in for a part of itself.
+    if (piece.from === piece.tile.from && piece.until === piece.tile.until) draw();
+    else surface.clip(x(scene, piece.from), row.y, x(scene, piece.until) - x(scene, piece.from), row.item.height, draw);
+  }
+}
+
+function drawHoles(surface: Surface, scene: Scene, row: PlacedRow): void {
+  for (const { tile, from, until } of row.pieces) {
+    for (const hole of tile.holes) {
+      const left = Math.max(x(scene, Math.max(hole[0], from)), 0);
+      const right = Math.min(x(scene, Math.min(hole[1], until)), scene.width);
+      if (hole[1] < from || hole[0] > until || right < left) continue;
+      surface.hatch(left, row.y + 1, Math.max(right - left, 3), row.item.height - 2, scene.theme.loss, 'loss');
+    }
+  }
+}
