@@ -5,9 +5,16 @@ import { inset, x, type PlacedRow, type Scene } from './scene';
 import { drawSlices, paintOf } from './slices';
 import type { Surface } from './surface';
 
-/** How many requests fill a disk's row where its shares are drawn: of all tiles in sight, so that they have one scale. */
-export const scaleOf = (row: PlacedRow): number =>
-  niceTop(row.pieces.reduce((top, piece) => Math.max(top, piece.tile.bars?.top ?? 0), 1));
+/**
+ * What fills a row where its shares are drawn: the whole of a bin, but for disks a number of requests, and for interrupts,
+ * which take little of the time, so much as shows them. Of all tiles in sight, so that these have one scale.
+ */
+export function scaleOf(row: PlacedRow): number {
+  const { kind } = row.item.track;
+  if (kind !== 'disk' && kind !== 'irq') return 1;
+  const top = row.pieces.reduce((most, piece) => Math.max(most, piece.tile.bars?.top ?? 0), 0);
+  return kind === 'disk' ? niceTop(Math.max(top, 1)) : Math.min(1, niceTop(top * 1000) / 1000);
+}
 
 export function drawRow(surface: Surface, scene: Scene, row: PlacedRow): void {
   const { theme } = scene;
@@ -22,8 +29,7 @@ export function drawRow(surface: Surface, scene: Scene, row: PlacedRow): void {
 }
 
 function drawBars(surface: Surface, scene: Scene, row: PlacedRow): void {
-  const { kind } = row.item.track;
-  const top = kind === 'disk' ? scaleOf(row) : 1;
+  const top = scaleOf(row);
   const free = inset(row);
   for (const piece of row.pieces) {
     const { bars } = piece.tile;

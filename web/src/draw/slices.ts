@@ -92,10 +92,6 @@ function drawRequest(surface: Surface, scene: Scene, row: PlacedRow, slice: Slic
       surface.rect(from, box.y, until - from, box.h, colour);
     }
   }
-  if (slice.category.state === 'write' && wide > 6 && box.h >= 5) {
-    // Writes have a foot: told from reads without colour.
-    surface.rect(left, box.y + box.h - 2, wide, 2, theme.text);
-  }
   if (wide > 60 && box.h >= 12 && host) {
     const owner = run.machines[slice.category.machine]?.name ?? '';
     label(surface, scene, `${owner} ${slice.category.state}`, left, right, box.y + box.h / 2, box.h, ink);

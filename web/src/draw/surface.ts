@@ -44,6 +44,6 @@ export function fitted(surface: Surface, text: string, room: number, style: Text
   if (full <= room) return text;
   const letters = [...text];
   let keep = Math.floor((letters.length * room) / full) - 1;
-  while (keep > 1 && surface.measure(letters.slice(0, keep).join('') + '…', style) > room) keep--;
-  return keep > 1 ? letters.slice(0, keep).join('') + '…' : '';
+  while (keep > 2 && surface.measure(letters.slice(0, keep).join('') + '…', style) > room) keep--;
+  return keep > 2 ? letters.slice(0, keep).join('') + '…' : '';
 }

@@ -69,7 +69,7 @@ export const trackKey = (machine: Machine | undefined, track: Track): string =>
 export function rowHeight(track: Track): number {
   switch (track.kind) {
     case 'disk':
-      return Math.min(84, Math.max(30, track.lanes * 7 + 4));
+      return Math.min(96, Math.max(30, track.lanes * 9 + 4));
     case 'cpu':
     case 'vcpu':
       return 26;
