@@ -54,7 +54,7 @@ function Hint() {
   if (report && level > deepestLevel(report)) return <div class="hint">No finer detail was put into this report.</div>;
   return (
     <div class="hint">
-      <kbd>W</kbd> <kbd>S</kbd> zoom <kbd>A</kbd> <kbd>D</kbd> move <kbd>?</kbd> keys
+      <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> move <kbd>?</kbd> keys
     </div>
   );
 }
