@@ -10,19 +10,19 @@ if (!address) throw new Error('usage: measure.mjs ADDRESS');
 /** Time between frames while `act` goes on, told by the browser. */
 async function frames(page, act) {
   await page.evaluate(() => {
-    const list = (window.frameTimes = []);
+    const list = (globalThis.frameTimes = []);
     let last = performance.now();
     const note = (now) => {
       list.push(now - last);
       last = now;
-      if (window.frameTimes === list) requestAnimationFrame(note);
+      if (globalThis.frameTimes === list) requestAnimationFrame(note);
     };
     requestAnimationFrame(note);
   });
   await act();
   const list = await page.evaluate(() => {
-    const all = window.frameTimes;
-    window.frameTimes = null;
+    const all = globalThis.frameTimes;
+    globalThis.frameTimes = null;
     return all.slice(1);
   });
   list.sort((a, b) => a - b);

@@ -25,7 +25,7 @@ const store = new Store(report ? new ReportSource(report) : new HttpSource(), ()
 const loader = new Loader(store);
 const painter = new Painter(store, loader);
 
-followTheme(store);
+followTheme(store, () => painter.now());
 const start = fromHash(location.hash);
 apply(store, start);
 if (report) {

@@ -28,7 +28,8 @@ export interface Theme {
   phases: Record<string, string>;
 }
 
-// Okabe and Ito's colours. Vermillion and yellow are left out of the machines': they are for waiting and for exits.
+// Okabe and Ito's colours for machines; vermillion and yellow are left out of them: they are for waiting and for exits.
+// Phases have their own: violet on the way in, red with the host and its device, green on the way back.
 export const kLight: Theme = {
   name: 'light',
   background: '#ffffff',
@@ -50,16 +51,16 @@ export const kLight: Theme = {
   halted: '#dfe4e9',
   blocked: '#b9c1ca',
   phases: {
-    guest_queue: '#9ecae9',
-    to_qemu: '#0072b2',
-    qemu_to_host: '#1b4f3f',
-    to_host: '#0072b2',
-    host_queue: '#e69f00',
-    device: '#b84a00',
-    qemu_call: '#7a5230',
-    to_guest: '#cc79a7',
-    guest_completion: '#6a3d74',
-    return: '#cc79a7',
+    guest_queue: '#d5c6f0',
+    to_qemu: '#855ecb',
+    qemu_to_host: '#38226b',
+    to_host: '#855ecb',
+    host_queue: '#f4b3a2',
+    device: '#b3202f',
+    qemu_call: '#6e4a2a',
+    to_guest: '#a9d8bb',
+    guest_completion: '#23654a',
+    return: '#a9d8bb',
     unattributed: '#a9b1ba',
   },
 };
@@ -85,16 +86,16 @@ export const kDark: Theme = {
   halted: '#2a323b',
   blocked: '#46515d',
   phases: {
-    guest_queue: '#bfe0f5',
-    to_qemu: '#3d9bdc',
-    qemu_to_host: '#2f7d64',
-    to_host: '#3d9bdc',
-    host_queue: '#f0b84a',
-    device: '#d95f22',
-    qemu_call: '#a5764c',
-    to_guest: '#e2a3c8',
-    guest_completion: '#9660ad',
-    return: '#e2a3c8',
+    guest_queue: '#e3d8fa',
+    to_qemu: '#9f80ea',
+    qemu_to_host: '#5a3cb4',
+    to_host: '#9f80ea',
+    host_queue: '#f7c0b1',
+    device: '#d23c4b',
+    qemu_call: '#8a6038',
+    to_guest: '#b7e2c8',
+    guest_completion: '#318259',
+    return: '#b7e2c8',
     unattributed: '#6b7682',
   },
 };

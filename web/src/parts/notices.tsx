@@ -12,11 +12,11 @@ export function Notices() {
   const key = lines.join('\n');
   return (
     <>
-      {store.trouble.value && (
-        <div class="notice trouble" role="alert">
-          <div>{store.trouble.value}</div>
+      {[...new Set([store.trouble.value, store.silent.value])].filter(Boolean).map((text) => (
+        <div class="notice trouble" role="alert" key={text}>
+          <div>{text}</div>
         </div>
-      )}
+      ))}
       {lines.length > 0 && closed !== key && (
         <div class="notice" role="note">
           <details open={lines.length === 1}>

@@ -1,7 +1,7 @@
 // Fetches the tiles of what is seen: few requests at a time, those in the middle first, and no longer than they are
 // wanted. While the run is still being read a tile that may grow is fetched again, but not at every poll.
 
-import { isAbort } from '../api/source';
+import { ApiError, isAbort } from '../api/source';
 import { inSight, type TrackItem } from '../model/layout';
 import { makeTile } from '../model/tile';
 import { indexesFor, levelFor } from '../model/tile_cache';
@@ -129,9 +129,11 @@ export class Loader {
         if (!tile.complete) this.fetched_.set(`${tile.track}/${keyOf(want)}`, this.now());
       }
       this.store.tiles.value++;
+      this.store.silent.value = '';
     } catch (error) {
-      // Asked for again in a while, or when the view has moved; what is wrong with the program, the poll tells.
+      // Asked for again in a while, or when the view has moved.
       if (!isAbort(error)) this.failed_.set(keyOf(want), this.now());
+      if (error instanceof ApiError && error.status === 0) this.store.silent.value = `${error.message}: ${error.hint}`;
     } finally {
       this.flights_ = this.flights_.filter((one) => one !== flight);
       this.update();

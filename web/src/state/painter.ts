@@ -54,6 +54,12 @@ export class Painter {
     for (const one of [store.selected, store.hover, store.range, store.roles, store.current, store.findings]) void one.value;
   }
 
+  /** Without waiting for a frame: a printer does not. */
+  now(): void {
+    cancelAnimationFrame(this.frame_);
+    this.tick(performance.now());
+  }
+
   private schedule(): void {
     if (this.frame_ === 0) this.frame_ = requestAnimationFrame((now) => this.tick(now));
   }

@@ -36,8 +36,10 @@ const kCacheBytes = 96 << 20;
 
 export class Store {
   readonly run = signal<Run | null>(null);
-  /** The program does not answer, or the run could not be read. */
+  /** The run could not be opened, or not be read to its end. */
   readonly trouble = signal('');
+  /** The program no longer answers. */
+  readonly silent = signal('');
   readonly findings = signal<Answer<Findings>>(none);
 
   readonly view = signal<Stretch>({ from: 0, until: 1e9 });

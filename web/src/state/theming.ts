@@ -24,14 +24,20 @@ function remember(choice: ThemeChoice): void {
   }
 }
 
-export function followTheme(store: Store): void {
+export function followTheme(store: Store, paint: () => void): void {
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const printing = matchMedia('print');
   store.systemDark.value = dark.matches;
   store.themeChoice.value = remembered();
   dark.addEventListener('change', () => (store.systemDark.value = dark.matches));
   // Paper is white, and the canvas has to know it before it is printed.
-  printing.addEventListener('change', () => (store.printing.value = printing.matches));
+  const print = (on: boolean): void => {
+    store.printing.value = on;
+    paint();
+  };
+  printing.addEventListener('change', () => print(printing.matches));
+  addEventListener('beforeprint', () => print(true));
+  addEventListener('afterprint', () => print(false));
   effect(() => remember(store.themeChoice.value));
   effect(() => {
     const theme = store.theme.value;
