@@ -10,15 +10,21 @@ void on_interrupt(int) { stop_requested.store(true, std::memory_order_relaxed); 
 
 }  // namespace
 
-InterruptFlag::InterruptFlag() {
+InterruptFlag::InterruptFlag(std::vector<int> signals) {
   stop_requested = false;
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, &before_);
+  for (const int signal : signals) {
+    struct sigaction before = {};
+    ::sigaction(signal, &action, &before);
+    before_.emplace_back(signal, before);
+  }
 }
 
-InterruptFlag::~InterruptFlag() { ::sigaction(SIGINT, &before_, nullptr); }
+InterruptFlag::~InterruptFlag() {
+  for (const auto& [signal, before] : before_) ::sigaction(signal, &before, nullptr);
+}
 
 const std::atomic<bool>* InterruptFlag::flag() const { return &stop_requested; }
 

@@ -4,14 +4,16 @@
 #include <signal.h>
 
 #include <atomic>
+#include <utility>
+#include <vector>
 
 namespace ivtrace::cli {
 
-/// Lets Ctrl-C set a flag instead of ending the program, for as long as it lives. A second Ctrl-C ends the
-/// program in the system's way. One at a time.
+/// Lets signals set a flag instead of ending the program, for as long as it lives. A second one of the same
+/// ends the program in the system's way. One at a time.
 class InterruptFlag {
  public:
-  InterruptFlag();
+  explicit InterruptFlag(std::vector<int> signals = {SIGINT});
   ~InterruptFlag();
   InterruptFlag(const InterruptFlag&) = delete;
   InterruptFlag& operator=(const InterruptFlag&) = delete;
@@ -19,7 +21,7 @@ class InterruptFlag {
   const std::atomic<bool>* flag() const;
 
  private:
-  struct sigaction before_;
+  std::vector<std::pair<int, struct sigaction>> before_;
 };
 
 }  // namespace ivtrace::cli

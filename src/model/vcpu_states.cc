@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::size_t kMaxGuestCpus = 4096;  // numbers come from file names
 
-/// One for each thread, by machine and index.
-std::vector<VcpuLane> lanes_of(const run::RunReader& run, bool exits_recorded) {
+}  // namespace
+
+std::vector<VcpuLane> vcpu_lanes(const run::RunReader& run, bool exits_recorded) {
   std::vector<VcpuLane> lanes;
   for (const Vcpu& vcpu : run_vcpus(run)) {
     const bool exits = exits_recorded && run.machines()[vcpu.machine].info.accel != "tcg";
@@ -25,8 +26,6 @@ std::vector<VcpuLane> lanes_of(const run::RunReader& run, bool exits_recorded) {
   }
   return lanes;
 }
-
-}  // namespace
 
 const char* to_string(VcpuState state) {
   switch (state) {
@@ -52,7 +51,7 @@ VcpuStates::VcpuStates(const run::RunReader& run, const merge::RunEvents& events
                        std::function<void(const VcpuSlice&)> sink)
     : sink_(std::move(sink)),
       vcpu_events_(run, events),
-      lanes_(lanes_of(run, vcpu_events_.recorded())),
+      lanes_(vcpu_lanes(run, vcpu_events_.recorded())),
       followers_(lanes_.size()),
       names_(vcpu_events_.exit_format()),
       sched_(events.formats(vcpu_events_.host())),

@@ -59,6 +59,9 @@ struct VcpuLane {
   std::vector<Vcpu> vcpus;  ///< never empty
   bool exits = false;       ///< entries and exits are recorded
 };
+/// One for each thread, by machine and index.
+std::vector<VcpuLane> vcpu_lanes(const run::RunReader& run, bool exits_recorded);
+
 /// A stretch of one state. Slices of a lane follow each other without overlap; what no slice covers is not
 /// known.
 struct VcpuSlice {

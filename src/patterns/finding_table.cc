@@ -14,9 +14,7 @@ constexpr auto kReal = query::Type::kReal;
 
 class FindingTable : public query::Table {
  public:
-  FindingTable(const run::RunReader& run, const clock::HostClock& clock, query::StopFlag stop,
-               query::CacheUse cache, std::vector<Pattern> patterns)
-      : run_(run), clock_(clock), stop_(stop), cache_(cache), patterns_(std::move(patterns)) {}
+  explicit FindingTable(std::function<Result<std::vector<Finding>>()> source) : source_(std::move(source)) {}
 
   const query::TableInfo& info() const override {
     static const query::TableInfo kInfo = {
@@ -39,23 +37,15 @@ class FindingTable : public query::Table {
   double row_estimate() const override { return 10; }
   std::unique_ptr<query::Cursor> open() override;
 
-  /// Tries the patterns, once.
   Status make() {
     if (findings_) return {};
-    IVT_ASSIGN_OR_RETURN(const std::unique_ptr<query::Database> database,
-                         query::Database::open(run_, clock_, stop_, cache_));
-    IVT_ASSIGN_OR_RETURN(Diagnosis diagnosis, diagnose(*database, patterns_));
-    findings_ = std::move(diagnosis.findings);
+    IVT_ASSIGN_OR_RETURN(findings_, source_());
     return {};
   }
   const std::vector<Finding>& findings() const { return *findings_; }
 
  private:
-  const run::RunReader& run_;
-  const clock::HostClock& clock_;
-  query::StopFlag stop_;
-  query::CacheUse cache_;
-  std::vector<Pattern> patterns_;
+  std::function<Result<std::vector<Finding>>()> source_;
   std::optional<std::vector<Finding>> findings_;
 };
 
@@ -115,7 +105,17 @@ std::unique_ptr<query::Cursor> FindingTable::open() { return std::make_unique<Fi
 std::unique_ptr<query::Table> finding_table(const run::RunReader& run, const clock::HostClock& clock,
                                             query::StopFlag stop, query::CacheUse cache,
                                             std::vector<Pattern> patterns) {
-  return std::make_unique<FindingTable>(run, clock, stop, cache, std::move(patterns));
+  return finding_table(
+      [&run, &clock, stop, cache, patterns = std::move(patterns)]() -> Result<std::vector<Finding>> {
+        IVT_ASSIGN_OR_RETURN(const std::unique_ptr<query::Database> database,
+                             query::Database::open(run, clock, stop, cache));
+        IVT_ASSIGN_OR_RETURN(Diagnosis diagnosis, diagnose(*database, patterns));
+        return std::move(diagnosis.findings);
+      });
+}
+
+std::unique_ptr<query::Table> finding_table(std::function<Result<std::vector<Finding>>()> findings) {
+  return std::make_unique<FindingTable>(std::move(findings));
 }
 
 }  // namespace ivtrace::patterns

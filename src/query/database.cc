@@ -76,14 +76,6 @@ OwnedCell Statement::owned_cell(std::size_t column) const {
   return {};
 }
 
-Database::Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache,
-                   std::vector<std::unique_ptr<Table>> more)
-    : stop_(stop), rows_(run, clock, stop, notices_, cache), tables_(std::move(more)) {
-  tables_.push_back(event_table(run, clock, stop, notices_));
-  std::ranges::move(journal_tables(run, clock), std::back_inserter(tables_));
-  std::ranges::move(model_tables(rows_), std::back_inserter(tables_));
-  std::ranges::sort(tables_, {}, [](const auto& table) { return std::string_view(table->info().name); });
-}
 Database::~Database() { sqlite3_close(database_); }
 
 /// What a statement may do. SQLite asks while it makes one, and so tells which tables it reads.
@@ -109,12 +101,28 @@ int Database::authorize(void* database, int action, const char* first, const cha
 Result<std::unique_ptr<Database>> Database::open(const run::RunReader& run, const clock::HostClock& clock,
                                                  StopFlag stop, CacheUse cache,
                                                  std::vector<std::unique_ptr<Table>> more) {
-  std::unique_ptr<Database> database(new Database(run, clock, stop, cache, std::move(more)));
-  IVT_RETURN_IF_ERROR(database->connect());
+  std::unique_ptr<Database> database(new Database(stop));
+  database->own_rows_ = std::make_unique<ModelRows>(run, clock, stop, database->notices_, cache);
+  database->rows_ = database->own_rows_.get();
+  IVT_RETURN_IF_ERROR(database->connect(clock, std::move(more)));
   return database;
 }
 
-Status Database::connect() {
+Result<std::unique_ptr<Database>> Database::open(ModelRows& rows, const clock::HostClock& clock,
+                                                 StopFlag stop, std::vector<std::unique_ptr<Table>> more) {
+  std::unique_ptr<Database> database(new Database(stop));
+  database->notices_ = rows.notices();
+  database->rows_ = &rows;
+  IVT_RETURN_IF_ERROR(database->connect(clock, std::move(more)));
+  return database;
+}
+
+Status Database::connect(const clock::HostClock& clock, std::vector<std::unique_ptr<Table>> more) {
+  tables_ = std::move(more);
+  tables_.push_back(event_table(rows_->run(), clock, stop_, notices_));
+  std::ranges::move(journal_tables(rows_->run(), clock), std::back_inserter(tables_));
+  std::ranges::move(model_tables(*rows_), std::back_inserter(tables_));
+  std::ranges::sort(tables_, {}, [](const auto& table) { return std::string_view(table->info().name); });
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(":memory:", &database_, kFlags, nullptr) != SQLITE_OK)
     return error_of(SQLITE_ERROR, "");

@@ -61,6 +61,11 @@ class Database {
                                                 StopFlag stop = nullptr,
                                                 CacheUse cache = CacheUse::kIfPossible,
                                                 std::vector<std::unique_ptr<Table>> more = {});
+  /// The same over rows that somebody else has made and lends, with what is to be said of them; nobody else
+  /// may use them meanwhile.
+  static Result<std::unique_ptr<Database>> open(ModelRows& rows, const clock::HostClock& clock,
+                                                StopFlag stop = nullptr,
+                                                std::vector<std::unique_ptr<Table>> more = {});
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -85,13 +90,13 @@ class Database {
   /// How many rows of tables SQLite looked at so far.
   std::uint64_t rows_visited() const { return rows_visited_; }
   /// How often the run was walked to make rows so far.
-  std::uint64_t walks() const { return rows_.walks(); }
+  std::uint64_t walks() const { return rows_->walks(); }
 
  private:
   friend class Statement;
-  Database(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, CacheUse cache,
-           std::vector<std::unique_ptr<Table>> more);
-  Status connect();
+  explicit Database(StopFlag stop) : stop_(stop) {}
+  /// Of rows_, and `more`.
+  Status connect(const clock::HostClock& clock, std::vector<std::unique_ptr<Table>> more);
   static int authorize(void* database, int action, const char* first, const char* second, const char*,
                        const char*);
   Error error_of(int code, std::string_view sql);
@@ -100,7 +105,8 @@ class Database {
 
   StopFlag stop_;
   Notices notices_;
-  ModelRows rows_;
+  std::unique_ptr<ModelRows> own_rows_;
+  ModelRows* rows_ = nullptr;
   std::vector<std::unique_ptr<Table>> tables_;  ///< by name
   std::vector<std::unique_ptr<ModuleContext>> contexts_;
   std::uint64_t rows_visited_ = 0;

@@ -65,8 +65,23 @@ TEST(Database, SchedSlicesGoFromSwitchToSwitchOnEveryMachine) {
   fill(made);
   OpenRun run(made);
   EXPECT_THAT(run.ask("SELECT * FROM sched_slice ORDER BY from_ns"),
-              ElementsAre("host|0|900|hog|22|32|asleep", "host|0|500|CPU 0/KVM|32|50|open",
-                          "vm1|0|77|guest-task|37|45|runnable", "vm1|0|78|guest-task|45|50|open"));
+              ElementsAre("host|0|900|hog|22|32|asleep|host", "host|0|500|CPU 0/KVM|32|50|open|vm1",
+                          "vm1|0|77|guest-task|37|45|runnable|NULL", "vm1|0|78|guest-task|45|50|open|NULL"));
+}
+
+TEST(Database, ASliceOfTheHostsBelongsToTheGuestWhoseThreadItIs) {
+  model::MadeRun made;
+  made.qemu_threads = {500, 501};
+  made.host_switch(kStart + 10, 1, 1, 501, "io");
+  made.new_task(kStart + 15, 501, 502);
+  made.host_switch(kStart + 20, 501, 1, 502, "worker");
+  made.host_switch(kStart + 30, 502, 1, 0, "swapper");
+  made.host_switch(kStart + 40, 0, 0, 800, "vhost-499");
+  made.host_switch(kStart + 50, 800, 1, 900, "hog");
+  made.host_switch(kStart + 60, 900, 1, 1, "init");
+  OpenRun run(made);
+  EXPECT_THAT(run.ask("SELECT tid, owner FROM sched_slice ORDER BY from_ns"),
+              ElementsAre("501|vm1", "502|vm1", "0|NULL", "800|vm1", "900|host"));
 }
 
 TEST(Database, ALossEndsASliceAtTheLastEventBeforeIt) {

@@ -17,145 +17,17 @@
 #include "base/result.h"
 #include "clock/clock_map.h"
 #include "merge/run_events.h"
-#include "model/io_request.h"
-#include "model/irq_slices.h"
+#include "model/lost_ranges.h"
 #include "model/qemu_calls.h"
-#include "model/qemu_threads.h"
-#include "model/sched_events.h"
-#include "model/slow_io.h"
 #include "model/vcpu_states.h"
 #include "query/row_cache.h"
 #include "query/row_file.h"
-#include "query/sched_slices.h"
+#include "query/row_kinds.h"
+#include "query/row_watch.h"
 #include "query/table.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::query {
-
-struct VcpuSliceRow : Span {
-  std::uint32_t lane = 0;  ///< index in ModelRows::lanes()
-  std::uint32_t reason = 0;
-  model::Task by;
-  std::int32_t by_machine = -1;  ///< -1: not known, or nobody
-  model::VcpuState state = model::VcpuState::kGuest;
-  bool open = false;
-};
-struct QemuSliceRow : Span {
-  std::uint32_t machine = 0;
-  model::Task thread;
-  model::Task by;
-  std::int32_t by_machine = -1;  ///< -1: not known, or nobody
-  model::ThreadState state = model::ThreadState::kRunning;
-  bool open = false;
-};
-struct SchedSliceRow : Span {
-  std::uint32_t machine = 0;
-  std::uint32_t cpu = 0;
-  model::Task task;
-  SliceEnd end = SliceEnd::kOpen;
-};
-struct IoRequestRow : Span {
-  std::uint64_t sector = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t host_bytes = 0;
-  std::uint32_t machine = 0;
-  std::int32_t disk = -1;  ///< index in Machine::disks, -1: not known
-  std::uint32_t device = 0;
-  std::uint32_t host_device = 0;
-  std::uint32_t host_requests = 0;  ///< 0: not tied
-  std::int32_t host_thread = 0;
-  model::Task task;
-  model::IoDirection direction = model::IoDirection::kRead;
-  model::IoTie tie = model::IoTie::kUntied;
-};
-struct IoPhaseRow : Span {
-  std::uint64_t request = 0;  ///< from 1: the IoRequestRow's place
-  model::IoPhaseKind kind = model::IoPhaseKind::kUnattributed;
-};
-struct IoSlowRow : Span {
-  std::uint64_t requests = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t slowest = 0;  ///< IoRequestRow's place, from 1
-  double total_ns = 0;
-  double expected_ns = 0;
-  std::array<double, model::kIoParts> added_ns{};
-  double stay_ns = 0;
-  double served = 0;  ///< requests that the device finished
-  double served_bytes = 0;
-  double device_cost = 0;  ///< 0: not known
-  std::uint32_t machine = 0;
-  std::int32_t disk = -1;
-  std::uint32_t device = 0;
-  std::uint32_t host_device = 0;  ///< 0: not tied
-  model::IoDirection direction = model::IoDirection::kRead;
-  model::IoBaseline baseline = model::IoBaseline::kAlone;
-};
-struct IoSlowLoadRow : Span {
-  std::uint64_t slow = 0;  ///< from 1: the IoSlowRow's place
-  double byte_ns = 0;
-  double request_ns = 0;
-  double bytes_share = 0;
-  double requests_share = 0;
-  double others_share = 0;  ///< negative: it is the slow guest itself
-  std::uint32_t machine = 0;
-  model::Task task;  ///< its name only; of the host's
-  model::IoDirection direction = model::IoDirection::kRead;
-};
-struct IrqSliceRow : Span {
-  std::uint32_t machine = 0;
-  std::uint32_t cpu = 0;
-  std::int32_t number = 0;
-  std::uint32_t name = 0;  ///< index in ModelRows::irq_names()
-  bool soft = false;
-};
-struct BlockRequestRow : Span {
-  std::int64_t issued_ns = 0;
-  std::uint64_t sector = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t request = 0;  ///< io_request.id, 0: none
-  std::uint32_t machine = 0;
-  std::uint32_t device = 0;
-  model::Task task;
-  std::int32_t owner = -1;  ///< machine, -1: the request is a guest's
-  model::Task owner_task;   ///< its name only
-  model::IoDirection direction = model::IoDirection::kRead;
-};
-struct QemuCallRow : Span {
-  std::int64_t result = 0;
-  std::uint32_t machine = 0;
-  std::int32_t thread = 0;
-  std::uint32_t call = 0;
-};
-struct LossRow : Span {
-  std::uint64_t events = 0;
-  std::uint64_t bytes = 0;
-  std::uint32_t machine = 0;
-  std::uint32_t cpu = 0;
-  std::uint32_t reason = 0;  ///< index in ModelRows::reasons()
-  bool has_until = false;    ///< else until_ns is the end of time
-  bool has_events = false;
-  bool has_bytes = false;
-  bool has_cpu = false;
-};
-
-enum class RowKind : std::uint8_t {
-  kVcpuSlice,
-  kQemuSlice,
-  kSchedSlice,
-  kIrqSlice,
-  kBlockRequest,
-  kQemuCall,
-  kIoRequest,
-  kIoPhase,
-  kIoSlow,
-  kIoSlowLoad,
-  kLoss
-};
-inline constexpr std::size_t kRowKinds = 11;
-
-/// Kinds of rows that know each other by their place, or none other: they are made and kept together. Known
-/// by the first of them.
-RowKind set_of(RowKind kind);
 
 /// What is said beside a query's rows.
 struct Notices {
@@ -175,13 +47,15 @@ void add_notices(const merge::RunEvents& events, Notices& notices);
 /// Is the run's cache looked into and written to?
 enum class CacheUse : std::uint8_t { kNone, kIfPossible };
 
-/// Borrows run, clock, the flag and the notices. One thread.
+/// Borrows run, clock, the flag and the notices. One thread at a time.
 class ModelRows {
  public:
   ModelRows(const run::RunReader& run, const clock::HostClock& clock, StopFlag stop, Notices& notices,
             CacheUse cache)
       : run_(run), clock_(clock), stop_(stop), notices_(notices), cache_use_(cache) {}
 
+  /// Tells `watch` of all rows that are found or made from now on; nullptr: nobody. Borrowed.
+  void tell(RowWatch* watch) { watch_ = watch; }
   /// A statement will read these rows.
   void want(RowKind kind) { wanted_[static_cast<std::size_t>(kind)] = true; }
   /// Finds or makes the rows, and all others that are wanted and not there. An interrupted or failed pass
@@ -205,6 +79,8 @@ class ModelRows {
   const std::string& exit_reason(std::uint32_t number) const;
   const std::vector<std::string>& irq_names() const { return words_.irq_names; }
   const std::vector<std::string>& reasons() const { return words_.reasons; }
+  /// What is to be said beside the rows that were found or made.
+  const Notices& notices() const { return notices_; }
   /// How often the run was walked for them.
   std::uint64_t walks() const { return walks_; }
 
@@ -214,6 +90,7 @@ class ModelRows {
     const auto i = static_cast<std::size_t>(kind);
     return wanted_[i] && !made_[i];
   }
+  RowWatch& watch() const;
   Status walk();
   void say(const Notices& notices);
   // model_rows_cache.cc
@@ -222,6 +99,8 @@ class ModelRows {
   /// Finds the wanted sets that the cache has.
   void find_kept();
   bool find_kept(RowKind set);
+  /// Tells the watch of a set that was found.
+  void tell_kept(RowKind set);
   /// Keeps a set that was just made, with what is to be said beside it.
   void keep(RowKind set, const Notices& notices);
 
@@ -231,6 +110,8 @@ class ModelRows {
   Notices& notices_;
   CacheUse cache_use_;
   std::optional<RowCache> cache_;  ///< from the first rows on that are wanted
+  RowWatch* watch_ = nullptr;
+  std::optional<model::LostRanges> lost_;  ///< of the host, joined; once a walk has come to its end
   std::uint64_t walks_ = 0;
   std::array<bool, kRowKinds> wanted_{};
   std::array<bool, kRowKinds> made_{};

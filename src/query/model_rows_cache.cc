@@ -247,7 +247,61 @@ bool ModelRows::find_kept(RowKind set) {
   if (set == RowKind::kIrqSlice) words_.irq_names = std::move(words.irq_names);
   if (set == RowKind::kLoss) words_.reasons = std::move(words.reasons);
   say(notices);
+  if (watch_ != nullptr) tell_kept(set);
   return true;
+}
+
+void ModelRows::tell_kept(RowKind set) {
+  watch_->begins(set);
+  const auto tell_all = [this](const auto& rows, auto tell) {
+    for (std::uint64_t i = 0; i < rows.file().size(); ++i) {
+      if (i % RowFile::kBlock == 0) {
+        if (stopped(stop_)) return;
+        watch_->walked_to(rows[i].until_ns);
+      }
+      tell(rows[i], i + 1);
+    }
+  };
+  switch (set) {
+    case RowKind::kVcpuSlice:
+      tell_all(*vcpu_slices_, [this](const VcpuSliceRow& row, std::uint64_t) {
+        const model::VcpuLane& lane = words_.lanes[row.lane];
+        watch_->take(row, lane, lane.exits ? exit_reason(row.reason) : std::string_view());
+      });
+      break;
+    case RowKind::kQemuSlice:
+      tell_all(*qemu_slices_, [this](const QemuSliceRow& row, std::uint64_t) { watch_->take(row); });
+      break;
+    case RowKind::kSchedSlice:
+      tell_all(*sched_slices_, [this](const SchedSliceRow& row, std::uint64_t) { watch_->take(row); });
+      break;
+    case RowKind::kIrqSlice:
+      tell_all(*irq_slices_, [this](const IrqSliceRow& row, std::uint64_t) {
+        watch_->take(row, words_.irq_names[row.name]);
+      });
+      break;
+    case RowKind::kBlockRequest:
+      tell_all(*block_requests_,
+               [this](const BlockRequestRow& row, std::uint64_t id) { watch_->take(row, id); });
+      break;
+    case RowKind::kLoss:
+      tell_all(*losses_, [this](const LossRow& row, std::uint64_t) { watch_->take(row); });
+      break;
+    case RowKind::kIoRequest:
+      tell_all(
+          *io_requests_, [this, phase = std::uint64_t{0}](const IoRequestRow& row, std::uint64_t id) mutable {
+            const Rows<IoPhaseRow>& phases = *io_phases_;
+            const std::uint64_t first = phase;
+            while (phase < phases.file().size() && phases[phase].request <= id) ++phase;
+            watch_->take(
+                row, id,
+                phase > first ? std::span(&phases[first], phase - first) : std::span<const IoPhaseRow>());
+          });
+      break;
+    default:
+      break;
+  }
+  watch_->pauses();
 }
 
 void ModelRows::keep(RowKind set, const Notices& notices) {

@@ -54,6 +54,7 @@ void visit_fields(const SchedSliceRow& row, Visit visit) {
   visit(row.machine);
   visit(row.cpu);
   visit(row.task);
+  visit(row.owner);
   visit(row.end);
 }
 template <class Visit>
@@ -146,6 +147,7 @@ void visit_fields(const LossRow& row, Visit visit) {
   visit(row.has_events);
   visit(row.has_bytes);
   visit(row.has_cpu);
+  visit(row.has_place);
 }
 
 }  // namespace
@@ -196,7 +198,8 @@ bool RowCheck::accepts(const QemuSliceRow& row) {
          row.state <= model::ThreadState::kEnded && is_bool(row.open);
 }
 bool RowCheck::accepts(const SchedSliceRow& row) {
-  return is_span(row) && is_machine(row.machine) && row.end <= SliceEnd::kOpen;
+  return is_span(row) && is_machine(row.machine) && is_machine_or_none(row.owner) &&
+         row.end <= SliceEnd::kOpen;
 }
 bool RowCheck::accepts(const IrqSliceRow& row) {
   return is_span(row) && is_machine(row.machine) && row.name < bounds_.irq_names && is_bool(row.soft);
@@ -230,7 +233,7 @@ bool RowCheck::accepts(const IoSlowLoadRow& row) {
 }
 bool RowCheck::accepts(const LossRow& row) {
   return is_span(row) && is_machine(row.machine) && row.reason < bounds_.reasons && is_bool(row.has_until) &&
-         is_bool(row.has_events) && is_bool(row.has_bytes) && is_bool(row.has_cpu);
+         is_bool(row.has_events) && is_bool(row.has_bytes) && is_bool(row.has_cpu) && is_bool(row.has_place);
 }
 
 }  // namespace ivtrace::query

@@ -62,6 +62,7 @@ TEST_F(RowCheckTest, SlicesReferToWhatIsThere) {
   check_bool(QemuSliceRow(), &QemuSliceRow::open);
   check_span(QemuSliceRow());
   check(SchedSliceRow(), &SchedSliceRow::machine, {0, 1}, {2, -1});
+  check(SchedSliceRow(), &SchedSliceRow::owner, {-1, 0, 1}, {2, -2});
   check(SchedSliceRow(), &SchedSliceRow::end, {0, 3}, {4, 255});
   check_span(SchedSliceRow());
   check(IrqSliceRow(), &IrqSliceRow::machine, {0, 1}, {2, -1});

@@ -17,13 +17,18 @@ bool meet(const Range& a, const Range& b) { return a.low <= b.high && b.low <= a
 
 }  // namespace
 
-Result<RowFile> RowFile::create(std::size_t row_bytes) {
+Result<UniqueFd> nameless_file() {
   const char* const directory = ::getenv("TMPDIR");
   std::string path = std::string(directory != nullptr && *directory != '\0' ? directory : "/var/tmp");
   path += "/ivtrace-query-XXXXXX";
   UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
   if (!fd.valid()) return errno_error(errno, "cannot create " + path, "TMPDIR names another directory");
   ::unlink(path.c_str());
+  return fd;
+}
+
+Result<RowFile> RowFile::create(std::size_t row_bytes) {
+  IVT_ASSIGN_OR_RETURN(UniqueFd fd, nameless_file());
   return RowFile(std::move(fd), row_bytes);
 }
 

@@ -28,12 +28,15 @@ struct Span {
   std::int64_t until_ns = 0;
 };
 
+/// For what is gone with its descriptor: in $TMPDIR, or else /var/tmp, since /tmp is often memory. kExhausted
+/// or kIo when that cannot be.
+Result<UniqueFd> nameless_file();
+
 /// First appended to, then sealed, then read. One thread while it is written, any afterwards.
 class RowFile {
  public:
   static constexpr std::size_t kBlock = 1024;  ///< rows
 
-  /// In $TMPDIR, or else /var/tmp: /tmp is often memory. kExhausted or kIo when that cannot be.
   static Result<RowFile> create(std::size_t row_bytes);
   /// `count` rows that lie in `bytes`. Nothing when `accept` says no to a block of them; it is asked for
   /// each, in order, before anybody else sees it.

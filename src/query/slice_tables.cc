@@ -121,7 +121,9 @@ struct SchedSliceSource {
          {"comm", kText, "", "the thread's name then; NULL: not recorded"},
          {"from_ns", kInteger, "ns", "it got the CPU, since the run's start", kRange},
          {"until_ns", kInteger, "ns", "it left the CPU", kRange},
-         {"end_state", kText, "", "how it left: runnable, asleep, dead; open: that was not seen"}}};
+         {"end_state", kText, "", "how it left: runnable, asleep, dead; open: that was not seen"},
+         {"owner", kText, "",
+          "of the host's: the guest whose QEMU the thread belongs to, or host; NULL: idle, or a guest's"}}};
     return kInfo;
   }
   static Cell cell(const ModelRows& rows, const SchedSliceRow& row, std::uint64_t, int column, std::string&) {
@@ -138,8 +140,10 @@ struct SchedSliceSource {
         return row.from_ns;
       case 5:
         return row.until_ns;
-      default:
+      case 6:
         return std::string_view(to_string(row.end));
+      default:
+        return row.owner >= 0 ? machine_name(rows, static_cast<std::size_t>(row.owner)) : kNull;
     }
   }
 };

@@ -32,8 +32,8 @@ struct Progress {
   std::string failure;  ///< for people; what was read before can be looked at
 };
 
-/// Owns its thread and files. Borrows run and clock. All functions but rows() may be called by any thread at
-/// any time.
+/// Owns its thread and files. Borrows run and clock, which stay at their place. All functions but rows() may
+/// be called by any thread at any time.
 class Timeline {
  public:
   /// Returns at once.
@@ -44,11 +44,13 @@ class Timeline {
   Timeline& operator=(const Timeline&) = delete;
 
   Progress progress() const;
+  /// One line each, for people: what was left out. All of them only when reading is done.
+  std::vector<std::string> notices() const;
   /// Tracks are added while the run is read; none changes its id. In the order in which they should stand:
   /// the host's CPUs, disks, interrupts; then each guest's vCPUs with their tasks, disks, interrupts, QEMU's
-  /// threads.
+  /// threads. A guest's CPUs without a single switch are left out once that is known.
   std::vector<Track> tracks() const;
-  /// Of the run: the last event's time, or the recording's end, as far as is known now.
+  /// Of the run: to the last of the host's events, or the recording's end.
   std::int64_t duration_ns() const;
   /// See tile.h; fixed when the timeline is opened.
   std::int64_t base_span_ns() const;
@@ -57,8 +59,9 @@ class Timeline {
   Result<std::vector<TileTrack>> tiles(TileKey key, std::span<const std::uint32_t> tracks,
                                        query::StopFlag stop) const;
 
-  /// The model's rows, for a Database beside the timeline: only when progress().done and without failure, and
-  /// by one thread at a time. They live as long as the timeline does.
+  /// The model's rows, for a Database over them (Database::open(ModelRows&, …)), which then walks nothing:
+  /// only when progress().done and without failure, and by one thread at a time. They live as long as the
+  /// timeline.
   query::ModelRows& rows();
 
  private:

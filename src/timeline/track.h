@@ -22,7 +22,7 @@ const char* to_string(TrackKind kind);
 
 /// A plain value. Texts may hold what a guest wrote: any bytes.
 struct Track {
-  std::uint32_t id = 0;       ///< its place in Timeline::tracks(), for as long as the timeline lives
+  std::uint32_t id = 0;       ///< what it is known by, for as long as the timeline lives
   std::uint32_t machine = 0;  ///< index in RunReader::machines()
   TrackKind kind = TrackKind::kCpu;
   std::int64_t number = 0;  ///< CPU, vCPU index (kVcpu; -1: several in turns), major << 20 | minor, thread
