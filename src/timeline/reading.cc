@@ -142,6 +142,12 @@ void Timeline::Reading::take(const query::SchedSliceRow& row) {
   track->add(slice, categories_);
 }
 
+/// By whom; of an idle CPU the name says nothing.
+std::uint32_t Timeline::Reading::preempted(std::int32_t machine, const model::Task& by) {
+  return by.tid > 0 ? categories_.add(State::kPreempted, machine, by)
+                    : categories_.add(Mark{State::kPreempted, machine, 0, by.tid});
+}
+
 void Timeline::Reading::take(const query::VcpuSliceRow& row, const model::VcpuLane& lane,
                              std::string_view exit) {
   hold();
@@ -149,7 +155,7 @@ void Timeline::Reading::take(const query::VcpuSliceRow& row, const model::VcpuLa
   if (track == nullptr) return;
   Slice slice{{row.from_ns, row.until_ns}, 0, 0, row.open};
   if (row.state == model::VcpuState::kPreempted) {
-    slice.category = categories_.add(State::kPreempted, row.by_machine, row.by);
+    slice.category = preempted(row.by_machine, row.by);
   } else {
     const bool has_reason = row.state == model::VcpuState::kExit || row.state == model::VcpuState::kUserspace;
     slice.category =
@@ -164,7 +170,7 @@ void Timeline::Reading::take(const query::QemuSliceRow& row) {
   if (track == nullptr) return;
   Slice slice{{row.from_ns, row.until_ns}, 0, 0, row.open};
   slice.category = row.state == model::ThreadState::kPreempted
-                       ? categories_.add(State::kPreempted, row.by_machine, row.by)
+                       ? preempted(row.by_machine, row.by)
                        : categories_.add(Mark{state_of(row.state), -1, 0, -1});
   track->add(slice, categories_);
 }

@@ -62,6 +62,7 @@ class Timeline::Reading : private query::RowWatch {
   bool is_vcpu(std::int32_t owner, std::int32_t tid) const {
     return vcpu_threads_.contains(static_cast<std::uint64_t>(owner) << 32 | static_cast<std::uint32_t>(tid));
   }
+  std::uint32_t preempted(std::int32_t machine, const model::Task& by);
   Holes::Bins hole_bins(const Track& track, TileSpan span) const;
   bool is_complete(TrackKind kind) const;
 
