@@ -23,7 +23,8 @@ async function aRequest(page) {
   const [id, machine, from, end] = rows[0];
   const detail = await page.evaluate(async (number) => (await fetch(`request?id=${number}`)).json(), id);
   const run = await page.evaluate(async () => (await fetch('run')).json());
-  const track = run.tracks[detail.track];
+  const trackOf = (id) => run.tracks.find((one) => one.id === id);
+  const track = trackOf(detail.track);
   // Its lane, from a tile deep enough to have slices.
   let lane = -1;
   for (let level = Math.max(0, Math.floor(Math.log2(run.base_span_ns / (end - from) / 4))); lane < 0 && level < 50; level++) {
@@ -32,7 +33,7 @@ async function aRequest(page) {
     const at = tiles[0].slices?.row.indexOf(id) ?? -1;
     if (at >= 0) lane = tiles[0].slices.lane[at];
   }
-  const pins = [`host/disk/${run.tracks[detail.host[0].track].number}`, `${machine}/disk/${track.number}`];
+  const pins = [`host/disk/${trackOf(detail.host[0].track).number}`, `${machine}/disk/${track.number}`];
   return { id, from, until: end, detail, lane, lanes: track.lanes, pins, key: pins[1] };
 }
 

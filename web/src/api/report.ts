@@ -59,6 +59,7 @@ export class ReportSource implements Source {
     const wanted = text.toLowerCase();
     const hits = new Map<string, SearchHit>();
     const { tracks, machines } = this.report.run;
+    const machineOf = new Map(tracks.map((track) => [track.id, track.machine]));
     for (const track of tracks) {
       const name = `${machines[track.machine]?.name ?? ''} ${track.name}`;
       if (name.toLowerCase().includes(wanted)) {
@@ -75,7 +76,7 @@ export class ReportSource implements Source {
         seen.add(slice);
         const key = `${tile.track}/${category.label}/${category.tid}`;
         const who = category.tid > 0 ? `${category.label} ${category.tid}` : category.label;
-        const hit = hits.get(key) ?? { what: 'task', text: who, track: tile.track, machine: tracks[tile.track].machine, count: 0, first: from, last: from };
+        const hit = hits.get(key) ?? { what: 'task', text: who, track: tile.track, machine: machineOf.get(tile.track) ?? 0, count: 0, first: from, last: from };
         hits.set(key, { ...hit, count: hit.count + 1, first: Math.min(hit.first, from), last: Math.max(hit.last, from) });
       });
     }

@@ -25,8 +25,9 @@ export function tinyRun(tracks?: Track[]): Run {
     notices: [],
     machines: [machine('host', 'host'), machine('vm1', 'guest'), machine('vm2', 'guest')],
     tracks: tracks ?? [
-      track(0, 0, 'cpu', 0, 'CPU 0'),
+      // Numbers are given as tracks are found, and so are not their places.
       track(1, 0, 'disk', 8 << 20, 'sda 8:0', { lanes: 4 }),
+      track(0, 0, 'cpu', 0, 'CPU 0'),
       track(2, 1, 'vcpu', 0, 'vCPU 0'),
       track(3, 1, 'task', 0, 'CPU 0', { vcpu: 0 }),
       track(4, 1, 'disk', 254 << 20, 'vda 254:0', { lanes: 2 }),

@@ -67,7 +67,7 @@ function Served({ request }: { request: number }) {
 export function SelectionPanel() {
   const store = useStore();
   const spot = store.selected.value;
-  const track = spot && store.run.value?.tracks[spot.track];
+  const track = spot && store.track(spot.track);
   if (!spot || !track) {
     return (
       <div class="empty">

@@ -56,7 +56,7 @@ export function makeScene(store: Store, memory: RowMemory): Scene | null {
     .filter((row) => row.item.track.kind === 'disk')
     .map((row) => ({ item: row.item, host: row.item.track.machine === 0, slices: row.slices.filter((one) => one.until > view.from && one.from < view.until) }));
   const spot = store.selected.value;
-  const selectedTrack = spot ? run.tracks[spot.track] : undefined;
+  const selectedTrack = spot ? store.track(spot.track) : undefined;
   const request = spot && selectedTrack?.kind === 'disk' ? (selectedTrack.machine === 0 ? spot.slice.request : spot.slice.row) : 0;
   const roles = store.roles.value;
   const findings = store.findings.value;

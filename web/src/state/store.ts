@@ -86,6 +86,9 @@ export class Store {
     return run ? layOut(run, this.choices.value) : { pinned: [], pinnedHeight: 0, items: [], height: 0, hidden: 0 };
   });
 
+  /** By their numbers; in the run they stand in the order of rows. */
+  readonly tracks = computed<Map<number, Track>>(() => new Map(this.run.value?.tracks.map((track) => [track.id, track] as const) ?? []));
+
   readonly keys = computed<Map<string, Track>>(() => {
     const run = this.run.value;
     return new Map(run?.tracks.map((track) => [trackKey(run.machines[track.machine], track), track] as const) ?? []);
@@ -114,7 +117,7 @@ export class Store {
   }
 
   track(id: number): Track | undefined {
-    return this.run.peek()?.tracks[id];
+    return this.tracks.value.get(id);
   }
 
   keyOf(id: number): string {
