@@ -25,25 +25,24 @@ async function aRequest(page) {
   const run = await page.evaluate(async () => (await fetch('run')).json());
   const trackOf = (id) => run.tracks.find((one) => one.id === id);
   const track = trackOf(detail.track);
-  // Its lane, from a tile deep enough to have slices.
-  let lane = -1;
-  for (let level = Math.max(0, Math.floor(Math.log2(run.base_span_ns / (end - from) / 4))); lane < 0 && level < 50; level++) {
-    const index = Math.floor(((from + end) / 2) / (run.base_span_ns / 2 ** level));
-    const { tiles } = await page.evaluate(async (query) => (await fetch(query)).json(), `tiles?level=${level}&index=${index}&tracks=${track.id}`);
-    const at = tiles[0].slices?.row.indexOf(id) ?? -1;
-    if (at >= 0) lane = tiles[0].slices.lane[at];
-  }
   const pins = [`host/disk/${trackOf(detail.host[0].track).number}`, `${machine}/disk/${track.number}`];
-  return { id, from, until: end, detail, lane, lanes: track.lanes, pins, key: pins[1] };
+  return { id, from, until: end, detail, pins, key: pins[1] };
 }
 
-/** Clicks on a place of a track's row: a time, and a lane. */
-async function clickAt(page, key, time, lane = 0, lanes = 1) {
+/** Clicks on a track's row at a time, from the bottom to the top, until the request lies under the pointer. */
+async function clickRequest(page, key, time, id) {
   const { from, until: end } = await view(page);
   const head = await page.locator(`[data-track="${key}"]`).boundingBox();
   const rows = await page.locator('#rows').boundingBox();
   const x = rows.x + ((time - from) / (end - from)) * rows.width;
-  await page.mouse.click(x, head.y + 2 + ((head.height - 4) * (lane + 0.5)) / lanes);
+  const marks = () => page.evaluate(() => ({ ...document.documentElement.dataset }));
+  for (let y = head.y + head.height - 4; y > head.y + 2; y -= 2) {
+    const before = await marks();
+    await page.mouse.click(x, y);
+    const after = await until(marks, (now) => now.frames !== before.frames, 'the click draws nothing');
+    if (after.selected === String(id)) return;
+  }
+  throw new Error(`no place of the row ${key} selects request ${id}`);
 }
 
 /** How many different colours a PNG's pixels have, at most `most`: a blank one has one. */
@@ -149,7 +148,7 @@ export const scenarios = {
     await page.waitForSelector(`[data-track="${request.key}"]`);
     await until(() => view(page), (now) => Math.abs(now.from - from) < margin, 'the hash was not followed');
     await settled(page);
-    await clickAt(page, request.key, (request.from + request.until) / 2, request.lane, request.lanes);
+    await clickRequest(page, request.key, (request.from + request.until) / 2, request.id);
     await hashHas(page, `~${request.id}`);
     await page.waitForSelector('.phases tr');
     const phases = await page.$$eval('.phases tr', (list) => list.length);

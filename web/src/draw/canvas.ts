@@ -147,7 +147,7 @@ export class CanvasSurface implements Surface {
 
   fade(x: number, y: number, w: number, h: number, colour: string): void {
     const gradient = this.context.createLinearGradient(x, 0, x + w, 0);
-    gradient.addColorStop(0, 'transparent');
+    gradient.addColorStop(0, `${colour}00`);
     gradient.addColorStop(1, colour);
     this.context.fillStyle = gradient;
     this.fill_ = '';

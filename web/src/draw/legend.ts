@@ -35,7 +35,7 @@ export function legendOf(scene: Scene): LegendEntry[] {
     const kind = states.has(`vcpu/${state}`) ? 'vcpu' : states.has(`thread/${state}`) ? 'thread' : null;
     if (!kind) continue;
     const colour = colourOf(theme, kind, 1, { state, machine: -1, label: '', tid: -1 });
-    entries.push({ colour, ...(state === 'blocked' ? { hatch: 'asleep' as const } : {}), ...meaning(kind, state) });
+    entries.push({ colour, ...(state === 'blocked' && kind === 'vcpu' ? { hatch: 'asleep' as const } : {}), ...meaning(kind, state) });
   }
   for (const phase of [...phases].sort((a, b) => a - b)) {
     const name = run.phases[phase] ?? '';

@@ -34,6 +34,7 @@ describe('the rows', () => {
     const { pinned, items, pinnedHeight } = layOut(tinyRun(), choose({ pinned: ['vm2/vcpu/0', 'host/cpu/0', 'gone/cpu/1'] }));
     expect(names(pinned)).toEqual(['vm2/vcpu/0', 'host/cpu/0']);
     expect(names(items)).not.toContain('host/cpu/0');
+    expect(names(items)).not.toContain('host/cpu');
     expect(pinnedHeight).toBe(pinned[0].height + pinned[1].height);
   });
   it('are hidden and counted', () => {

@@ -130,7 +130,7 @@ export function layOut(run: Run, choices: Choices): Layout {
     y += kMachineHeight;
     if (folded) return;
     for (const section of Object.keys(kSectionNames) as Section[]) {
-      const tracks = own.filter((track) => sectionOf(track.kind) === section);
+      const tracks = own.filter((track) => sectionOf(track.kind) === section && !pins.has(trackKey(machine, track)));
       if (!tracks.length) continue;
       const key = `${machine.name}/${section}`;
       // A filter is there to show what it finds.
@@ -139,9 +139,7 @@ export function layOut(run: Run, choices: Choices): Layout {
       y += kSectionHeight;
       if (closed) continue;
       for (const track of tracks) {
-        const key = trackKey(machine, track);
-        if (pins.has(key)) continue;
-        items.push({ what: 'track', key, track, y, height: rowHeight(track), pinned: false });
+        items.push({ what: 'track', key: trackKey(machine, track), track, y, height: rowHeight(track), pinned: false });
         y += rowHeight(track);
       }
     }

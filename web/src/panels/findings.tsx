@@ -1,5 +1,5 @@
 import type { Finding, Unknown } from '../api/types';
-import { duration, moment, percent } from '../model/time';
+import { duration, moment } from '../model/time';
 import { showFinding } from '../state/actions';
 import { useStore } from '../parts/context';
 import { Shown } from './answer';
@@ -37,6 +37,9 @@ function Evidence({ finding }: { finding: Finding }) {
   );
 }
 
+/** What stands between backticks is what one types. */
+const Prose = ({ text }: { text: string }) => <>{text.split('`').map((part, i) => (i % 2 ? <code>{part}</code> : part))}</>;
+
 function Card({ finding, index }: { finding: Finding; index: number }) {
   const store = useStore();
   const on = store.finding.value === index;
@@ -54,31 +57,36 @@ function Card({ finding, index }: { finding: Finding; index: number }) {
           {finding.culprit && (
             <>
               , to blame: <b class="culprit">{finding.culprit}</b>
-              {finding.share !== null && ` (${percent(finding.share)})`}
+              {finding.share !== null && ` (${Math.round(finding.share * 100)} %)`}
             </>
           )}
         </span>
         <span class="muted">
           {moment(finding.from)} to {moment(finding.until)}, {duration(finding.until - finding.from)}
-          {finding.impact_ns > 0 && ` · costs ${duration(finding.impact_ns)}`} · confidence {percent(finding.confidence)}
+          {finding.impact_ns > 0 && ` · costs ${duration(finding.impact_ns)}`} · confidence {Math.round(finding.confidence * 100)} %
         </span>
       </button>
-      <p>{finding.text}</p>
+      <p>
+        <Prose text={finding.text} />
+      </p>
       {finding.advice && (
         <p class="advice">
           <b>What to do: </b>
-          {finding.advice}
+          <Prose text={finding.advice} />
         </p>
       )}
       {finding.numbers.length > 0 && (
-        <dl class="numbers">
-          {finding.numbers.map((number) => (
-            <div>
-              <dt>{number.name}</dt>
-              <dd>{number.text}</dd>
-            </div>
-          ))}
-        </dl>
+        <details class="evidence">
+          <summary>Numbers</summary>
+          <dl class="numbers">
+            {finding.numbers.map((number) => (
+              <div>
+                <dt>{number.name.replace(/_(ns|s|bps)$/, '').replaceAll('_', ' ')}</dt>
+                <dd>{number.text}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
       )}
       <Evidence finding={finding} />
     </article>

@@ -122,6 +122,7 @@ export class Painter {
     const still = view === store.target.peek() && this.loader.settled;
     const all = still && run?.progress.done && (store.findings.peek().is === 'there' || store.findings.peek().is === 'failed');
     dataset.still = still ? '1' : '0';
+    dataset.selected = String(store.selected.peek()?.slice.row ?? '');
     dataset.frames = String(Number(dataset.frames ?? 0) + 1);
     if (this.drawn_ && !dataset.firstPicture) dataset.firstPicture = String(performance.now());
     dataset.ready = all ? 'all' : this.drawn_ ? 'first' : 'no';
