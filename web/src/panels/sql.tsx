@@ -85,8 +85,8 @@ function Result({ value }: { value: SqlAnswer }) {
         <table>
           <thead>
             <tr>
-              {value.columns.map((name) => (
-                <th>{name}</th>
+              {value.columns.map((name, i) => (
+                <th class={typeof value.rows[0]?.[i] === 'number' ? 'number' : ''}>{name}</th>
               ))}
             </tr>
           </thead>
@@ -169,7 +169,7 @@ export function SqlPanel() {
         id="sql"
         ref={field}
         spellcheck={false}
-        rows={6}
+        rows={5}
         aria-label="SQL"
         value={query.value}
         onInput={(event) => (query.value = event.currentTarget.value)}

@@ -4,6 +4,7 @@ import { effect } from '@preact/signals';
 import { drawAxis, drawOverview, kAxisHeight, kOverviewHeight } from '../draw/axis';
 import { CanvasSurface } from '../draw/canvas';
 import { drawFrame } from '../draw/frame';
+import { legendOf } from '../draw/legend';
 import type { Scene } from '../draw/scene';
 import { makeOverview } from '../model/overview';
 import { indexesFor } from '../model/tile_cache';
@@ -112,6 +113,13 @@ export class Painter {
     this.drawn_ ||= [...scene.pinned, ...scene.rows].some((row) => row.pieces.length > 0);
   }
 
+  /** Not while all moves: nobody reads then, and it looks at every slice. */
+  private tellColours(): void {
+    if (!this.scene) return;
+    const legend = legendOf(this.scene);
+    if (JSON.stringify(legend) !== JSON.stringify(this.store.legend.peek())) this.store.legend.value = legend;
+  }
+
   /** For who measures and tests: what is seen, and whether more is to come. */
   private mark(): void {
     const { dataset } = document.documentElement;
@@ -120,6 +128,7 @@ export class Painter {
     const view = store.view.peek();
     dataset.view = `${view.from}_${view.until}`;
     const still = view === store.target.peek() && this.loader.settled;
+    if (still) this.tellColours();
     const all = still && run?.progress.done && (store.findings.peek().is === 'there' || store.findings.peek().is === 'failed');
     dataset.still = still ? '1' : '0';
     dataset.selected = String(store.selected.peek()?.slice.row ?? '');

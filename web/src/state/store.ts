@@ -9,6 +9,7 @@ import { emptyOverview, type Overview } from '../model/overview';
 import { TileCache } from '../model/tile_cache';
 import type { BinHit } from '../model/hit';
 import type { SlicePlace, Tab } from '../model/url';
+import type { LegendEntry } from '../draw/legend';
 import type { Role, Spot } from '../draw/scene';
 import { themes, type Theme } from '../draw/theme';
 
@@ -78,6 +79,8 @@ export class Store {
   /** Counts up when a tile comes. */
   readonly tiles = signal(0);
   readonly overview = signal<Overview>(emptyOverview());
+  /** What the colours in sight mean. */
+  readonly legend = signal<LegendEntry[]>([]);
   /** Requests for tiles that are on their way. */
   readonly loading = signal(0);
 
