@@ -60,7 +60,8 @@ export function drawOverview(surface: Surface, scene: AxisScene, y: number): voi
   for (const finding of [...scene.findings].reverse()) {
     const left = toX(finding.from, whole, width);
     const right = toX(finding.until, whole, width);
-    const colour = finding.severity === 'critical' ? theme.victim : finding.severity === 'warning' ? theme.preempted : theme.muted;
+    const colour =
+      finding.severity === 'critical' ? theme.victim : finding.severity === 'warning' ? theme.preempted : theme.muted;
     surface.rect(left, y + high + 2, Math.max(right - left, 3), 4, colour);
   }
   const left = Math.max(0, toX(view.from, whole, width));

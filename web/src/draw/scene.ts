@@ -56,7 +56,8 @@ export interface Scene {
 export const x = (scene: Scene, time: number): number => toX(time, scene.view, scene.width);
 
 /** How much of a row's height stays free above and below what is drawn. */
-export const inset = (row: PlacedRow): number => (row.item.track.kind === 'irq' ? 1.5 : row.item.track.kind === 'disk' ? 2 : 3);
+export const inset = (row: PlacedRow): number =>
+  row.item.track.kind === 'irq' ? 1.5 : row.item.track.kind === 'disk' ? 2 : 3;
 
 const hasLanes = (row: PlacedRow): boolean => row.item.track.kind === 'disk' || row.item.track.kind === 'irq';
 

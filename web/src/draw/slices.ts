@@ -49,7 +49,15 @@ interface Box {
   h: number;
 }
 
-function drawState(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice, left: number, right: number, box: Box): void {
+function drawState(
+  surface: Surface,
+  scene: Scene,
+  row: PlacedRow,
+  slice: Slice,
+  left: number,
+  right: number,
+  box: Box,
+): void {
   const { theme } = scene;
   const { state, machine } = slice.category;
   const { fill, ink } = paintOf(scene, row, slice.category);
@@ -57,7 +65,8 @@ function drawState(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice,
   const wide = right - left;
   // Interrupts are far shorter than a pixel, and must not look as if they took all of it.
   surface.rect(left, box.y, wide, box.h, kind === 'irq' && wide < 1 ? mixed(fill, theme.background, 0.5) : fill);
-  if (state === 'blocked' && kind !== 'thread' && wide > 3) surface.hatch(left, box.y, wide, box.h, mixed(fill, theme.text, 0.35), 'asleep');
+  if (state === 'blocked' && kind !== 'thread' && wide > 3)
+    surface.hatch(left, box.y, wide, box.h, mixed(fill, theme.text, 0.35), 'asleep');
   if (state === 'preempted' && wide > 2 && machine >= 0) {
     // Whose thread has the CPU.
     surface.rect(left, box.y + box.h - 6, wide, 1, theme.background);
@@ -69,7 +78,16 @@ function drawState(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice,
   }
 }
 
-function label(surface: Surface, scene: Scene, text: string, left: number, right: number, middle: number, height: number, ink: string): void {
+function label(
+  surface: Surface,
+  scene: Scene,
+  text: string,
+  left: number,
+  right: number,
+  middle: number,
+  height: number,
+  ink: string,
+): void {
   const from = Math.max(left, 0) + 4;
   const style = { size: height >= 15 ? 11 : 10, fill: ink };
   const shown = fitted(surface, text, Math.min(right, scene.width) - from - 3, style);
@@ -77,7 +95,15 @@ function label(surface: Surface, scene: Scene, text: string, left: number, right
 }
 
 /** A request's bar, cut where its phases begin. */
-function drawRequest(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice, left: number, right: number, box: Box): void {
+function drawRequest(
+  surface: Surface,
+  scene: Scene,
+  row: PlacedRow,
+  slice: Slice,
+  left: number,
+  right: number,
+  box: Box,
+): void {
   const { theme, run } = scene;
   const { fill, ink } = paintOf(scene, row, slice.category);
   const wide = right - left;
@@ -90,7 +116,11 @@ function drawRequest(surface: Surface, scene: Scene, row: PlacedRow, slice: Slic
       const until = Math.min(x(scene, slice.phases[i + 2]), right);
       if (until < from || until < 0 || from > scene.width) continue;
       const kind = slice.phases[i];
-      const colour = host ? (kind === 0 ? mixed(fill, theme.background, 0.6) : fill) : phaseColour(theme, run.phases[kind] ?? '');
+      const colour = host
+        ? kind === 0
+          ? mixed(fill, theme.background, 0.6)
+          : fill
+        : phaseColour(theme, run.phases[kind] ?? '');
       surface.rect(from, box.y, until - from, box.h, colour);
     }
   }

@@ -5,7 +5,14 @@ import type { Run, TileJson, Track, TrackKind } from '../api/types';
 
 export const kBase = 2 ** 30;
 
-export function track(id: number, machine: number, kind: TrackKind, number: number, name: string, more: Partial<Track> = {}): Track {
+export function track(
+  id: number,
+  machine: number,
+  kind: TrackKind,
+  number: number,
+  name: string,
+  more: Partial<Track> = {},
+): Track {
   return { id, machine, kind, number, name, lanes: 1, aligned: true, vcpu: null, ...more };
 }
 
@@ -39,7 +46,12 @@ export function tinyRun(tracks?: Track[]): Run {
 }
 
 /** Slices as [from, until, label], all of one state. */
-export function sliceTile(track: number, slices: [number, number, string][], state = 'task', more: Partial<TileJson> = {}): TileJson {
+export function sliceTile(
+  track: number,
+  slices: [number, number, string][],
+  state = 'task',
+  more: Partial<TileJson> = {},
+): TileJson {
   const labels = [...new Set(slices.map((slice) => slice[2]))];
   return {
     track,

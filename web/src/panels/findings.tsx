@@ -38,7 +38,9 @@ function Evidence({ finding }: { finding: Finding }) {
 }
 
 /** What stands between backticks is what one types. */
-const Prose = ({ text }: { text: string }) => <>{text.split('`').map((part, i) => (i % 2 ? <code>{part}</code> : part))}</>;
+const Prose = ({ text }: { text: string }) => (
+  <>{text.split('`').map((part, i) => (i % 2 ? <code>{part}</code> : part))}</>
+);
 
 function Card({ finding, index }: { finding: Finding; index: number }) {
   const store = useStore();
@@ -63,7 +65,8 @@ function Card({ finding, index }: { finding: Finding; index: number }) {
         </span>
         <span class="muted">
           {moment(finding.from)} to {moment(finding.until)}, {duration(finding.until - finding.from)}
-          {finding.impact_ns > 0 && ` · costs ${duration(finding.impact_ns)}`} · confidence {Math.round(finding.confidence * 100)} %
+          {finding.impact_ns > 0 && ` · costs ${duration(finding.impact_ns)}`} · confidence{' '}
+          {Math.round(finding.confidence * 100)} %
         </span>
       </button>
       <p>
@@ -115,7 +118,13 @@ export function FindingsPanel() {
   const store = useStore();
   const answer = store.findings.value;
   if (answer.is === 'none') {
-    return <p class="muted waits">{store.run.value?.progress.failure ? 'The run could not be read, so nothing was looked for.' : 'Findings come when the run has been read …'}</p>;
+    return (
+      <p class="muted waits">
+        {store.run.value?.progress.failure
+          ? 'The run could not be read, so nothing was looked for.'
+          : 'Findings come when the run has been read …'}
+      </p>
+    );
   }
   return (
     <Shown answer={answer} waits="Loading the findings">
@@ -125,7 +134,8 @@ export function FindingsPanel() {
             <div class="empty">
               <h3>Nothing found</h3>
               <p class="muted">
-                None of {findings.tried} failure patterns fits this run{findings.unknown.length > 0 && '; some could not be judged'}.
+                None of {findings.tried} failure patterns fits this run
+                {findings.unknown.length > 0 && '; some could not be judged'}.
               </p>
             </div>
           )}
@@ -133,7 +143,9 @@ export function FindingsPanel() {
             <Card key={index} finding={finding} index={index} />
           ))}
           <Unknowns list={findings.unknown} />
-          {findings.findings.length > 0 && <p class="muted foot">{findings.tried} failure patterns were tried. N and B go from finding to finding.</p>}
+          {findings.findings.length > 0 && (
+            <p class="muted foot">{findings.tried} failure patterns were tried. N and B go from finding to finding.</p>
+          )}
         </>
       )}
     </Shown>

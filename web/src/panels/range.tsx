@@ -33,7 +33,9 @@ function Table({ table }: { table: RangeTable }) {
             <thead>
               <tr>
                 {table.columns.map((column, i) => (
-                  <th class={typeof table.rows[0][i] === 'number' ? 'number' : ''}>{column.name.replaceAll('_', ' ')}</th>
+                  <th class={typeof table.rows[0][i] === 'number' ? 'number' : ''}>
+                    {column.name.replaceAll('_', ' ')}
+                  </th>
                 ))}
               </tr>
             </thead>
@@ -61,7 +63,9 @@ export function RangePanel() {
     return (
       <div class="empty">
         <h3>No range is selected</h3>
-        <p class="muted">Drag with Shift on the rows, or drag on the time axis, to see what happened in a stretch of time.</p>
+        <p class="muted">
+          Drag with Shift on the rows, or drag on the time axis, to see what happened in a stretch of time.
+        </p>
         <button class="small" onClick={() => setRange(store, store.view.peek())}>
           Take what the window shows
         </button>

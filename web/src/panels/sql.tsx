@@ -14,7 +14,9 @@ import { Shown } from './answer';
 const kLimit = 1000;
 
 // They outlive the panel: who looks at another tab comes back to the same question.
-const query = signal('SELECT machine, state, sum(until_ns - from_ns) AS total_ns\nFROM vcpu_slice GROUP BY 1, 2 ORDER BY 3 DESC');
+const query = signal(
+  'SELECT machine, state, sum(until_ns - from_ns) AS total_ns\nFROM vcpu_slice GROUP BY 1, 2 ORDER BY 3 DESC',
+);
 const answer = signal<Answer<SqlAnswer>>(none);
 const tables = signal<Answer<SqlTable[]>>(none);
 let running: AbortController | undefined;

@@ -29,7 +29,9 @@ export class RowMemory {
     const old = this.known_.get(track);
     const same =
       old?.pieces.length === pieces.length &&
-      old.pieces.every((piece, i) => piece.tile === pieces[i].tile && piece.from === pieces[i].from && piece.until === pieces[i].until);
+      old.pieces.every(
+        (piece, i) => piece.tile === pieces[i].tile && piece.from === pieces[i].from && piece.until === pieces[i].until,
+      );
     const entry = same ? old : remember(pieces);
     this.next_.set(track, entry);
     return { slices: entry.slices, lanes: entry.lanes };
@@ -52,7 +54,9 @@ export function makeScene(store: Store, memory: RowMemory): Scene | null {
   void store.tiles.value;
   const level = levelFor(view, width, run.base_span_ns, run.bins);
   const place = (item: TrackItem, y: number): PlacedRow => {
-    const pieces = item.track.aligned ? store.cache.pieces(item.track.id, view, level, run.base_span_ns, run.duration_ns) : [];
+    const pieces = item.track.aligned
+      ? store.cache.pieces(item.track.id, view, level, run.base_span_ns, run.duration_ns)
+      : [];
     return { item, y, pieces, ...memory.slices(item.track.id, pieces) };
   };
   const pinned = layout.pinned.map((item) => place(item, item.y));
@@ -66,10 +70,15 @@ export function makeScene(store: Store, memory: RowMemory): Scene | null {
   memory.turn();
   const disks: DiskRow[] = [...pinned, ...rows]
     .filter((row) => row.item.track.kind === 'disk')
-    .map((row) => ({ item: row.item, host: row.item.track.machine === 0, slices: row.slices.filter((one) => one.until > view.from && one.from < view.until) }));
+    .map((row) => ({
+      item: row.item,
+      host: row.item.track.machine === 0,
+      slices: row.slices.filter((one) => one.until > view.from && one.from < view.until),
+    }));
   const spot = store.selected.value;
   const selectedTrack = spot ? store.track(spot.track) : undefined;
-  const request = spot && selectedTrack?.kind === 'disk' ? (selectedTrack.machine === 0 ? spot.slice.request : spot.slice.row) : 0;
+  const request =
+    spot && selectedTrack?.kind === 'disk' ? (selectedTrack.machine === 0 ? spot.slice.request : spot.slice.row) : 0;
   const roles = store.roles.value;
   const findings = store.findings.value;
   const finding = findings.is === 'there' ? findings.value.findings[store.finding.value] : undefined;

@@ -14,7 +14,11 @@ import type { Role, Spot } from '../draw/scene';
 import { themes, type Theme } from '../draw/theme';
 
 /** Something that is being asked for, or its answer, or why there is none. */
-export type Answer<T> = { is: 'none' } | { is: 'waiting' } | { is: 'there'; value: T } | { is: 'failed'; error: string; hint: string; offset: number };
+export type Answer<T> =
+  | { is: 'none' }
+  | { is: 'waiting' }
+  | { is: 'there'; value: T }
+  | { is: 'failed'; error: string; hint: string; offset: number };
 
 export const none = { is: 'none' } as const;
 export const waiting = { is: 'waiting' } as const;
@@ -90,7 +94,9 @@ export class Store {
   });
 
   /** By their numbers; in the run they stand in the order of rows. */
-  readonly tracks = computed<Map<number, Track>>(() => new Map(this.run.value?.tracks.map((track) => [track.id, track] as const) ?? []));
+  readonly tracks = computed<Map<number, Track>>(
+    () => new Map(this.run.value?.tracks.map((track) => [track.id, track] as const) ?? []),
+  );
 
   readonly keys = computed<Map<string, Track>>(() => {
     const run = this.run.value;
