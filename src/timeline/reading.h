@@ -43,8 +43,14 @@ class Timeline::Reading : private query::RowWatch {
   Status read_rows();
   /// From now on the reading thread has what is shared to itself, until pauses().
   void hold() {
-    if (!held_.owns_lock()) [[unlikely]]
-      held_.lock();
+    if (held_.owns_lock()) [[likely]]
+      return;
+    const std::lock_guard turn(turn_);
+    held_.lock();
+  }
+  std::shared_lock<std::shared_mutex> look() const {
+    const std::lock_guard turn(turn_);
+    return std::shared_lock(mutex_);
   }
 
   void begins(query::RowKind set) override;
@@ -73,6 +79,8 @@ class Timeline::Reading : private query::RowWatch {
   query::Notices row_notices_;                      ///< of the reading thread until it has ended
   query::ModelRows rows_;
 
+  /// Taken before the other, so that many who ask do not keep the reading from going on.
+  mutable std::mutex turn_;
   mutable std::shared_mutex mutex_;
   Progress progress_;
   bool switches_complete_ = false;

@@ -286,7 +286,7 @@ TEST(Timeline, EndsInTheMiddleOfItsReading) {
 TEST(Timeline, AGuestWithoutAClockHasTracksThatSaySo) {
   model::MadeRun made;
   fill(made);
-  made.offset_error = std::numeric_limits<std::int64_t>::min();  // no epoch that makes sense
+  made.aligned = false;
   Opened run(made);
   run.wait();
   const Track* const track = run.find(1, TrackKind::kTask, 0);

@@ -62,7 +62,8 @@ Status add(query::Database& database, const Tracks& tracks, const Source& source
     name.last_ns = number_of(statement.owned_cell(6));
     const bool has_track = name.track != Tracks::kNone;
     name.text = name.tid >= 0 ? name.label + " " + std::to_string(name.tid) : name.label;
-    if (name.text.empty() && has_track) name.text = tracks.all()[static_cast<std::size_t>(name.track)].name;
+    if (name.text.empty() && has_track)
+      name.text = tracks.by_id(static_cast<std::uint32_t>(name.track))->name;
     name.folded = fold(name.text);
     if (has_track) names.push_back(std::move(name));
   }

@@ -34,7 +34,9 @@ TEST(QueryString, RefusesWhatNoPageOfOursMakes) {
     const auto query = parsed(text);
     const bool is_taken_as_text = std::string_view(text) == "q=1;from=2";
     EXPECT_EQ(query.ok(), is_taken_as_text) << text;
-    if (!query) EXPECT_EQ(query.error().code, ErrorCode::kInvalid);
+    if (!query) {
+      EXPECT_EQ(query.error().code, ErrorCode::kInvalid);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "view/http.h"
 #include "view/page.h"
 #include "view/request_json.h"
 #include "view/run_json.h"

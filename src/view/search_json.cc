@@ -118,9 +118,10 @@ Result<Json> search_json(Session& session, StopSource& stop, const std::string& 
 
 Result<Json> next_json(Session& session, StopSource& stop, const NextAsked& asked) {
   const Tracks tracks = session.tracks();
-  if (asked.track >= tracks.all().size())
+  const timeline::Track* const found = tracks.by_id(asked.track);
+  if (found == nullptr)
     return Error(ErrorCode::kNotFound, "there is no track " + std::to_string(asked.track));
-  const timeline::Track& track = tracks.all()[asked.track];
+  const timeline::Track& track = *found;
   const SliceSource source = source_of(track.kind);
   const std::string sql = std::string(R"(SELECT from_ns AS "from", until_ns AS "until" FROM )") +
                           source.table + " WHERE machine = :machine AND " + source.where +

@@ -101,10 +101,13 @@ std::vector<std::string> Session::notices() const {
     lines.push_back("a part of the run cannot be read, see ivtrace info: " + run_.damage()[0].file + ": " +
                     run_.damage()[0].reason);
   if (const std::string failure = timeline_->progress().failure; !failure.empty()) lines.push_back(failure);
+  const std::vector<std::string> reading = timeline_->notices();
   const std::lock_guard lock(mutex_);
+  std::set<std::string> known = notices_;  // the database repeats what the reading said
+  known.insert(reading.begin(), reading.end());
   if (incomplete_)
     lines.emplace_back("events are missing in the run, see ivtrace info: where they are, nothing is told");
-  lines.insert(lines.end(), notices_.begin(), notices_.end());
+  lines.insert(lines.end(), known.begin(), known.end());
   return lines;
 }
 

@@ -1,5 +1,6 @@
 #include "view/site.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "timeline/tile.h"
@@ -37,8 +38,9 @@ Result<std::string> answer_tiles(Session& session, StopSource& stop, const Query
   IVT_ASSIGN_OR_RETURN(const std::int64_t level, query.number("level", 0, timeline::kMaxLevel));
   IVT_ASSIGN_OR_RETURN(const std::int64_t index,
                        query.number("index", 0, std::numeric_limits<std::int64_t>::max()));
-  IVT_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> asked,
-                       query.list("tracks", static_cast<std::uint32_t>(tracks.size()), kMostTracks));
+  std::uint32_t end = 0;
+  for (const timeline::Track& track : tracks) end = std::max(end, track.id + 1);
+  IVT_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> asked, query.list("tracks", end, kMostTracks));
   const timeline::TileKey key = {static_cast<std::uint32_t>(level), static_cast<std::uint64_t>(index)};
   IVT_ASSIGN_OR_RETURN(const std::vector<timeline::TileTrack> tiles,
                        session.timeline().tiles(key, asked, stop.flag()));

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "view/tracks.h"
 
 namespace ivtrace::view {
 namespace {
@@ -130,8 +131,9 @@ void append_tile(std::string& out, const TileTrack& tile, TrackKind kind) {
 std::string tiles_text(const std::vector<TileTrack>& tiles, const std::vector<timeline::Track>& tracks) {
   std::string out = "{";
   append_list(out, "tiles", tiles, [&](const TileTrack& tile) {
-    IVT_CHECK(tile.track < tracks.size());
-    append_tile(out, tile, tracks[tile.track].kind);
+    const timeline::Track* const track = find_track(tracks, tile.track);
+    IVT_CHECK(track != nullptr);
+    append_tile(out, tile, track->kind);
   });
   out += '}';
   return out;

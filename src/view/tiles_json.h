@@ -9,7 +9,7 @@
 
 namespace ivtrace::view {
 
-/// {"tiles": […]}; `tracks` are the timeline's, by id.
+/// {"tiles": […]}; `tracks` has all of theirs.
 std::string tiles_text(const std::vector<timeline::TileTrack>& tiles,
                        const std::vector<timeline::Track>& tracks);
 

@@ -1,5 +1,6 @@
 #include "view/tracks.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -21,6 +22,12 @@ std::optional<std::int64_t> device_number(std::string_view text) {
 }
 
 }  // namespace
+
+const timeline::Track* find_track(std::span<const timeline::Track> tracks, std::uint32_t id) {
+  const auto found = std::find_if(tracks.begin(), tracks.end(),
+                                  [id](const timeline::Track& track) { return track.id == id; });
+  return found == tracks.end() ? nullptr : &*found;
+}
 
 std::int64_t Tracks::machine(std::string_view name) const {
   for (std::size_t i = 0; i < run_.machines().size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +10,9 @@
 #include "timeline/track.h"
 
 namespace ivtrace::view {
+
+/// nullptr when there is none; ids are no places.
+const timeline::Track* find_track(std::span<const timeline::Track> tracks, std::uint32_t id);
 
 /// The tracks as they were at one moment. Borrows the run.
 class Tracks {
@@ -19,6 +23,8 @@ class Tracks {
       : run_(run), tracks_(std::move(tracks)) {}
 
   const std::vector<timeline::Track>& all() const { return tracks_; }
+  /// nullptr when there is none.
+  const timeline::Track* by_id(std::uint32_t id) const { return find_track(tracks_, id); }
   /// Index in RunReader::machines(), or kNone.
   std::int64_t machine(std::string_view name) const;
   const std::string& machine_name(std::uint32_t machine) const { return run_.machines()[machine].info.name; }
