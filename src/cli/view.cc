@@ -50,6 +50,7 @@ void tell_about_ssh(std::uint16_t port, Streams& streams) {
 /// The last words about the run, and the exit code they make.
 ExitCode end_of_view(const view::Session& session, Streams& streams) {
   for (const std::string& notice : session.notices()) print_notice(streams, notice);
+  if (!session.timeline().progress().failure.empty()) return ExitCode::kFailed;
   return session.is_incomplete() ? ExitCode::kLoss : ExitCode::kOk;
 }
 

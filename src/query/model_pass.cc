@@ -106,6 +106,7 @@ Status ModelPass::finish() {
     IVT_RETURN_IF_ERROR(io_phases_->seal());
     keep(RowKind::kIoRequest, io_requests_, rows_.io_requests_);
     keep(RowKind::kIoPhase, io_phases_, rows_.io_phases_);
+    watch_.pauses();  // what follows tells nobody anything, and takes a while
     IVT_RETURN_IF_ERROR(finish_slow());
   }
   if (block_requests_) {

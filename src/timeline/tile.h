@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "query/row_file.h"
+#include "timeline/track.h"
 
 namespace ivtrace::timeline {
 
@@ -69,7 +70,8 @@ struct Hole {
 };
 
 struct TileTrack {
-  std::uint32_t track = 0;
+  std::uint32_t track = 0;  ///< its id
+  TrackKind kind = TrackKind::kCpu;
   /// False: the run is still being read, and more may come. Ask again.
   bool complete = true;
   bool is_shares = false;

@@ -13,6 +13,7 @@ class TileMaker {
   TileMaker(const TrackData& track, const Categories& categories, TileSpan span, query::StopFlag stop)
       : track_(track), categories_(categories), span_(span), stop_(stop) {
     tile_.track = track.track.id;
+    tile_.kind = track.track.kind;
   }
 
   Result<TileTrack> make() {

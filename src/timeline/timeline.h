@@ -36,7 +36,7 @@ struct Progress {
 /// be called by any thread at any time.
 class Timeline {
  public:
-  /// Returns at once.
+  /// Returns soon: of events it reads only those behind the journal's last word, to know how long the run is.
   static Result<std::unique_ptr<Timeline>> open(const run::RunReader& run, const clock::HostClock& clock,
                                                 query::CacheUse cache);
   ~Timeline();  ///< ends the reading first

@@ -33,7 +33,8 @@ bool Connection::fill(Clock::time_point until) {
 
 bool Connection::wait_for_request() {
   left_ = limits_.head_bytes;
-  const bool is_there = begin_ < end_ || fill(Clock::now() + limits_.idle);
+  const bool is_there = begin_ < end_ || fill(Clock::now() + (has_asked_ ? limits_.idle : limits_.first));
+  has_asked_ = true;
   deadline_ = Clock::now() + limits_.arriving;
   return is_there;
 }

@@ -50,6 +50,7 @@ class Connection : public httplib::Stream {
   std::size_t end_ = 0;
   std::size_t left_ = 0;  ///< bytes that this request may still have
   Clock::time_point deadline_;
+  bool has_asked_ = false;
   bool is_last_ = false;
 };
 

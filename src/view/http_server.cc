@@ -113,6 +113,8 @@ class HttpServer::Core : private httplib::Server {
     response.status = reply.status;
     response.body = std::move(reply.body);
     response.set_header("Content-Type", reply.type);
+    // Who may not ask, or asks for nothing that there is, keeps no thread from those who do.
+    if (reply.status == 403 || reply.status == 404) end_connection(response);
   }
   /// Borrows from the headers, where each is once; one that is there twice is none of a browser's, and empty.
   static std::string_view header(const httplib::Request& request, const char* name) {
@@ -151,6 +153,7 @@ class HttpServer::Core : private httplib::Server {
       const bool is_answered = process_request(connection, false, is_last, [&](httplib::Request& request) {
         // Neither packed nor in parts: it goes no farther than this machine.
         request.headers.erase("Accept-Encoding");
+        request.headers.erase("Content-Encoding");  // unpacked, a body has no bound
         request.ranges.clear();
         connection.expect_body();
       });

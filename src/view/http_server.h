@@ -20,7 +20,9 @@ struct HttpLimits {
   int waiting = 32;          ///< connections that the kernel keeps until a thread is free
   std::size_t head_bytes = 16 << 10;
   std::size_t body_bytes = 1 << 20;
-  std::chrono::milliseconds idle{10'000};      ///< that a connection may be without a request
+  std::chrono::milliseconds first{2'000};  ///< until a new connection has asked something
+  std::chrono::milliseconds idle{
+      10'000};  ///< that one may be silent after it has asked something that it may
   std::chrono::milliseconds arriving{10'000};  ///< from a request's first byte to its last
   std::chrono::milliseconds leaving{30'000};   ///< that the other end may take none of an answer
 };

@@ -20,15 +20,15 @@ std::string text_of(const OwnedCell& cell) {
 /// Each query gives: machine, place (a number or a device), label, tid, count, first, last.
 constexpr const char* kTasks = R"(
     SELECT machine, cpu, comm, tid, count(*), min(from_ns), max(until_ns) FROM sched_slice
-    WHERE tid > 0 AND comm IS NOT NULL GROUP BY 1, 2, 3, 4)";
+    WHERE tid > 0 AND comm IS NOT NULL GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC)";
 constexpr const char* kInterrupts = R"(
     SELECT machine, cpu, name, NULL, count(*), min(from_ns), max(until_ns) FROM irq_slice
-    WHERE name IS NOT NULL GROUP BY 1, 2, 3)";
+    WHERE name IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 5 DESC)";
 constexpr const char* kExits = R"(
     SELECT machine, vcpu, reason, NULL, count(*), min(from_ns), max(until_ns) FROM vcpu_slice
-    WHERE state = 'exit' AND reason IS NOT NULL GROUP BY 1, 2, 3)";
+    WHERE state = 'exit' AND reason IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 5 DESC)";
 constexpr const char* kDisks = R"(
-    SELECT machine, device, '', NULL, count(*), min(from_ns), max(until_ns) FROM block_request GROUP BY 1, 2)";
+    SELECT machine, device, '', NULL, count(*), min(from_ns), max(until_ns) FROM block_request GROUP BY 1, 2 ORDER BY 5 DESC)";
 
 struct Source {
   const char* what;

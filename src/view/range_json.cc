@@ -27,13 +27,14 @@ const std::vector<RangeTable>& range_tables() {
   static const std::vector<RangeTable> kTables = {
       {"Who had the host's CPUs",
        {{"for", ""}, {"task", ""}, {"thread", ""}, {"time", "ns"}, {"share", "share"}, {"times", ""}},
-       R"(SELECT CASE WHEN s.tid = 0 THEN 'idle' ELSE ifnull(t.guest, 'host') END,
+       R"(SELECT CASE WHEN s.tid = 0 THEN 'idle' ELSE ifnull(s.owner, 'host') END,
                  CASE WHEN s.tid = 0 THEN '' WHEN t.vcpu IS NOT NULL THEN 'vCPU ' || t.vcpu ELSE ifnull(s.comm, '?') END,
                  s.tid, s.ns, s.ns * 1.0 / (SELECT count(DISTINCT cpu) * (:until - :from) FROM sched_slice
                                             WHERE machine = 'host' AND )" IVT_TOUCHES R"(), s.n
-          FROM (SELECT tid, max(comm) AS comm, )" IVT_WITHIN R"( AS ns, count(*) AS n FROM sched_slice
-                WHERE machine = 'host' AND )" IVT_TOUCHES R"( GROUP BY tid) s
-          LEFT JOIN (SELECT tid, guest, vcpu FROM thread WHERE machine = 'host' AND guest IS NOT NULL) t ON t.tid = s.tid
+          FROM (SELECT tid, owner, max(comm) AS comm, )" IVT_WITHIN R"( AS ns, count(*) AS n FROM sched_slice
+                WHERE machine = 'host' AND )" IVT_TOUCHES R"( GROUP BY tid, owner) s
+          LEFT JOIN (SELECT tid, guest, vcpu FROM thread WHERE machine = 'host' AND vcpu IS NOT NULL) t
+            ON t.tid = s.tid AND t.guest = s.owner
           ORDER BY s.ns DESC)"},
       {"What vCPUs did",
        {{"machine", ""},

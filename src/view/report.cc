@@ -55,34 +55,55 @@ TileRange tiles_of(const Stretch& stretch, std::uint32_t level, std::int64_t bas
   return {static_cast<std::uint64_t>(stretch.from_ns / span), static_cast<std::uint64_t>(last / span)};
 }
 
-/// All tiles of a level that show the stretch, as elements of a list.
-Result<std::string> level_text(const Session& session, StopSource& stop, const Stretch& stretch,
-                               std::uint32_t level) {
-  const std::vector<timeline::Track> tracks = session.timeline().tracks();
+/// Those that the gravest finding is about, then what people look at most, then all others.
+std::vector<std::uint32_t> by_use(const std::vector<timeline::Track>& tracks, const Json& findings) {
+  using timeline::TrackKind;
   std::vector<std::uint32_t> ids;
-  for (const timeline::Track& track : tracks) ids.push_back(track.id);
+  const auto add = [&](std::uint32_t id) {
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  };
+  if (!findings["findings"].empty()) {
+    for (const char* who : {"victim_tracks", "culprit_tracks"})
+      for (const Json& id : findings["findings"][0][who]) add(id.get<std::uint32_t>());
+  }
+  for (const TrackKind kind : {TrackKind::kDisk, TrackKind::kVcpu, TrackKind::kCpu, TrackKind::kTask,
+                               TrackKind::kThread, TrackKind::kIrq}) {
+    for (const timeline::Track& track : tracks)
+      if (track.kind == kind) add(track.id);
+  }
+  return ids;
+}
+
+/// The tiles of one track and level that show the stretch, as elements of a list.
+Result<std::string> track_text(const Session& session, StopSource& stop, const Stretch& stretch,
+                               std::uint32_t level, std::uint32_t track) {
   const TileRange range = tiles_of(stretch, level, session.timeline().base_span_ns());
   std::string out;
   for (std::uint64_t index = range.first; index <= range.last; ++index) {
     IVT_ASSIGN_OR_RETURN(const std::vector<timeline::TileTrack> tiles,
-                         session.timeline().tiles({level, index}, ids, stop.flag()));
-    // {"tiles": […]} without its brace.
-    out += (out.empty() ? "{\"level\":" : ",{\"level\":") + std::to_string(level) +
-           ",\"index\":" + std::to_string(index) + "," + tiles_text(tiles, tracks).substr(1);
+                         session.timeline().tiles({level, index}, {&track, 1}, stop.flag()));
+    out += ",{\"level\":" + std::to_string(level) + ",\"index\":" + std::to_string(index) + "," +
+           tiles_text(tiles).substr(1);  // {"tiles": […]} without its brace
   }
   return out;
 }
 
-/// The run as a whole, and the finest level that there is room for, matter most; then what lies between.
+/// Every track for the run as a whole; then, as long as there is room, the finest level of one track after
+/// the other, and what lies between.
 Result<std::string> tiles_list(const Session& session, StopSource& stop, const Stretch& stretch,
-                               std::size_t bytes) {
+                               std::size_t bytes, const Json& findings) {
+  const std::vector<std::uint32_t> tracks = by_use(session.timeline().tracks(), findings);
+  std::string out;
   const std::uint32_t deepest = level_for(stretch, session.timeline().base_span_ns());
-  IVT_ASSIGN_OR_RETURN(std::string out, level_text(session, stop, stretch, 0));
-  for (std::uint32_t level = deepest; level > 0; --level) {
-    IVT_ASSIGN_OR_RETURN(const std::string text, level_text(session, stop, stretch, level));
-    if (out.size() + text.size() <= bytes) out += "," + text;
+  for (std::uint32_t round = 0; round <= deepest; ++round) {
+    const std::uint32_t level = round == 0 ? 0 : deepest + 1 - round;
+    for (const std::uint32_t track : tracks) {
+      if (level != 0 && out.size() >= bytes) return out.substr(1);
+      IVT_ASSIGN_OR_RETURN(const std::string text, track_text(session, stop, stretch, level, track));
+      out += text;
+    }
   }
-  return out;
+  return out.empty() ? out : out.substr(1);
 }
 
 /// The longest ones of the guests within the stretch.
@@ -177,7 +198,8 @@ Result<std::string> report_page(Session& session, StopSource& stop, const Report
   const std::int64_t duration = session.timeline().duration_ns();
   const Stretch stretch = stretch_that_matters(session.diagnosis()->findings, duration);
   IVT_ASSIGN_OR_RETURN(const Json requests, requests_json(session, stop, stretch, limits));
-  IVT_ASSIGN_OR_RETURN(const std::string tiles, tiles_list(session, stop, stretch, limits.tile_bytes));
+  IVT_ASSIGN_OR_RETURN(const std::string tiles,
+                       tiles_list(session, stop, stretch, limits.tile_bytes, findings));
   const std::string json = "{\"run\":" + json_text(run_json(session)) +
                            ",\"findings\":" + json_text(findings) + ",\"requests\":" + json_text(requests) +
                            ",\"from\":" + std::to_string(stretch.from_ns) +

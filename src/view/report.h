@@ -13,8 +13,8 @@
 
 namespace ivtrace::view {
 
-/// A report's bounds. Tiles are left out when they would go beyond theirs: of levels between the whole run
-/// and the stretch first.
+/// A report's bounds. Every track is there for the run as a whole; finer tiles come until their bound, those
+/// of the tracks that matter first.
 struct ReportLimits {
   std::size_t tile_bytes = 5 << 19;  // 2.5 MiB
   std::size_t request_bytes = 1 << 19;

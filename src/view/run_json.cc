@@ -74,16 +74,23 @@ std::vector<timeline::TrackKind> kinds_of(const patterns::Pattern* pattern) {
   return {TrackKind::kCpu, TrackKind::kVcpu, TrackKind::kDisk};
 }
 
-/// Of a machine; what is none (a process, a device) is the host's.
-Json marked_tracks(const Tracks& tracks, const std::string& name, const patterns::Pattern* pattern) {
+/// Of a machine, or of a device of the host's; a process has none of its own. `disk`: that one of its disks
+/// only.
+Json marked_tracks(const Tracks& tracks, const std::string& name, const patterns::Pattern* pattern,
+                   const std::string& disk = {}) {
   constexpr std::int64_t kHost = 0;
-  const std::int64_t known = tracks.machine(name);
-  const std::int64_t machine = known == Tracks::kNone ? kHost : known;
+  const std::int64_t machine = tracks.machine(name);
+  if (machine == Tracks::kNone) {
+    const std::int64_t device = tracks.disk(kHost, name);
+    return device == Tracks::kNone ? Json::array() : Json::array({device});
+  }
   const std::vector<timeline::TrackKind> kinds = kinds_of(pattern);
   Json ids = Json::array();
   for (const timeline::Track& track : tracks.all()) {
     const bool is_kind = std::find(kinds.begin(), kinds.end(), track.kind) != kinds.end();
-    if (track.machine == machine && is_kind) ids.push_back(track.id);
+    const bool is_other_disk =
+        track.kind == timeline::TrackKind::kDisk && !disk.empty() && !track.name.starts_with(disk + " ");
+    if (track.machine == machine && is_kind && !is_other_disk) ids.push_back(track.id);
   }
   return ids;
 }
@@ -107,8 +114,12 @@ Json evidence_json(const patterns::Evidence& evidence) {
 Json finding_json(const Session& session, const Tracks& tracks, const patterns::Finding& finding) {
   const patterns::Pattern* const pattern = session.library().find(finding.pattern);
   Json numbers = Json::array();
-  for (const auto& [name, value] : finding.numbers)
+  std::string disk;
+  for (const auto& [name, value] : finding.numbers) {
     numbers.push_back({{"name", name}, {"text", patterns::value_text(name, value)}});
+    if (const auto* const text = std::get_if<std::string>(&value); text != nullptr && name == "disk")
+      disk = *text;
+  }
   Json evidence = Json::array();
   for (const patterns::Evidence& one : finding.evidence) evidence.push_back(evidence_json(one));
   return {
@@ -126,7 +137,7 @@ Json finding_json(const Session& session, const Tracks& tracks, const patterns::
       {"advice", finding.advice},
       {"numbers", std::move(numbers)},
       {"evidence", std::move(evidence)},
-      {"victim_tracks", marked_tracks(tracks, finding.victim, pattern)},
+      {"victim_tracks", marked_tracks(tracks, finding.victim, pattern, disk)},
       {"culprit_tracks", finding.culprit ? marked_tracks(tracks, *finding.culprit, pattern) : Json::array()}};
 }
 

@@ -56,11 +56,11 @@ void add_findings(const Session& session, const Tracks& tracks, Hits& hits) {
 
 void add_tracks(const Session& session, const Tracks& tracks, Hits& hits) {
   for (const timeline::Track& track : tracks.all()) {
-    const std::string text = tracks.machine_name(track.machine) + " " + track.name;
-    if (!hits.matches(text)) continue;
+    // Not by its machine's name too: all of a machine's tracks would stand before any task.
+    if (!hits.matches(track.name)) continue;
     Name name;
     name.what = "track";
-    name.text = text;
+    name.text = tracks.machine_name(track.machine) + " " + track.name;
     name.track = track.id;
     name.machine = track.machine;
     name.last_ns = session.timeline().duration_ns();
@@ -88,11 +88,12 @@ SliceSource source_of(TrackKind kind) {
           "qemu_slice",
           "thread = :place AND (:label = '' OR :label IN (state, by_comm)) AND (:tid < 0 OR by_tid = :tid)"};
     case TrackKind::kIrq:
-      return {"irq_slice", "cpu = :place AND (:label = '' OR name = :label) AND :tid = :tid"};
+      return {"irq_slice", "cpu = :place AND (:label = '' OR ifnull(name, irq) = :label) AND :tid = :tid"};
     case TrackKind::kDisk:
       break;
   }
-  return {"block_request", "device = :place AND (:label = '' OR comm = :label) AND (:tid < 0 OR tid = :tid)"};
+  return {"block_request",
+          "device = :place AND (:label = '' OR :label IN (comm, owner_task)) AND (:tid < 0 OR tid = :tid)"};
 }
 
 query::OwnedCell place_of(const timeline::Track& track) {

@@ -34,17 +34,16 @@ Result<std::string> text_of(Result<Json> json) {
 }
 
 Result<std::string> answer_tiles(Session& session, StopSource& stop, const QueryString& query) {
-  const std::vector<timeline::Track> tracks = session.timeline().tracks();
   IVT_ASSIGN_OR_RETURN(const std::int64_t level, query.number("level", 0, timeline::kMaxLevel));
   IVT_ASSIGN_OR_RETURN(const std::int64_t index,
                        query.number("index", 0, std::numeric_limits<std::int64_t>::max()));
-  std::uint32_t end = 0;
-  for (const timeline::Track& track : tracks) end = std::max(end, track.id + 1);
-  IVT_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> asked, query.list("tracks", end, kMostTracks));
+  // The timeline knows which there are.
+  IVT_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> asked,
+                       query.list("tracks", std::numeric_limits<std::uint32_t>::max(), kMostTracks));
   const timeline::TileKey key = {static_cast<std::uint32_t>(level), static_cast<std::uint64_t>(index)};
   IVT_ASSIGN_OR_RETURN(const std::vector<timeline::TileTrack> tiles,
                        session.timeline().tiles(key, asked, stop.flag()));
-  return tiles_text(tiles, tracks);
+  return tiles_text(tiles);
 }
 
 Result<std::string> answer_events(Session& session, StopSource& stop, const QueryString& query) {
@@ -63,7 +62,10 @@ Result<std::string> answer_events(Session& session, StopSource& stop, const Quer
 Result<std::string> answer_range(Session& session, StopSource& stop, const QueryString& query) {
   IVT_ASSIGN_OR_RETURN(const std::int64_t from, query.number("from", -kMostExact, kMostExact));
   IVT_ASSIGN_OR_RETURN(const std::int64_t until, query.number("until", from + 1, kMostExact));
-  return text_of(range_json(session, stop, from, until));
+  // What lies outside of the run would be part of every share.
+  const std::int64_t end = session.timeline().duration_ns();
+  const std::int64_t begin = std::clamp<std::int64_t>(from, 0, std::max<std::int64_t>(end - 1, 0));
+  return text_of(range_json(session, stop, begin, std::clamp(until, begin + 1, std::max(end, begin + 1))));
 }
 
 Result<std::string> answer_request(Session& session, StopSource& stop, const QueryString& query) {

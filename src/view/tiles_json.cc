@@ -3,9 +3,7 @@
 #include <charconv>
 #include <concepts>
 
-#include "base/check.h"
 #include "base/text.h"
-#include "view/tracks.h"
 
 namespace ivtrace::view {
 namespace {
@@ -20,14 +18,12 @@ void append(std::string& out, Number number) {
   out.append(digits, end);
 }
 
-/// Thousandths are finer than a pixel's colour.
+/// Three digits, whatever its size: the page may draw a row of small shares large.
 void append_share(std::string& out, float share) {
   char digits[48];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, share, std::chars_format::fixed, 3);
-  std::string_view text(digits, static_cast<std::size_t>(end - digits));
-  text.remove_suffix(text.size() - 1 - text.find_last_not_of('0'));
-  if (text.ends_with('.')) text.remove_suffix(1);
-  out += text;
+  const auto [end, error] =
+      std::to_chars(digits, digits + sizeof digits, share, std::chars_format::general, 3);
+  out.append(digits, end);
 }
 
 void append_text(std::string& out, std::string_view text) {
@@ -65,15 +61,15 @@ void append_categories(std::string& out, const TileTrack& tile) {
   });
 }
 
-void append_slices(std::string& out, const TileTrack& tile, TrackKind kind) {
+void append_slices(std::string& out, const TileTrack& tile) {
   using timeline::TileSlice;
   out += ",\"slices\":{";
   append_list(out, "from", tile.slices, [&](const TileSlice& slice) { append(out, slice.from_ns); });
   append_list(out, "until", tile.slices, [&](const TileSlice& slice) { append(out, slice.until_ns); });
   append_list(out, "category", tile.slices, [&](const TileSlice& slice) { append(out, slice.category); });
-  if (kind == TrackKind::kDisk || kind == TrackKind::kIrq)
+  if (tile.kind == TrackKind::kDisk || tile.kind == TrackKind::kIrq)
     append_list(out, "lane", tile.slices, [&](const TileSlice& slice) { append(out, slice.lane); });
-  if (kind == TrackKind::kDisk) {
+  if (tile.kind == TrackKind::kDisk) {
     append_list(out, "row", tile.slices, [&](const TileSlice& slice) { append(out, slice.row); });
     append_list(out, "request", tile.slices, [&](const TileSlice& slice) { append(out, slice.request); });
     append_list(out, "phases", tile.phases, [&](const std::vector<timeline::Phase>& phases) {
@@ -106,7 +102,7 @@ void append_shares(std::string& out, const TileTrack& tile) {
   out += '}';
 }
 
-void append_tile(std::string& out, const TileTrack& tile, TrackKind kind) {
+void append_tile(std::string& out, const TileTrack& tile) {
   out += "{\"track\":";
   append(out, tile.track);
   out += tile.complete ? ",\"complete\":true" : ",\"complete\":false";
@@ -114,7 +110,7 @@ void append_tile(std::string& out, const TileTrack& tile, TrackKind kind) {
   if (tile.is_shares) {
     append_shares(out, tile);
   } else {
-    append_slices(out, tile, kind);
+    append_slices(out, tile);
   }
   append_list(out, "holes", tile.holes, [&](const timeline::Hole& hole) {
     out += '[';
@@ -128,13 +124,9 @@ void append_tile(std::string& out, const TileTrack& tile, TrackKind kind) {
 
 }  // namespace
 
-std::string tiles_text(const std::vector<TileTrack>& tiles, const std::vector<timeline::Track>& tracks) {
+std::string tiles_text(const std::vector<TileTrack>& tiles) {
   std::string out = "{";
-  append_list(out, "tiles", tiles, [&](const TileTrack& tile) {
-    const timeline::Track* const track = find_track(tracks, tile.track);
-    IVT_CHECK(track != nullptr);
-    append_tile(out, tile, track->kind);
-  });
+  append_list(out, "tiles", tiles, [&](const TileTrack& tile) { append_tile(out, tile); });
   out += '}';
   return out;
 }

@@ -5,12 +5,10 @@
 #include <vector>
 
 #include "timeline/tile.h"
-#include "timeline/track.h"
 
 namespace ivtrace::view {
 
-/// {"tiles": […]}; `tracks` has all of theirs.
-std::string tiles_text(const std::vector<timeline::TileTrack>& tiles,
-                       const std::vector<timeline::Track>& tracks);
+/// {"tiles": […]}.
+std::string tiles_text(const std::vector<timeline::TileTrack>& tiles);
 
 }  // namespace ivtrace::view

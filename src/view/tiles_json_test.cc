@@ -10,10 +10,9 @@ namespace {
 using timeline::TileTrack;
 using timeline::TrackKind;
 
-std::vector<timeline::Track> tracks(TrackKind kind) {
-  timeline::Track track;
-  track.kind = kind;
-  return {track};
+TileTrack of_kind(TileTrack tile, TrackKind kind) {
+  tile.kind = kind;
+  return tile;
 }
 
 timeline::TileSlice slice(std::int64_t from, std::int64_t until) {
@@ -32,7 +31,7 @@ TEST(TilesJson, HasSlicesAsColumns) {
   tile.slices[1].open = true;
   tile.holes = {{3, 4}, {6, 9}};
   EXPECT_EQ(
-      tiles_text({tile}, tracks(TrackKind::kCpu)),
+      tiles_text({of_kind(tile, TrackKind::kCpu)}),
       R"({"tiles":[{"track":0,"complete":false,"categories":[)"
       R"({"state":"vcpu","machine":1,"label":"CPU 0/TCG","tid":4711},)"
       R"({"state":"idle","machine":-1,"label":"","tid":-1}],)"
@@ -46,7 +45,7 @@ TEST(TilesJson, ADisksSlicesHaveLanesRowsAndPhases) {
   tile.slices[1].row = 7;
   tile.slices[1].request = 3;
   tile.phases = {{}, {{0, {1, 4}}, {5, {4, 9}}}};
-  const std::string text = tiles_text({tile}, tracks(TrackKind::kDisk));
+  const std::string text = tiles_text({of_kind(tile, TrackKind::kDisk)});
   const auto json = nlohmann::json::parse(text);
   const auto& slices = json["tiles"][0]["slices"];
   EXPECT_EQ(slices["lane"], nlohmann::json({0, 1}));
@@ -60,20 +59,20 @@ TEST(TilesJson, SharesComeInPlaceOfSlices) {
   TileTrack tile;
   tile.is_shares = true;
   tile.shares = {{0, 0, 0.5f}, {0, 1, 1.0f}, {255, 0, 0.0004f}, {255, 1, 12.3456f}};
-  EXPECT_EQ(tiles_text({tile}, tracks(TrackKind::kVcpu)),
+  EXPECT_EQ(tiles_text({of_kind(tile, TrackKind::kVcpu)}),
             R"({"tiles":[{"track":0,"complete":true,"categories":[],"shares":{"bin":[0,0,255,255],)"
-            R"("category":[0,1,0,1],"share":[0.5,1,0,12.346]},"holes":[]}]})");
+            R"("category":[0,1,0,1],"share":[0.5,1,0.0004,12.3]},"holes":[]}]})");
 }
 
 TEST(TilesJson, ANameOfAnyBytesIsText) {
   TileTrack tile;
   tile.categories = {{"task", 1, "</script>\"\\\n\xff\x01", 1}};
-  const std::string text = tiles_text({tile}, tracks(TrackKind::kTask));
+  const std::string text = tiles_text({of_kind(tile, TrackKind::kTask)});
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["tiles"][0]["categories"][0]["label"], "</script>\"\\\n\xef\xbf\xbd\x01");
 }
 
-TEST(TilesJson, NoTilesAreAnEmptyList) { EXPECT_EQ(tiles_text({}, {}), R"({"tiles":[]})"); }
+TEST(TilesJson, NoTilesAreAnEmptyList) { EXPECT_EQ(tiles_text({}), R"({"tiles":[]})"); }
 
 }  // namespace
 }  // namespace ivtrace::view
