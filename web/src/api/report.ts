@@ -114,10 +114,12 @@ export class ReportSource implements Source {
       if (tile.track !== query.track || !tile.slices) continue;
       tile.slices.from.forEach((from, i) => {
         const category = tile.categories[tile.slices!.category[i]];
-        if (category.label !== query.label || (query.tid >= 0 && category.tid !== query.tid)) return;
+        const tid = category.state === 'idle' ? 0 : category.tid;
+        const isNamed = [category.label, category.state, ''].includes(query.label);
+        if (!isNamed || (query.tid >= 0 && tid !== query.tid)) return;
         const until = tile.slices!.until[i];
         const later = query.direction > 0;
-        if (later ? from < query.from : until > query.from) return;
+        if (later ? from <= query.from : from >= query.from) return;
         if (!best || (later ? from < best.from : from > best.from)) best = { from, until };
       });
     }

@@ -169,7 +169,7 @@ export interface RangeTable {
 }
 
 export interface SearchHit {
-  what: 'task' | 'interrupt' | 'disk' | 'track' | 'event' | 'finding';
+  what: 'task' | 'interrupt' | 'exit' | 'disk' | 'track' | 'finding';
   text: string;
   track: number;
   machine: number;

@@ -12,6 +12,8 @@ const full: UrlState = {
   open: ['host/irq'],
   filter: 'vm1 + disk & more',
   tab: 'range',
+  panel: 'closed',
+  scroll: 120,
 };
 
 describe('the hash', () => {
@@ -34,6 +36,8 @@ describe('the hash', () => {
     'tab=passwords',
     'finding=-1',
     'finding=1e9',
+    'scroll=-1',
+    'panel=ajar',
     '%',
     '&&==&',
     'filter=%',

@@ -25,6 +25,9 @@ export interface UrlState {
   open: string[];
   filter: string;
   tab?: Tab;
+  panel?: 'closed';
+  /** Pixels of rows above the first one in sight. */
+  scroll?: number;
 }
 
 export const emptyUrl = (): UrlState => ({ pinned: [], hidden: [], folded: [], open: [], filter: '' });
@@ -61,6 +64,8 @@ export function toHash(state: UrlState): string {
   }
   if (state.filter) parts.push(`filter=${escape(state.filter)}`);
   if (state.tab) parts.push(`tab=${state.tab}`);
+  if (state.panel) parts.push(`panel=${state.panel}`);
+  if (state.scroll) parts.push(`scroll=${state.scroll}`);
   return parts.join('&');
 }
 
@@ -97,5 +102,8 @@ export function fromHash(hash: string): UrlState {
   state.filter = text('filter') ?? '';
   const tab = text('tab');
   if (tab === 'findings' || tab === 'selection' || tab === 'range' || tab === 'sql') state.tab = tab;
+  if (text('panel') === 'closed') state.panel = 'closed';
+  const scroll = text('scroll');
+  if (scroll !== undefined && /^\d{1,7}$/.test(scroll)) state.scroll = Number(scroll);
   return state;
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Answer } from '../state/store';
 
-/** What an answer is, or that it is on its way, or why there is none. `again`: for what was asked too early. */
+/** What an answer is, or that it is on its way, or why there is none. */
 export function Shown<T>({
   answer,
   waits,

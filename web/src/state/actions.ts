@@ -138,10 +138,13 @@ export const goToHost = (store: Store, request: Pick<HostRequest, 'track' | 'fro
 export async function step(store: Store, direction: 1 | -1): Promise<void> {
   const spot = store.selected.peek();
   if (!spot) return;
-  const { label, tid } = spot.slice.category;
-  const from = direction > 0 ? spot.slice.until : spot.slice.from;
+  const { state, label, tid } = spot.slice.category;
+  // Where there is no name the state is what the row shows; an idle CPU is that of thread 0.
+  const same = state === 'idle' ? { label: '', tid: 0 } : { label: label || state, tid };
+  // From where it begins: of requests beside each other, and of slices without a gap, none is left out.
+  const { from } = spot.slice;
   try {
-    const next = await store.source.next({ track: spot.track, label, tid, from, direction });
+    const next = await store.source.next({ track: spot.track, ...same, from, direction });
     if (next.from === undefined || next.until === undefined) {
       store.said.value = direction > 0 ? 'no later one' : 'no earlier one';
       return;
@@ -170,14 +173,29 @@ export function focusSelection(store: Store): void {
 
 let ranging: AbortController | undefined;
 
-export function setRange(store: Store, range: Stretch | null, ask = true): void {
+export function setRange(store: Store, stretch: Stretch | null, ask = true): void {
   ranging?.abort();
+  const range = stretch && withinRun(store, stretch);
   store.range.value = range;
   if (!range) store.rangeTables.value = none;
   if (range && ask) {
     [store.tab.value, store.panelOpen.value] = ['range', true];
     void loadRange(store);
   }
+}
+
+/** The view shows some air on both sides of the run, of which there is nothing to tell. */
+function withinRun(store: Store, { from, until }: Stretch): Stretch | null {
+  const end = store.duration;
+  const cut = { from: Math.max(from, 0), until: end > 0 ? Math.min(until, end) : until };
+  return cut.until > cut.from ? cut : null;
+}
+
+/** What was asked for while the run was still being read, and refused. */
+export function askAgain(store: Store): void {
+  if (store.rangeTables.peek().is === 'failed') void loadRange(store);
+  const spot = store.selected.peek();
+  if (spot && store.detail.peek().is === 'failed') select(store, spot, false);
 }
 
 export async function loadRange(store: Store): Promise<void> {

@@ -1,9 +1,9 @@
 // The URL's hash follows what is seen, and what is seen follows the hash: when the page opens, and on back and forward.
 // Panning and zooming overwrite the entry; what a person chose (a slice, a finding, a range) makes a new one.
 
-import { effect } from '@preact/signals';
-import { fromHash, toHash, type UrlState } from '../model/url';
-import { go, loadRange, scrollTo, selectAt, showFinding } from './actions';
+import { computed, effect, untracked } from '@preact/signals';
+import { fromHash, toHash, type SlicePlace, type UrlState } from '../model/url';
+import { askAgain, go, loadRange, scrollTo, selectAt, showFinding } from './actions';
 import type { Store } from './store';
 
 const kSettleMs = 250;
@@ -25,6 +25,8 @@ export function urlState(store: Store): UrlState {
     open: folded.filter(([, on]) => !on).map(([key]) => key),
     filter: choices.filter,
     tab: store.tab.value,
+    panel: store.panelOpen.value ? undefined : 'closed',
+    scroll: store.wantedScroll ?? (Math.round(store.scroll.value) || undefined),
   };
 }
 
@@ -44,22 +46,30 @@ export function apply(store: Store, state: UrlState): void {
   store.selected.value = null;
   store.wantedSlice = state.selected ?? null;
   if (state.tab) store.tab.value = state.tab;
+  store.panelOpen.value = state.panel !== 'closed';
+  store.wantedScroll = state.scroll ?? 0;
   if (state.range) void loadRange(store);
-  scrollTo(store, store.scroll.peek());
 }
 
-/** A slice that the hash named is looked for once its track is known and all is read. */
-function resolveSlice(store: Store): void {
+let resolving: SlicePlace | null = null;
+
+/** A slice that the hash named is looked for once its track is known and all is read; the row that was on top has its place then. */
+function resolve(store: Store): void {
   const place = store.wantedSlice;
   const track = place && store.keys.value.get(place.track);
-  if (!place || !track || !store.run.value?.progress.done) return;
-  const { tab } = store;
-  const before = tab.peek();
-  void selectAt(store, { ...place, track: track.id }, false).then(() => (tab.value = before));
+  if (!store.run.value?.progress.done) return;
+  if (store.wantedScroll !== null) {
+    scrollTo(store, store.wantedScroll);
+    store.wantedScroll = null;
+  }
+  if (!place || !track || place === resolving) return;
+  resolving = place;
+  void selectAt(store, { ...place, track: track.id }, false);
 }
 
 /** What makes a new entry when it changes. */
-const milestone = (state: UrlState): string => toHash({ ...state, view: undefined, tab: undefined, filter: '' });
+const milestone = (state: UrlState): string =>
+  toHash({ ...state, view: undefined, tab: undefined, scroll: undefined, filter: '' });
 
 export function keepUrl(store: Store): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -91,8 +101,12 @@ export function keepUrl(store: Store): void {
     clearTimeout(timer);
     timer = undefined;
     apply(store, state);
-    resolveSlice(store);
+    resolve(store);
     if (state.finding !== undefined) showFinding(store, state.finding, false);
   });
-  effect(() => resolveSlice(store));
+  effect(() => resolve(store));
+  const done = computed(() => store.run.value?.progress.done ?? false);
+  effect(() => {
+    if (done.value) untracked(() => askAgain(store));
+  });
 }

@@ -114,6 +114,8 @@ export class Store {
 
   /** A slice that a URL named, until it has been found. */
   wantedSlice: SlicePlace | null = null;
+  /** How far a URL had the rows scrolled, until they are all there. */
+  wantedScroll: number | null = null;
 
   constructor(
     readonly source: Source,
