@@ -45,7 +45,7 @@ function drawBars(surface: Surface, scene: Scene, row: PlacedRow): void {
     else surface.clip(x(scene, piece.from), row.y, x(scene, piece.until) - x(scene, piece.from), row.item.height, draw);
   }
   if (row.item.track.kind === 'disk' && row.pieces.some((piece) => piece.tile.bars)) {
-    surface.text(4, row.y + free + 5, `${top} open`, { size: 10, fill: scene.theme.muted });
+    surface.text(8, row.y + free + 5, `${top} open`, { size: 10, fill: scene.theme.muted });
   }
 }
 

@@ -114,8 +114,8 @@ export function SearchBox() {
               <span class="what">{hit.what}</span>
               <span class="name">{hit.text}</span>
               <span class="muted">
-                {store.machineName(hit.machine)}
-                {hit.track >= 0 && ` · ${store.track(hit.track)?.name ?? ''}`}
+                {hit.what !== 'track' && store.machineName(hit.machine)}
+                {hit.track >= 0 && hit.what !== 'track' && ` · ${store.track(hit.track)?.name ?? ''}`}
                 {hit.count > 0 && ` · ${count(hit.count)} from ${moment(hit.first)}`}
               </span>
             </li>
