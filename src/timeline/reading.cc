@@ -68,9 +68,8 @@ void Timeline::Reading::start() {
 
 void Timeline::Reading::read() {
   Status status = read_rows();
-  pauses();
   rows_.tell(nullptr);
-  const std::unique_lock lock(mutex_);
+  hold();
   if (status) status = store_.status();
   if (!status) progress_.failure = status.error().to_string();
   notices_.assign(row_notices_.lines.begin(), row_notices_.lines.end());
@@ -79,6 +78,7 @@ void Timeline::Reading::read() {
         fmt::format("there are more than {} tracks: not all are shown", TrackList::kMaxTracks));
   if (status) progress_.switches = progress_.rows = 1;
   progress_.done = true;
+  pauses();
 }
 
 Status Timeline::Reading::read_rows() {
@@ -86,12 +86,10 @@ Status Timeline::Reading::read_rows() {
   rows_.want(query::RowKind::kLoss);
   IVT_RETURN_IF_ERROR(rows_.make(query::RowKind::kSchedSlice));
   IVT_RETURN_IF_ERROR(rows_.make(query::RowKind::kLoss));
-  {
-    pauses();
-    const std::unique_lock lock(mutex_);
-    progress_.switches = 1;
-    switches_complete_ = true;
-  }
+  hold();
+  progress_.switches = 1;
+  switches_complete_ = true;
+  pauses();
   for (std::size_t i = 0; i < query::kRowKinds; ++i) rows_.want(static_cast<query::RowKind>(i));
   for (std::size_t i = 0; i < query::kRowKinds; ++i) {
     if (query::stopped(&stop_)) return query::interrupted_error();
@@ -142,6 +140,12 @@ void Timeline::Reading::take(const query::SchedSliceRow& row) {
   track->add(slice, categories_);
 }
 
+/// By whom; of an idle CPU the name says nothing.
+std::uint32_t Timeline::Reading::preempted(std::int32_t machine, const model::Task& by) {
+  return by.tid > 0 ? categories_.add(State::kPreempted, machine, by)
+                    : categories_.add(Mark{State::kPreempted, machine, 0, by.tid});
+}
+
 void Timeline::Reading::take(const query::VcpuSliceRow& row, const model::VcpuLane& lane,
                              std::string_view exit) {
   hold();
@@ -149,7 +153,7 @@ void Timeline::Reading::take(const query::VcpuSliceRow& row, const model::VcpuLa
   if (track == nullptr) return;
   Slice slice{{row.from_ns, row.until_ns}, 0, 0, row.open};
   if (row.state == model::VcpuState::kPreempted) {
-    slice.category = categories_.add(State::kPreempted, row.by_machine, row.by);
+    slice.category = preempted(row.by_machine, row.by);
   } else {
     const bool has_reason = row.state == model::VcpuState::kExit || row.state == model::VcpuState::kUserspace;
     slice.category =
@@ -164,7 +168,7 @@ void Timeline::Reading::take(const query::QemuSliceRow& row) {
   if (track == nullptr) return;
   Slice slice{{row.from_ns, row.until_ns}, 0, 0, row.open};
   slice.category = row.state == model::ThreadState::kPreempted
-                       ? categories_.add(State::kPreempted, row.by_machine, row.by)
+                       ? preempted(row.by_machine, row.by)
                        : categories_.add(Mark{state_of(row.state), -1, 0, -1});
   track->add(slice, categories_);
 }
@@ -228,15 +232,15 @@ void Timeline::Reading::take(const query::LossRow& row) {
 // What is asked.
 
 Progress Timeline::Reading::progress() const {
-  const std::shared_lock lock(mutex_);
+  const std::shared_lock lock = look();
   return progress_;
 }
 std::vector<std::string> Timeline::Reading::notices() const {
-  const std::shared_lock lock(mutex_);
+  const std::shared_lock lock = look();
   return notices_;
 }
 std::vector<Track> Timeline::Reading::tracks() const {
-  const std::shared_lock lock(mutex_);
+  const std::shared_lock lock = look();
   std::vector<Track> tracks = tracks_.in_order();
   // A guest whose scheduler was not recorded has none to show.
   if (switches_complete_) {
@@ -277,7 +281,7 @@ Result<std::vector<TileTrack>> Timeline::Reading::tiles(TileKey key, std::span<c
   std::vector<TileTrack> tiles;
   for (const std::uint32_t id : tracks) {
     if (query::stopped(stop)) return query::interrupted_error();
-    const std::shared_lock lock(mutex_);
+    const std::shared_lock lock = look();
     if (id >= tracks_.size()) return Error(ErrorCode::kInvalid, fmt::format("there is no track {}", id));
     const TrackData& data = tracks_[id];
     IVT_ASSIGN_OR_RETURN(TileTrack tile, make_tile(data, categories_, span, stop));

@@ -43,8 +43,14 @@ class Timeline::Reading : private query::RowWatch {
   Status read_rows();
   /// From now on the reading thread has what is shared to itself, until pauses().
   void hold() {
-    if (!held_.owns_lock()) [[unlikely]]
-      held_.lock();
+    if (held_.owns_lock()) [[likely]]
+      return;
+    const std::lock_guard turn(turn_);
+    held_.lock();
+  }
+  std::shared_lock<std::shared_mutex> look() const {
+    const std::lock_guard turn(turn_);
+    return std::shared_lock(mutex_);
   }
 
   void begins(query::RowKind set) override;
@@ -62,6 +68,7 @@ class Timeline::Reading : private query::RowWatch {
   bool is_vcpu(std::int32_t owner, std::int32_t tid) const {
     return vcpu_threads_.contains(static_cast<std::uint64_t>(owner) << 32 | static_cast<std::uint32_t>(tid));
   }
+  std::uint32_t preempted(std::int32_t machine, const model::Task& by);
   Holes::Bins hole_bins(const Track& track, TileSpan span) const;
   bool is_complete(TrackKind kind) const;
 
@@ -72,6 +79,8 @@ class Timeline::Reading : private query::RowWatch {
   query::Notices row_notices_;                      ///< of the reading thread until it has ended
   query::ModelRows rows_;
 
+  /// Taken before the other, so that many who ask do not keep the reading from going on.
+  mutable std::mutex turn_;
   mutable std::shared_mutex mutex_;
   Progress progress_;
   bool switches_complete_ = false;

@@ -6,19 +6,28 @@ import { chromium } from 'playwright-core';
 export const kPatience = 60_000;
 
 export async function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
 }
 
 /** `complaints` fills with errors of the console, of scripts, and requests to anybody else. */
 export async function open(browser, address, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, reducedMotion: 'reduce', acceptDownloads: true, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1400, height: 900 },
+    reducedMotion: 'reduce',
+    acceptDownloads: true,
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(kPatience);
   const complaints = [];
   const home = new URL(address);
   page.on('console', (message) => {
     // An answer of 4xx that a scenario asks for is told by the browser too.
-    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text()))
+      complaints.push(`console: ${message.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
   page.on('dialog', (dialog) => {
@@ -33,13 +42,19 @@ export async function open(browser, address, options = {}) {
     traffic.requests++;
   });
   page.on('response', (response) => {
-    response.body().then((body) => (traffic.bytes += body.length), () => undefined);
+    response.body().then(
+      (body) => (traffic.bytes += body.length),
+      () => undefined,
+    );
   });
   await page.goto(address);
   return { page, context, complaints, traffic };
 }
 
-export const settled = (page) => page.waitForFunction(() => document.documentElement.dataset.still === '1' && document.documentElement.dataset.ready === 'all');
+export const settled = (page) =>
+  page.waitForFunction(
+    () => document.documentElement.dataset.still === '1' && document.documentElement.dataset.ready === 'all',
+  );
 
 export async function view(page) {
   const [from, until] = (await page.evaluate(() => document.documentElement.dataset.view)).split('_').map(Number);

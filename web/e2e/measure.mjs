@@ -32,8 +32,14 @@ async function frames(page, act) {
 
 const browser = await launch();
 const { page, traffic, complaints } = await open(browser, address, { reducedMotion: 'no-preference' });
-await page.waitForFunction(() => document.documentElement.dataset.firstPicture !== undefined, null, { timeout: kPatience });
-const first = { first_picture_ms: Math.round(await page.evaluate(() => Number(document.documentElement.dataset.firstPicture))), requests: traffic.requests, bytes: traffic.bytes };
+await page.waitForFunction(() => document.documentElement.dataset.firstPicture !== undefined, null, {
+  timeout: kPatience,
+});
+const first = {
+  first_picture_ms: Math.round(await page.evaluate(() => Number(document.documentElement.dataset.firstPicture))),
+  requests: traffic.requests,
+  bytes: traffic.bytes,
+};
 await page.waitForFunction(() => document.documentElement.dataset.ready === 'all', null, { timeout: 30 * kPatience });
 const all_ms = Math.round(await page.evaluate(() => performance.now()));
 
@@ -60,5 +66,21 @@ const scrolling = await frames(page, async () => {
 });
 await settled(page);
 const memory = await page.evaluate(() => performance.memory?.usedJSHeapSize ?? 0);
-console.log(JSON.stringify({ ...first, all_ms, zooming, panning, scrolling, total_requests: traffic.requests, total_bytes: traffic.bytes, heap_bytes: memory, complaints }, null, 2));
+console.log(
+  JSON.stringify(
+    {
+      ...first,
+      all_ms,
+      zooming,
+      panning,
+      scrolling,
+      total_requests: traffic.requests,
+      total_bytes: traffic.bytes,
+      heap_bytes: memory,
+      complaints,
+    },
+    null,
+    2,
+  ),
+);
 await browser.close();

@@ -6,7 +6,10 @@ export const reportScenarios = {
   async 'a report opens from a file and shows the stretch that matters'({ page, save }) {
     const report = await page.evaluate(() => JSON.parse(document.getElementById('ivtrace-report').textContent));
     const now = await view(page);
-    expect(Math.abs(now.from - report.from) <= (report.until - report.from) * 0.05 + 1000, `from ${now.from}, not ${report.from}`);
+    expect(
+      Math.abs(now.from - report.from) <= (report.until - report.from) * 0.05 + 1000,
+      `from ${now.from}, not ${report.from}`,
+    );
     expect((await page.$$('[data-track]')).length > 0, 'no rows');
     expect((await page.$$('.card')).length === report.findings.findings.length, 'other findings');
     expect((await page.$$('#tab-sql')).length === 0, 'a report has no SQL');
@@ -17,8 +20,16 @@ export const reportScenarios = {
     await page.focus('#rows');
     const before = await view(page);
     for (let i = 0; i < 40; i++) await page.keyboard.press('w');
-    await until(() => view(page), (now) => now.until - now.from < (before.until - before.from) / 100, 'no zoom');
-    await until(() => page.textContent('.hint'), (text) => /finer detail/.test(text), 'it does not say that there is no finer detail');
+    await until(
+      () => view(page),
+      (now) => now.until - now.from < (before.until - before.from) / 100,
+      'no zoom',
+    );
+    await until(
+      () => page.textContent('.hint'),
+      (text) => /finer detail/.test(text),
+      'it does not say that there is no finer detail',
+    );
   },
 
   async 'a report is searched by what is drawn'({ page }) {

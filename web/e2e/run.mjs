@@ -5,9 +5,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { asking } from './asking.mjs';
 import { launch, open, settled } from './browser.mjs';
+import { looking } from './looking.mjs';
 import { reportScenarios } from './report_scenarios.mjs';
-import { scenarios } from './scenarios.mjs';
 
 function parse(args) {
   const options = { address: '', report: '', pictures: '', only: '' };
@@ -36,7 +37,10 @@ async function play(browser, name, scenario, address, pictures) {
     return true;
   } catch (error) {
     console.log(`FAIL ${name}: ${String(error.message ?? error).split('\n')[0]}`);
-    if (pictures && opened) await opened.page.screenshot({ path: join(pictures, `failed ${name.replace(/\W+/g, ' ').trim()}.png`) }).catch(() => undefined);
+    if (pictures && opened)
+      await opened.page
+        .screenshot({ path: join(pictures, `failed ${name.replace(/\W+/g, ' ').trim()}.png`) })
+        .catch(() => undefined);
     return false;
   } finally {
     await opened?.context.close();
@@ -52,7 +56,7 @@ const playAll = async (all, address) => {
     if (name.includes(options.only) && !(await play(browser, name, scenario, address, options.pictures))) failed++;
   }
 };
-await playAll(scenarios, options.address);
+await playAll({ ...looking, ...asking }, options.address);
 if (options.report) await playAll(reportScenarios, pathToFileURL(resolve(options.report)).href);
 await browser.close();
 process.exit(failed ? 1 : 0);

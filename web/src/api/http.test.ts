@@ -11,11 +11,16 @@ it('asks by relative paths, so that the token before them stays', async () => {
   const fetch = vi.fn(async () => answer(200, '{"tiles":[]}'));
   vi.stubGlobal('fetch', fetch);
   await source.tiles(3, 1, [5, 6, 9]);
-  expect(fetch).toHaveBeenCalledWith('tiles?level=3&index=1&tracks=5-6%2C9', expect.objectContaining({ cache: 'no-store' }));
+  expect(fetch).toHaveBeenCalledWith(
+    'tiles?level=3&index=1&tracks=5-6%2C9',
+    expect.objectContaining({ cache: 'no-store' }),
+  );
 });
 
 it('says who must not know whom: SQL is sent as JSON', async () => {
-  const fetch = vi.fn(async (_path: string, _init: RequestInit) => answer(200, '{"columns":[],"rows":[],"more":false,"notices":[]}'));
+  const fetch = vi.fn(async (_path: string, _init: RequestInit) =>
+    answer(200, '{"columns":[],"rows":[],"more":false,"notices":[]}'),
+  );
   vi.stubGlobal('fetch', fetch);
   await source.sql('SELECT 1', 10);
   const init = fetch.mock.calls[0][1];
@@ -25,10 +30,17 @@ it('says who must not know whom: SQL is sent as JSON', async () => {
 });
 
 it('tells an error in the program’s words', async () => {
-  vi.stubGlobal('fetch', async () => answer(400, '{"error":"near \\"SELEC\\": syntax error","hint":"see the tables","offset":3}'));
+  vi.stubGlobal('fetch', async () =>
+    answer(400, '{"error":"near \\"SELEC\\": syntax error","hint":"see the tables","offset":3}'),
+  );
   const error = (await source.sql('x', 1).catch((e: unknown) => e)) as ApiError;
   expect(error).toBeInstanceOf(ApiError);
-  expect([error.message, error.hint, error.offset, error.early]).toEqual(['near "SELEC": syntax error', 'see the tables', 3, false]);
+  expect([error.message, error.hint, error.offset, error.early]).toEqual([
+    'near "SELEC": syntax error',
+    'see the tables',
+    3,
+    false,
+  ]);
 });
 
 it('tells an error that is no JSON, and a program that has gone', async () => {

@@ -7,11 +7,23 @@ const kHostile = '<img src=x onerror=alert(1)>';
 const report: ReportJson = {
   run: tinyRun(),
   findings: { findings: [], unknown: [], tried: 3 },
-  requests: { '7': { id: 7, machine: 1, direction: 'read', sector: 8, host: [{ row: 70, from: 1 }] } as unknown as RequestDetail },
+  requests: {
+    '7': { id: 7, machine: 1, direction: 'read', sector: 8, host: [{ row: 70, from: 1 }] } as unknown as RequestDetail,
+  },
   from: 0,
   until: 10,
   tiles: [
-    { level: 0, index: 0, tiles: [sliceTile(3, [[0, 10, kHostile], [20, 30, 'fio'], [40, 50, kHostile]])] },
+    {
+      level: 0,
+      index: 0,
+      tiles: [
+        sliceTile(3, [
+          [0, 10, kHostile],
+          [20, 30, 'fio'],
+          [40, 50, kHostile],
+        ]),
+      ],
+    },
     { level: 1, index: 0, tiles: [sliceTile(3, [[0, 10, kHostile]])] },
   ],
 };
@@ -19,7 +31,9 @@ const source = new ReportSource(report);
 
 describe('a report', () => {
   it('is read from the page as data', () => {
-    const page = (text: string | null) => ({ getElementById: (id: string) => (id === 'ivtrace-report' && text !== null ? { textContent: text } : null) });
+    const page = (text: string | null) => ({
+      getElementById: (id: string) => (id === 'ivtrace-report' && text !== null ? { textContent: text } : null),
+    });
     expect(embeddedReport(page(JSON.stringify(report)))).toEqual(report);
     expect(embeddedReport(page(null))).toBeNull();
   });
@@ -35,7 +49,9 @@ describe('a report', () => {
     await expect(source.range()).rejects.toThrow('not in this report');
   });
   it('is searched by what is drawn; slices of two levels count once', async () => {
-    expect(await source.search('ONERROR', 10)).toEqual([{ what: 'task', text: `${kHostile} 7`, track: 3, machine: 1, count: 2, first: 0, last: 40 }]);
+    expect(await source.search('ONERROR', 10)).toEqual([
+      { what: 'task', text: `${kHostile} 7`, track: 3, machine: 1, count: 2, first: 0, last: 40 },
+    ]);
     expect((await source.search('qemu', 10)).map((hit) => hit.what)).toEqual(['track']);
     expect(await source.search('v', 2)).toHaveLength(2);
   });

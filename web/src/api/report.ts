@@ -3,7 +3,9 @@
 import { ApiError, type NextQuery, type Source } from './source';
 import type { BlockDetail, Findings, ReportJson, RequestDetail, Run, SearchHit, TileJson } from './types';
 
-export function embeddedReport(document: { getElementById(id: string): { textContent: string | null } | null }): ReportJson | null {
+export function embeddedReport(document: {
+  getElementById(id: string): { textContent: string | null } | null;
+}): ReportJson | null {
   const text = document.getElementById('ivtrace-report')?.textContent;
   return text ? (JSON.parse(text) as ReportJson) : null;
 }
@@ -25,7 +27,9 @@ export class ReportSource implements Source {
   }
 
   tiles(level: number, index: number, tracks: number[]): Promise<TileJson[]> {
-    const all = this.report.tiles.filter((tile) => tile.level === level && tile.index === index).flatMap((tile) => tile.tiles);
+    const all = this.report.tiles
+      .filter((tile) => tile.level === level && tile.index === index)
+      .flatMap((tile) => tile.tiles);
     return Promise.resolve(all.filter((tile) => tracks.includes(tile.track)));
   }
 
@@ -59,10 +63,19 @@ export class ReportSource implements Source {
     const wanted = text.toLowerCase();
     const hits = new Map<string, SearchHit>();
     const { tracks, machines } = this.report.run;
+    const machineOf = new Map(tracks.map((track) => [track.id, track.machine]));
     for (const track of tracks) {
       const name = `${machines[track.machine]?.name ?? ''} ${track.name}`;
       if (name.toLowerCase().includes(wanted)) {
-        hits.set(`track ${track.id}`, { what: 'track', text: track.name, track: track.id, machine: track.machine, count: 0, first: 0, last: 0 });
+        hits.set(`track ${track.id}`, {
+          what: 'track',
+          text: track.name,
+          track: track.id,
+          machine: track.machine,
+          count: 0,
+          first: 0,
+          last: 0,
+        });
       }
     }
     const seen = new Set<string>();
@@ -75,8 +88,21 @@ export class ReportSource implements Source {
         seen.add(slice);
         const key = `${tile.track}/${category.label}/${category.tid}`;
         const who = category.tid > 0 ? `${category.label} ${category.tid}` : category.label;
-        const hit = hits.get(key) ?? { what: 'task', text: who, track: tile.track, machine: tracks[tile.track].machine, count: 0, first: from, last: from };
-        hits.set(key, { ...hit, count: hit.count + 1, first: Math.min(hit.first, from), last: Math.max(hit.last, from) });
+        const hit = hits.get(key) ?? {
+          what: 'task',
+          text: who,
+          track: tile.track,
+          machine: machineOf.get(tile.track) ?? 0,
+          count: 0,
+          first: from,
+          last: from,
+        };
+        hits.set(key, {
+          ...hit,
+          count: hit.count + 1,
+          first: Math.min(hit.first, from),
+          last: Math.max(hit.last, from),
+        });
       });
     }
     return Promise.resolve([...hits.values()].slice(0, limit));

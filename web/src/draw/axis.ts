@@ -56,10 +56,12 @@ export function drawOverview(surface: Surface, scene: AxisScene, y: number): voi
       bottom -= part;
     });
   }
-  for (const finding of scene.findings) {
+  // The gravest come first, and are drawn last.
+  for (const finding of [...scene.findings].reverse()) {
     const left = toX(finding.from, whole, width);
     const right = toX(finding.until, whole, width);
-    const colour = finding.severity === 'critical' ? theme.victim : finding.severity === 'warning' ? theme.preempted : theme.muted;
+    const colour =
+      finding.severity === 'critical' ? theme.victim : finding.severity === 'warning' ? theme.preempted : theme.muted;
     surface.rect(left, y + high + 2, Math.max(right - left, 3), 4, colour);
   }
   const left = Math.max(0, toX(view.from, whole, width));

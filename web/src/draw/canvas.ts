@@ -62,7 +62,12 @@ export class CanvasSurface implements Surface {
   frame(x: number, y: number, w: number, h: number, stroke: string, width: number): void {
     this.context.strokeStyle = stroke;
     this.context.lineWidth = width;
-    this.context.strokeRect(this.snap(x) + width / 2, this.snap(y) + width / 2, Math.max(w - width, 1), Math.max(h - width, 1));
+    this.context.strokeRect(
+      this.snap(x) + width / 2,
+      this.snap(y) + width / 2,
+      Math.max(w - width, 1),
+      Math.max(h - width, 1),
+    );
   }
 
   line(x1: number, y1: number, x2: number, y2: number, stroke: string, width: number, dash = false): void {
@@ -147,7 +152,7 @@ export class CanvasSurface implements Surface {
 
   fade(x: number, y: number, w: number, h: number, colour: string): void {
     const gradient = this.context.createLinearGradient(x, 0, x + w, 0);
-    gradient.addColorStop(0, 'transparent');
+    gradient.addColorStop(0, `${colour}00`);
     gradient.addColorStop(1, colour);
     this.context.fillStyle = gradient;
     this.fill_ = '';

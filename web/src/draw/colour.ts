@@ -9,7 +9,13 @@ export function parseColour(colour: string): Rgb {
 }
 
 export const toColour = (rgb: Rgb): string =>
-  `#${rgb.map((part) => Math.round(Math.min(255, Math.max(0, part))).toString(16).padStart(2, '0')).join('')}`;
+  `#${rgb
+    .map((part) =>
+      Math.round(Math.min(255, Math.max(0, part)))
+        .toString(16)
+        .padStart(2, '0'),
+    )
+    .join('')}`;
 
 /** `part` 0: a; 1: b. */
 export function mixed(a: string, b: string, part: number): string {
@@ -35,7 +41,9 @@ export function seen(colour: string, sight: Sight): Rgb {
   if (sight === 'full') return rgb;
   const m = kSights[sight];
   const [r, g, b] = rgb.map(linear);
-  return [0, 3, 6].map((i) => gamma(Math.min(1, Math.max(0, m[i] * r + m[i + 1] * g + m[i + 2] * b)))) as unknown as Rgb;
+  return [0, 3, 6].map((i) =>
+    gamma(Math.min(1, Math.max(0, m[i] * r + m[i + 1] * g + m[i + 2] * b))),
+  ) as unknown as Rgb;
 }
 
 function lab(rgb: Rgb): Rgb {

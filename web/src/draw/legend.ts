@@ -24,10 +24,12 @@ export function legendOf(scene: Scene): LegendEntry[] {
   const phases = new Set<number>();
   for (const row of rows) {
     const { kind } = row.item.track;
-    const add = (state: string): unknown => (kind === 'vcpu' || kind === 'thread' ? states.add(`${kind}/${state}`) : undefined);
+    const add = (state: string): unknown =>
+      kind === 'vcpu' || kind === 'thread' ? states.add(`${kind}/${state}`) : undefined;
     for (const { slice } of row.slices) {
       add(slice.category.state);
-      if (kind === 'disk' && row.item.track.machine !== 0) for (let i = 0; i < slice.phases.length; i += 3) phases.add(slice.phases[i]);
+      if (kind === 'disk' && row.item.track.machine !== 0)
+        for (let i = 0; i < slice.phases.length; i += 3) phases.add(slice.phases[i]);
     }
     for (const piece of row.pieces) piece.tile.bars?.categories.forEach((category) => add(category.state));
   }
@@ -35,17 +37,31 @@ export function legendOf(scene: Scene): LegendEntry[] {
     const kind = states.has(`vcpu/${state}`) ? 'vcpu' : states.has(`thread/${state}`) ? 'thread' : null;
     if (!kind) continue;
     const colour = colourOf(theme, kind, 1, { state, machine: -1, label: '', tid: -1 });
-    entries.push({ colour, ...(state === 'blocked' ? { hatch: 'asleep' as const } : {}), ...meaning(kind, state) });
+    entries.push({
+      colour,
+      ...(state === 'blocked' && kind === 'vcpu' ? { hatch: 'asleep' as const } : {}),
+      ...meaning(kind, state),
+    });
   }
   for (const phase of [...phases].sort((a, b) => a - b)) {
     const name = run.phases[phase] ?? '';
     entries.push({ colour: phaseColour(theme, name), ...phaseMeaning(name) });
   }
   if (rows.some((row) => row.pieces.some((piece) => piece.tile.holes.length))) {
-    entries.push({ colour: theme.loss, hatch: 'loss', name: 'events lost', text: 'events were lost here: what is drawn may be wrong' });
+    entries.push({
+      colour: theme.loss,
+      hatch: 'loss',
+      name: 'events lost',
+      text: 'events were lost here: what is drawn may be wrong',
+    });
   }
   if (rows.some((row) => !row.item.track.aligned)) {
-    entries.push({ colour: theme.unaligned, hatch: 'unaligned', name: 'no clock', text: 'no trustworthy relation to the host’s clock' });
+    entries.push({
+      colour: theme.unaligned,
+      hatch: 'unaligned',
+      name: 'no clock',
+      text: 'no trustworthy relation to the host’s clock',
+    });
   }
   return entries;
 }
@@ -59,7 +75,8 @@ export function drawLegend(surface: Surface, scene: Scene, left: number, top: nu
   for (const entry of legendOf(scene)) {
     const wide = surface.measure(entry.name, style) + 34;
     if (x + wide > left + width && x > left) [x, y] = [left, y + kLegendHeight];
-    if (entry.hatch) surface.hatch(x, y + 5, 12, 12, entry.hatch === 'asleep' ? scene.theme.muted : entry.colour, entry.hatch);
+    if (entry.hatch)
+      surface.hatch(x, y + 5, 12, 12, entry.hatch === 'asleep' ? scene.theme.muted : entry.colour, entry.hatch);
     else surface.rect(x, y + 5, 12, 12, entry.colour);
     surface.text(x + 17, y + kLegendHeight / 2, entry.name, style);
     x += wide;

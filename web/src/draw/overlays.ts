@@ -46,14 +46,23 @@ export function drawRange(surface: Surface, scene: Scene): void {
   const left = x(scene, range.from);
   const right = x(scene, range.until);
   if (right < 0 || left > scene.width) return;
-  surface.rect(Math.max(left, 0), 0, Math.min(right, scene.width) - Math.max(left, 0), scene.height, `${theme.accent}22`);
+  surface.rect(
+    Math.max(left, 0),
+    0,
+    Math.min(right, scene.width) - Math.max(left, 0),
+    scene.height,
+    `${theme.accent}22`,
+  );
   for (const edge of [left, right]) {
     if (edge >= 0 && edge <= scene.width) surface.line(edge, 0, edge, scene.height, theme.accent, 1.5);
   }
   const style = { size: 11, fill: theme.background, weight: 600 };
   const text = duration(range.until - range.from);
   const wide = surface.measure(text, style) + 12;
-  const middle = Math.min(Math.max((Math.max(left, 0) + Math.min(right, scene.width)) / 2, wide / 2), scene.width - wide / 2);
+  const middle = Math.min(
+    Math.max((Math.max(left, 0) + Math.min(right, scene.width)) / 2, wide / 2),
+    scene.width - wide / 2,
+  );
   surface.rect(middle - wide / 2, scene.height - 22, wide, 18, theme.accent);
   surface.text(middle, scene.height - 13, text, { ...style, align: 'center' });
 }

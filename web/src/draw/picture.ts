@@ -16,11 +16,20 @@ const kLegendRoom = 72;
 
 /** Draws at another place. */
 class Moved implements Surface {
-  constructor(private readonly on: Surface, private readonly dx: number, private readonly dy: number) {}
+  constructor(
+    private readonly on: Surface,
+    private readonly dx: number,
+    private readonly dy: number,
+  ) {}
   rect: Surface['rect'] = (x, y, w, h, fill) => this.on.rect(x + this.dx, y + this.dy, w, h, fill);
   frame: Surface['frame'] = (x, y, w, h, stroke, width) => this.on.frame(x + this.dx, y + this.dy, w, h, stroke, width);
-  line: Surface['line'] = (x1, y1, x2, y2, ...rest) => this.on.line(x1 + this.dx, y1 + this.dy, x2 + this.dx, y2 + this.dy, ...rest);
-  polygon: Surface['polygon'] = (points, fill) => this.on.polygon(points.map((p, i) => p + (i % 2 ? this.dy : this.dx)), fill);
+  line: Surface['line'] = (x1, y1, x2, y2, ...rest) =>
+    this.on.line(x1 + this.dx, y1 + this.dy, x2 + this.dx, y2 + this.dy, ...rest);
+  polygon: Surface['polygon'] = (points, fill) =>
+    this.on.polygon(
+      points.map((p, i) => p + (i % 2 ? this.dy : this.dx)),
+      fill,
+    );
   text: Surface['text'] = (x, y, text, style) => this.on.text(x + this.dx, y + this.dy, text, style);
   measure: Surface['measure'] = (text, style) => this.on.measure(text, style);
   hatch: Surface['hatch'] = (x, y, ...rest) => this.on.hatch(x + this.dx, y + this.dy, ...rest);
@@ -36,14 +45,19 @@ function drawHeads(surface: Surface, scene: Scene): void {
     const style: TextStyle = { size: 11, fill: theme.text };
     const name = `${item.pinned ? `${run.machines[item.track.machine].name} ` : ''}${item.track.name}${item.track.kind === 'task' ? ' task' : ''}`;
     surface.text(20, y + item.height / 2, fitted(surface, name, kHeads - (role ? 76 : 28), style), style);
-    if (role) surface.text(kHeads - 8, y + item.height / 2, role, { size: 10, weight: 600, align: 'right', fill: theme[role] });
+    if (role)
+      surface.text(kHeads - 8, y + item.height / 2, role, { size: 10, weight: 600, align: 'right', fill: theme[role] });
   };
   surface.clip(0, scene.pinnedHeight, kHeads, scene.height - scene.pinnedHeight, () => {
     for (const { item, y } of scene.heads) {
       const machine = item.what === 'machine';
       if (machine) surface.rect(0, y, kHeads, item.height, theme.raised);
       if (machine) surface.rect(10, y + item.height / 2 - 5, 10, 10, machineColour(theme, item.machine));
-      surface.text(machine ? 26 : 12, y + item.height / 2, item.title, { size: machine ? 12 : 10, weight: machine ? 600 : 500, fill: machine ? theme.text : theme.muted });
+      surface.text(machine ? 26 : 12, y + item.height / 2, item.title, {
+        size: machine ? 12 : 10,
+        weight: machine ? 600 : 500,
+        fill: machine ? theme.text : theme.muted,
+      });
     }
     scene.rows.forEach(row);
   });
@@ -66,7 +80,12 @@ export function drawPicture(surface: Surface, scene: Scene, axis: AxisScene): vo
   surface.rect(0, 0, width, height, theme.background);
   surface.text(12, kTitle / 2, run.name, { size: 14, weight: 600, fill: theme.text });
   const step = (view.until - view.from) / 1000;
-  surface.text(width - 12, kTitle / 2, `${moment(view.from, step)} to ${moment(view.until, step)} of a run from ${run.start}`, { size: 11, align: 'right', fill: theme.muted });
+  surface.text(
+    width - 12,
+    kTitle / 2,
+    `${moment(view.from, step)} to ${moment(view.until, step)} of a run from ${run.start}`,
+    { size: 11, align: 'right', fill: theme.muted },
+  );
   const top = kTitle + kOverviewHeight + kAxisHeight;
   surface.clip(kHeads, kTitle, scene.width, kOverviewHeight + kAxisHeight, () => {
     const moved = new Moved(surface, kHeads, kTitle);
@@ -101,7 +120,9 @@ export function toPng(scene: Scene, axis: AxisScene): Promise<Blob> {
   const surface = new CanvasSurface(canvas.getContext('2d', { alpha: false })!, 2);
   surface.begin(width, height, 2, scene.theme.background);
   drawPicture(surface, scene, axis);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no picture'))), 'image/png'));
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no picture'))), 'image/png'),
+  );
 }
 
 /** Measures letters as a canvas does. */

@@ -15,6 +15,8 @@ export interface PlacedRow {
   y: number;
   pieces: Piece[];
   slices: Visible[];
+  /** Into how many lanes its height is cut: as many as the slices need, in round steps. */
+  lanes: number;
 }
 
 export interface PlacedHead {
@@ -54,23 +56,25 @@ export interface Scene {
 export const x = (scene: Scene, time: number): number => toX(time, scene.view, scene.width);
 
 /** How much of a row's height stays free above and below what is drawn. */
-export const inset = (row: PlacedRow): number => (row.item.track.kind === 'irq' ? 1.5 : row.item.track.kind === 'disk' ? 2 : 3);
+export const inset = (row: PlacedRow): number =>
+  row.item.track.kind === 'irq' ? 1.5 : row.item.track.kind === 'disk' ? 2 : 3;
+
+const hasLanes = (row: PlacedRow): boolean => row.item.track.kind === 'disk' || row.item.track.kind === 'irq';
 
 /** Where a lane of a row is drawn. */
 export function laneBox(row: PlacedRow, lane: number): { y: number; h: number } {
   const free = inset(row);
   const room = row.item.height - 2 * free;
-  const { kind, lanes } = row.item.track;
-  if (kind !== 'disk' && kind !== 'irq') return { y: row.y + free, h: room };
-  const h = room / Math.max(lanes, 1);
-  return { y: row.y + free + Math.min(lane, lanes - 1) * h, h: h >= 4 ? h - 1 : Math.max(h, 1) };
+  if (!hasLanes(row)) return { y: row.y + free, h: room };
+  const h = room / row.lanes;
+  // From the bottom, as the bars of open requests.
+  return { y: row.y + free + room - (Math.min(lane, row.lanes - 1) + 1) * h, h: h >= 4 ? h - 1 : Math.max(h, 1) };
 }
 
 /** The lane at a height of the canvas; undefined where the row has none to tell. */
 export function laneAt(row: PlacedRow, y: number): number | undefined {
-  const { kind, lanes } = row.item.track;
-  if (kind !== 'disk' && kind !== 'irq') return undefined;
+  if (!hasLanes(row)) return undefined;
   const free = inset(row);
-  const lane = Math.floor(((y - row.y - free) / (row.item.height - 2 * free)) * lanes);
-  return Math.max(0, Math.min(lanes - 1, lane));
+  const lane = Math.floor((1 - (y - row.y - free) / (row.item.height - 2 * free)) * row.lanes);
+  return Math.max(0, Math.min(row.lanes - 1, lane));
 }

@@ -37,7 +37,7 @@ export function drawSlices(surface: Surface, scene: Scene, row: PlacedRow): void
     const gap = right - left > 3 ? 0.75 : 0;
     if (kind === 'disk') drawRequest(surface, scene, row, slice, left, right - gap, box);
     else drawState(surface, scene, row, slice, left, right - gap, box);
-    if (slice.open && right - left > 6) {
+    if (slice.open && right - left > 6 && right < scene.width) {
       const wide = Math.min(28, (right - left) * 0.6);
       surface.fade(right - wide, box.y, wide, box.h, scene.theme.background);
     }
@@ -49,13 +49,24 @@ interface Box {
   h: number;
 }
 
-function drawState(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice, left: number, right: number, box: Box): void {
+function drawState(
+  surface: Surface,
+  scene: Scene,
+  row: PlacedRow,
+  slice: Slice,
+  left: number,
+  right: number,
+  box: Box,
+): void {
   const { theme } = scene;
   const { state, machine } = slice.category;
   const { fill, ink } = paintOf(scene, row, slice.category);
+  const { kind } = row.item.track;
   const wide = right - left;
-  surface.rect(left, box.y, wide, box.h, fill);
-  if (state === 'blocked' && wide > 3) surface.hatch(left, box.y, wide, box.h, mixed(fill, theme.text, 0.35), 'asleep');
+  // Interrupts are far shorter than a pixel, and must not look as if they took all of it.
+  surface.rect(left, box.y, wide, box.h, kind === 'irq' && wide < 1 ? mixed(fill, theme.background, 0.5) : fill);
+  if (state === 'blocked' && kind !== 'thread' && wide > 3)
+    surface.hatch(left, box.y, wide, box.h, mixed(fill, theme.text, 0.35), 'asleep');
   if (state === 'preempted' && wide > 2 && machine >= 0) {
     // Whose thread has the CPU.
     surface.rect(left, box.y + box.h - 6, wide, 1, theme.background);
@@ -63,11 +74,20 @@ function drawState(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice,
   }
   if (wide > 22 && box.h >= 11) {
     const middle = state === 'preempted' && machine >= 0 ? box.y + (box.h - 5) / 2 : box.y + box.h / 2;
-    label(surface, scene, inside(row.item.track.kind, slice.category, scene.run.machines), left, right, middle, box.h, ink);
+    label(surface, scene, inside(kind, slice.category, scene.run.machines), left, right, middle, box.h, ink);
   }
 }
 
-function label(surface: Surface, scene: Scene, text: string, left: number, right: number, middle: number, height: number, ink: string): void {
+function label(
+  surface: Surface,
+  scene: Scene,
+  text: string,
+  left: number,
+  right: number,
+  middle: number,
+  height: number,
+  ink: string,
+): void {
   const from = Math.max(left, 0) + 4;
   const style = { size: height >= 15 ? 11 : 10, fill: ink };
   const shown = fitted(surface, text, Math.min(right, scene.width) - from - 3, style);
@@ -75,7 +95,15 @@ function label(surface: Surface, scene: Scene, text: string, left: number, right
 }
 
 /** A request's bar, cut where its phases begin. */
-function drawRequest(surface: Surface, scene: Scene, row: PlacedRow, slice: Slice, left: number, right: number, box: Box): void {
+function drawRequest(
+  surface: Surface,
+  scene: Scene,
+  row: PlacedRow,
+  slice: Slice,
+  left: number,
+  right: number,
+  box: Box,
+): void {
   const { theme, run } = scene;
   const { fill, ink } = paintOf(scene, row, slice.category);
   const wide = right - left;
@@ -88,7 +116,11 @@ function drawRequest(surface: Surface, scene: Scene, row: PlacedRow, slice: Slic
       const until = Math.min(x(scene, slice.phases[i + 2]), right);
       if (until < from || until < 0 || from > scene.width) continue;
       const kind = slice.phases[i];
-      const colour = host ? (kind === 0 ? mixed(fill, theme.background, 0.6) : fill) : phaseColour(theme, run.phases[kind] ?? '');
+      const colour = host
+        ? kind === 0
+          ? mixed(fill, theme.background, 0.6)
+          : fill
+        : phaseColour(theme, run.phases[kind] ?? '');
       surface.rect(from, box.y, until - from, box.h, colour);
     }
   }

@@ -28,7 +28,17 @@ describe('a drawing', () => {
   });
   it('draws bars as one path for each colour', () => {
     const svg = surface();
-    const { bars } = makeTile(shareTile(0, [[0, 'guest', 0.5], [0, 'halted', 0.5], [9, 'guest', 1]]), 0, 0, kBase, 256);
+    const { bars } = makeTile(
+      shareTile(0, [
+        [0, 'guest', 0.5],
+        [0, 'halted', 0.5],
+        [9, 'guest', 1],
+      ]),
+      0,
+      0,
+      kBase,
+      256,
+    );
     svg.bars(bars!, 0, 0, 200, 20, 1, ['#0000ff', '#cccccc']);
     expect(svg.toString().match(/<path /g)).toHaveLength(2);
   });

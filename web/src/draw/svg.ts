@@ -10,7 +10,10 @@ const kEscapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 /** Text for XML: escaped, and without the characters that XML cannot hold at all. */
 export const xml = (text: string): string =>
   text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+      '\ufffd',
+    )
     .replace(/[&<>"']/g, (letter) => kEscapes[letter]);
 
 /** A colour as XML: #rrggbbaa is not known everywhere, so its opacity goes apart. */
@@ -33,7 +36,9 @@ export class SvgSurface implements Surface {
   ) {}
 
   rect(x: number, y: number, w: number, h: number, fill: string): void {
-    this.body_.push(`<rect x="${n(x)}" y="${n(y)}" width="${n(Math.max(w, 0.5))}" height="${n(h)}" ${paint('fill', fill)}/>`);
+    this.body_.push(
+      `<rect x="${n(x)}" y="${n(y)}" width="${n(Math.max(w, 0.5))}" height="${n(h)}" ${paint('fill', fill)}/>`,
+    );
   }
 
   frame(x: number, y: number, w: number, h: number, stroke: string, width: number): void {
@@ -83,7 +88,8 @@ export class SvgSurface implements Surface {
 
   fade(x: number, y: number, w: number, h: number, colour: string): void {
     const id = this.define(`fade ${colour}`, (name) => {
-      const stop = (offset: number, opacity: number): string => `<stop offset="${offset}" stop-color="${xml(colour)}" stop-opacity="${opacity}"/>`;
+      const stop = (offset: number, opacity: number): string =>
+        `<stop offset="${offset}" stop-color="${xml(colour)}" stop-opacity="${opacity}"/>`;
       return `<linearGradient id="${name}">${stop(0, 0)}${stop(1, 1)}</linearGradient>`;
     });
     this.rect(x, y, w, h, `url(#${id})`);
@@ -99,7 +105,8 @@ export class SvgSurface implements Surface {
       paths.set(colours[category], list);
       list.push(`M${n(left)} ${n(y + h - high)}h${n(wide)}v${n(high - low)}h${n(-wide)}z`);
     });
-    for (const [colour, list] of paths) this.body_.push(`<path d="${list.join('')}" ${paint('fill', colour)} shape-rendering="crispEdges"/>`);
+    for (const [colour, list] of paths)
+      this.body_.push(`<path d="${list.join('')}" ${paint('fill', colour)} shape-rendering="crispEdges"/>`);
   }
 
   clip(x: number, y: number, w: number, h: number, draw: () => void): void {

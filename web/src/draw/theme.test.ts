@@ -30,7 +30,10 @@ describe.each([kLight, kDark])('the $name theme', (theme) => {
     });
     it.each([1, 2, 3, 4, 5])('tells the states of vCPUs of guest %d apart, and from the background', (machine) => {
       const names = ['guest', 'exit', 'userspace', 'preempted', 'halted', 'blocked'];
-      const colours = { ...Object.fromEntries(names.map((name) => [name, state(theme, name, machine)])), background: theme.background };
+      const colours = {
+        ...Object.fromEntries(names.map((name) => [name, state(theme, name, machine)])),
+        background: theme.background,
+      };
       const { pair, apart } = closest(colours, sight);
       expect(apart, pair).toBeGreaterThanOrEqual(kPlain);
     });
@@ -52,13 +55,23 @@ describe.each([kLight, kDark])('the $name theme', (theme) => {
 
   it('can be read: text 4.5 to 1, what is no text 3 to 1', () => {
     for (const ground of [theme.background, theme.raised]) {
-      for (const ink of [theme.text, theme.muted, theme.accent, theme.victim, theme.culprit]) expect(contrast(ink, ground), `${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+      for (const ink of [theme.text, theme.muted, theme.accent, theme.victim, theme.culprit])
+        expect(contrast(ink, ground), `${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
     }
-    for (const mark of [theme.loss, theme.unaligned, theme.preempted]) expect(contrast(mark, theme.background), mark).toBeGreaterThanOrEqual(3);
+    for (const mark of [theme.loss, theme.unaligned, theme.preempted])
+      expect(contrast(mark, theme.background), mark).toBeGreaterThanOrEqual(3);
     expect(contrast(theme.accent, theme.background)).toBeGreaterThanOrEqual(4.5);
   });
   it('has letters that can be read on every fill', () => {
-    const fills = [...theme.machines, theme.host, theme.exit, theme.userspace, theme.preempted, theme.blocked, ...Object.values(theme.phases)];
+    const fills = [
+      ...theme.machines,
+      theme.host,
+      theme.exit,
+      theme.userspace,
+      theme.preempted,
+      theme.blocked,
+      ...Object.values(theme.phases),
+    ];
     for (const fill of fills) expect(contrast(inkOn(fill), fill), fill).toBeGreaterThanOrEqual(4.5);
   });
 });

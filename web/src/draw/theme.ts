@@ -140,7 +140,8 @@ export function colourOf(theme: Theme, kind: TrackKind, owner: number, category:
     case 'idle':
       return theme.halted;
     case 'blocked':
-      return theme.blocked;
+      // A thread of QEMU's that sleeps has nothing to do; a vCPU that does so should run.
+      return kind === 'thread' ? theme.halted : theme.blocked;
     case 'task':
       return shade(theme, own, category.tid);
     case 'irq':

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { commandFor, kBindings, keyName } from './keys';
 
-const press = (key: string, more: Partial<Parameters<typeof commandFor>[0]> = {}) => ({ key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+const press = (key: string, more: Partial<Parameters<typeof commandFor>[0]> = {}) => ({
+  key,
+  shiftKey: false,
+  ctrlKey: false,
+  metaKey: false,
+  altKey: false,
+  ...more,
+});
 
 describe('keys', () => {
   it('do what they are known for', () => {
@@ -18,7 +25,8 @@ describe('keys', () => {
   });
   it('are letters where letters are written', () => expect(commandFor(press('w'), true, false)).toBeNull());
   it('are the browser’s with Ctrl, Alt and Meta', () => {
-    for (const key of ['ctrlKey', 'altKey', 'metaKey']) expect(commandFor(press('s', { [key]: true }), false, false)).toBeNull();
+    for (const key of ['ctrlKey', 'altKey', 'metaKey'])
+      expect(commandFor(press('s', { [key]: true }), false, false)).toBeNull();
   });
   it('leave Enter to the button that has the focus', () => {
     expect(commandFor(press('Enter'), false, true)).toBeNull();

@@ -1,9 +1,30 @@
 // The keys, in one table: what they do, and what the dialog says of them.
 
 export type Command =
-  | 'zoom-in' | 'zoom-out' | 'pan-left' | 'pan-right' | 'row-up' | 'row-down' | 'slice-left' | 'slice-right'
-  | 'whole' | 'focus' | 'select-middle' | 'previous' | 'next' | 'finding-next' | 'finding-previous'
-  | 'pin' | 'hide' | 'show-hidden' | 'search' | 'filter' | 'keys' | 'panel' | 'escape' | 'sql';
+  | 'zoom-in'
+  | 'zoom-out'
+  | 'pan-left'
+  | 'pan-right'
+  | 'row-up'
+  | 'row-down'
+  | 'slice-left'
+  | 'slice-right'
+  | 'whole'
+  | 'focus'
+  | 'select-middle'
+  | 'previous'
+  | 'next'
+  | 'finding-next'
+  | 'finding-previous'
+  | 'pin'
+  | 'hide'
+  | 'show-hidden'
+  | 'search'
+  | 'filter'
+  | 'keys'
+  | 'panel'
+  | 'escape'
+  | 'sql';
 
 export interface Binding {
   keys: string[];
@@ -22,9 +43,26 @@ export const kBindings: Binding[] = [
   { keys: ['f'], command: 'focus', text: 'fit the selection into the window', group: 'Move' },
   { keys: ['n'], command: 'finding-next', text: 'next finding', group: 'Move' },
   { keys: ['b'], command: 'finding-previous', text: 'previous finding', group: 'Move' },
-  { keys: ['Enter'], command: 'select-middle', text: 'select what the row shows in the middle of the window', group: 'Select' },
-  { keys: ['ArrowLeft'], shift: true, command: 'slice-left', text: 'select the slice before on this row', group: 'Select' },
-  { keys: ['ArrowRight'], shift: true, command: 'slice-right', text: 'select the slice behind on this row', group: 'Select' },
+  {
+    keys: ['Enter'],
+    command: 'select-middle',
+    text: 'select what the row shows in the middle of the window',
+    group: 'Select',
+  },
+  {
+    keys: ['ArrowLeft'],
+    shift: true,
+    command: 'slice-left',
+    text: 'select the slice before on this row',
+    group: 'Select',
+  },
+  {
+    keys: ['ArrowRight'],
+    shift: true,
+    command: 'slice-right',
+    text: 'select the slice behind on this row',
+    group: 'Select',
+  },
   { keys: ['['], command: 'previous', text: 'previous slice of the same task, reason or name', group: 'Select' },
   { keys: [']'], command: 'next', text: 'next slice of the same', group: 'Select' },
   { keys: ['Escape'], command: 'escape', text: 'close, or select nothing', group: 'Select' },
@@ -58,13 +96,20 @@ export function commandFor(press: KeyPress, typing: boolean, pressing: boolean):
   if (pressing && press.key === 'Enter') return null;
   const key = press.key.length === 1 ? press.key.toLowerCase() : press.key;
   const found = kBindings.find(
-    (binding) => binding.keys.includes(key) && (kSigns.has(key) || key === 'Escape' || Boolean(binding.shift) === press.shiftKey),
+    (binding) =>
+      binding.keys.includes(key) && (kSigns.has(key) || key === 'Escape' || Boolean(binding.shift) === press.shiftKey),
   );
   return found?.command ?? null;
 }
 
 /** As it stands on the key. */
 export function keyName(key: string): string {
-  const names: Record<string, string> = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc' };
+  const names: Record<string, string> = {
+    ArrowLeft: '←',
+    ArrowRight: '→',
+    ArrowUp: '↑',
+    ArrowDown: '↓',
+    Escape: 'Esc',
+  };
   return names[key] ?? (key.length === 1 ? key.toUpperCase() : key);
 }

@@ -9,7 +9,8 @@ import { listen } from './pointer';
 
 export function listenOverview(canvas: HTMLCanvasElement, store: Store, painter: Painter): () => void {
   let dragging = false;
-  const onStrip = (event: PointerEvent): boolean => event.clientY - canvas.getBoundingClientRect().top < kOverviewHeight;
+  const onStrip = (event: PointerEvent): boolean =>
+    event.clientY - canvas.getBoundingClientRect().top < kOverviewHeight;
   const move = (event: PointerEvent): void => {
     const box = canvas.getBoundingClientRect();
     const middle = ((event.clientX - box.left) / box.width) * store.duration;

@@ -25,12 +25,29 @@ export function hoverAt(scene: Scene, x: number, y: number): Hover | null {
   const reach = (span(scene.view) / scene.width) * kReachPixels;
   const found = sliceAt(row.slices, time, reach, laneAt(row, y));
   const spot: Spot | null = found ? { track: track.id, slice: found.slice } : null;
-  return { x, y, time, track, spot, bin: spot ? null : (binAt(row.pieces, time) ?? null), hole: holeAt(row.pieces, time) !== undefined };
+  return {
+    x,
+    y,
+    time,
+    track,
+    spot,
+    bin: spot ? null : (binAt(row.pieces, time) ?? null),
+    hole: holeAt(row.pieces, time) !== undefined,
+  };
 }
 
 /** Listens on the canvas; `ranging`: every drag selects a range (the time axis). The answer ends it. */
 export function listen(element: HTMLElement, store: Store, painter: Painter, ranging = false): () => void {
-  let press: { x: number; y: number; time: number; range: boolean; moved: boolean; from: number; until: number; scroll: number } | null = null;
+  let press: {
+    x: number;
+    y: number;
+    time: number;
+    range: boolean;
+    moved: boolean;
+    from: number;
+    until: number;
+    scroll: number;
+  } | null = null;
   const place = (event: PointerEvent | WheelEvent): { x: number; y: number } => {
     const box = element.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
@@ -41,7 +58,15 @@ export function listen(element: HTMLElement, store: Store, painter: Painter, ran
     if (event.button !== 0) return;
     const at = place(event);
     const { from, until } = store.view.peek();
-    press = { ...at, time: timeAt(at.x), range: ranging || event.shiftKey, moved: false, from, until, scroll: store.scroll.peek() };
+    press = {
+      ...at,
+      time: timeAt(at.x),
+      range: ranging || event.shiftKey,
+      moved: false,
+      from,
+      until,
+      scroll: store.scroll.peek(),
+    };
     element.setPointerCapture(event.pointerId);
     store.hover.value = null;
   };
@@ -81,7 +106,8 @@ export function listen(element: HTMLElement, store: Store, painter: Painter, ran
     const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
     const [dx, dy] = [event.deltaX * unit, event.deltaY * unit];
     const { width } = store.size.peek();
-    if (event.ctrlKey || event.metaKey) actions.zoom(store, Math.exp(Math.max(-200, Math.min(200, dy)) / 300), timeAt(place(event).x));
+    if (event.ctrlKey || event.metaKey)
+      actions.zoom(store, Math.exp(Math.max(-200, Math.min(200, dy)) / 300), timeAt(place(event).x));
     else if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) actions.pan(store, (dx || dy) / width);
     else actions.scrollTo(store, store.scroll.peek() + dy);
   };
@@ -104,6 +130,7 @@ function click(store: Store, painter: Painter, x: number, y: number): void {
   if (hit.spot) return actions.select(store, hit.spot);
   // Only shares are drawn here: which slice it is, a deeper tile tells.
   const time = Math.round(hit.time);
-  if (hit.bin?.shares.length) void actions.selectAt(store, { track: hit.track.id, from: time, until: time + 1, row: 0 });
+  if (hit.bin?.shares.length)
+    void actions.selectAt(store, { track: hit.track.id, from: time, until: time + 1, row: 0 });
   else actions.select(store, null);
 }

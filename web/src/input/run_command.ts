@@ -6,7 +6,9 @@ import type { Command } from './keys';
 /** The neighbour of the selected slice on the screen's row, whatever it is. */
 function neighbour(store: Store, painter: Painter, direction: 1 | -1): void {
   const spot = store.selected.peek();
-  const row = spot && [...(painter.scene?.pinned ?? []), ...(painter.scene?.rows ?? [])].find((one) => one.item.track.id === spot.track);
+  const row =
+    spot &&
+    [...(painter.scene?.pinned ?? []), ...(painter.scene?.rows ?? [])].find((one) => one.item.track.id === spot.track);
   if (!spot || !row) return void actions.selectMiddle(store);
   const lane = row.slices.map((one) => one.slice).filter((slice) => slice.lane === spot.slice.lane);
   const slice =
@@ -81,4 +83,3 @@ export function runCommand(command: Command, store: Store, painter: Painter): vo
       return actions.escape(store);
   }
 }
-

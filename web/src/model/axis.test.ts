@@ -40,7 +40,14 @@ describe('ticks', () => {
   it('stand at round times, labelled every fifth', () => {
     const { base, ticks: list } = ticks({ from: 0, until: 10e9 }, 1000);
     expect(base).toBe('');
-    expect(list.filter((tick) => tick.label).map((tick) => tick.label)).toEqual(['0 s', '2 s', '4 s', '6 s', '8 s', '10 s']);
+    expect(list.filter((tick) => tick.label).map((tick) => tick.label)).toEqual([
+      '0 s',
+      '2 s',
+      '4 s',
+      '6 s',
+      '8 s',
+      '10 s',
+    ]);
   });
   it('count from a base when they are deep', () => {
     const { base, ticks: list } = ticks({ from: 3_495_141_200, until: 3_495_143_200 }, 1000);

@@ -83,12 +83,16 @@ export function ticks(view: Stretch, width: number, room = 110): Ticks {
   for (let i = Math.ceil((view.from - base) / small); i * small + base <= view.until; i++) {
     const offset = i * small;
     const labelled = i % 5 === 0;
-    list.push({ time: base + offset, label: !labelled ? '' : deep ? deepLabel(offset, step) : tickLabel(offset, step) });
+    list.push({
+      time: base + offset,
+      label: !labelled ? '' : deep ? deepLabel(offset, step) : tickLabel(offset, step),
+    });
   }
   return { base: deep ? `${(base / 1e9).toFixed(6)} s` : '', ticks: list };
 }
 
 function deepLabel(offset: number, step: number): string {
-  if (step < 1000) return offset >= 1e4 || offset <= -1e4 ? `+${(offset / 1e3).toFixed(3)} us` : `+${Math.round(offset)} ns`;
+  if (step < 1000)
+    return offset >= 1e4 || offset <= -1e4 ? `+${(offset / 1e3).toFixed(3)} us` : `+${Math.round(offset)} ns`;
   return `+${Math.round(offset / 1e3)} us`;
 }

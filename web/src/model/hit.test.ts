@@ -15,25 +15,72 @@ const label = (hit: ReturnType<typeof sliceAt>): string | undefined => hit?.slic
 
 describe('a slice is hit', () => {
   it('inside, and near by when it is thin', () => {
-    const slices = slicesOf([[100, 200, 'a'], [500, 501, 'b']]);
+    const slices = slicesOf([
+      [100, 200, 'a'],
+      [500, 501, 'b'],
+    ]);
     expect(label(sliceAt(slices, 150, 0, undefined))).toBe('a');
     expect(label(sliceAt(slices, 200, 0, undefined))).toBe('a');
     expect(label(sliceAt(slices, 300, 5, undefined))).toBeUndefined();
     expect(label(sliceAt(slices, 505, 10, undefined))).toBe('b');
   });
   it('by the nearest, and of nested ones by the inner', () => {
-    expect(label(sliceAt(slicesOf([[0, 100, 'outer'], [40, 60, 'inner']]), 50, 0, undefined))).toBe('inner');
-    expect(label(sliceAt(slicesOf([[0, 100, 'a'], [110, 200, 'b']]), 108, 20, undefined))).toBe('b');
+    expect(
+      label(
+        sliceAt(
+          slicesOf([
+            [0, 100, 'outer'],
+            [40, 60, 'inner'],
+          ]),
+          50,
+          0,
+          undefined,
+        ),
+      ),
+    ).toBe('inner');
+    expect(
+      label(
+        sliceAt(
+          slicesOf([
+            [0, 100, 'a'],
+            [110, 200, 'b'],
+          ]),
+          108,
+          20,
+          undefined,
+        ),
+      ),
+    ).toBe('b');
   });
   it('in its own lane only', () => {
-    const slices = slicesOf([[0, 100, 'a'], [0, 100, 'b']], [0, 1]);
+    const slices = slicesOf(
+      [
+        [0, 100, 'a'],
+        [0, 100, 'b'],
+      ],
+      [0, 1],
+    );
     expect(label(sliceAt(slices, 50, 0, 1))).toBe('b');
     expect(label(sliceAt(slices, 50, 0, 2))).toBeUndefined();
   });
 });
 
 describe('a bin is hit', () => {
-  const tile = makeTile(shareTile(0, [[2, 'halted', 0.2], [2, 'guest', 0.8], [3, 'guest', 1]], { holes: [[10, 20]] }), 0, 0, kBase, 256);
+  const tile = makeTile(
+    shareTile(
+      0,
+      [
+        [2, 'halted', 0.2],
+        [2, 'guest', 0.8],
+        [3, 'guest', 1],
+      ],
+      { holes: [[10, 20]] },
+    ),
+    0,
+    0,
+    kBase,
+    256,
+  );
   const pieces = [{ tile, from: tile.from, until: tile.until }];
   it('with its shares, the largest first', () => {
     const hit = binAt(pieces, (kBase / 256) * 2.5);

@@ -47,7 +47,8 @@ export function binAt(pieces: Piece[], time: number): BinHit | undefined {
     const bin = Math.floor((time - tile.from) / length);
     const shares: BinHit['shares'] = [];
     tile.bars.bin.forEach((b, i) => {
-      if (b === bin) shares.push({ category: tile.bars!.categories[tile.bars!.category[i]], share: tile.bars!.share[i] });
+      if (b === bin)
+        shares.push({ category: tile.bars!.categories[tile.bars!.category[i]], share: tile.bars!.share[i] });
     });
     shares.sort((a, b) => b.share - a.share);
     return { from: tile.from + bin * length, until: tile.from + (bin + 1) * length, shares };

@@ -84,7 +84,8 @@ export function rowHeight(track: Track): number {
 
 /** All words of the filter must be somewhere in what names the track. */
 export function matches(track: Track, machine: Machine | undefined, filter: string): boolean {
-  const text = `${machine?.name ?? ''} ${track.kind} ${track.name} ${kSectionNames[sectionOf(track.kind)]}`.toLowerCase();
+  const text =
+    `${machine?.name ?? ''} ${track.kind} ${track.name} ${kSectionNames[sectionOf(track.kind)]}`.toLowerCase();
   return filter
     .toLowerCase()
     .split(/\s+/)
@@ -126,22 +127,38 @@ export function layOut(run: Run, choices: Choices): Layout {
     const own = shown.filter((track) => track.machine === index);
     if (!own.length && choices.filter) return;
     const folded = isFolded(machine.name, null, own.length, choices);
-    items.push({ what: 'machine', key: machine.name, machine: index, title: machine.name, folded, tracks: own.length, y, height: kMachineHeight });
+    items.push({
+      what: 'machine',
+      key: machine.name,
+      machine: index,
+      title: machine.name,
+      folded,
+      tracks: own.length,
+      y,
+      height: kMachineHeight,
+    });
     y += kMachineHeight;
     if (folded) return;
     for (const section of Object.keys(kSectionNames) as Section[]) {
-      const tracks = own.filter((track) => sectionOf(track.kind) === section);
+      const tracks = own.filter((track) => sectionOf(track.kind) === section && !pins.has(trackKey(machine, track)));
       if (!tracks.length) continue;
       const key = `${machine.name}/${section}`;
       // A filter is there to show what it finds.
       const closed = !choices.filter && isFolded(key, section, tracks.length, choices);
-      items.push({ what: 'section', key, machine: index, title: kSectionNames[section], folded: closed, tracks: tracks.length, y, height: kSectionHeight });
+      items.push({
+        what: 'section',
+        key,
+        machine: index,
+        title: kSectionNames[section],
+        folded: closed,
+        tracks: tracks.length,
+        y,
+        height: kSectionHeight,
+      });
       y += kSectionHeight;
       if (closed) continue;
       for (const track of tracks) {
-        const key = trackKey(machine, track);
-        if (pins.has(key)) continue;
-        items.push({ what: 'track', key, track, y, height: rowHeight(track), pinned: false });
+        items.push({ what: 'track', key: trackKey(machine, track), track, y, height: rowHeight(track), pinned: false });
         y += rowHeight(track);
       }
     }
@@ -169,7 +186,9 @@ export function revealed(run: Run, track: Track, choices: Choices): Choices {
   const key = trackKey(machine, track);
   const section = `${machine.name}/${sectionOf(track.kind)}`;
   const folded = new Map(choices.folded);
-  const own = run.tracks.filter((other) => other.machine === track.machine && sectionOf(other.kind) === sectionOf(track.kind));
+  const own = run.tracks.filter(
+    (other) => other.machine === track.machine && sectionOf(other.kind) === sectionOf(track.kind),
+  );
   if (isFolded(machine.name, null, own.length, choices)) folded.set(machine.name, false);
   if (isFolded(section, sectionOf(track.kind), own.length, choices)) folded.set(section, false);
   const hidden = new Set(choices.hidden);

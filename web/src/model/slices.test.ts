@@ -13,7 +13,12 @@ const long: [number, number, string] = [kSpan / 2, kSpan * 3.5, 'long'];
 
 describe('slices of a row', () => {
   it('come once, however many tiles tell them', () => {
-    const list = visibleSlices([piece(0, [long]), piece(1, [long]), piece(2, [long, [kSpan * 2.9, kSpan * 3.1, 'b']]), piece(3, [long, [kSpan * 2.9, kSpan * 3.1, 'b']])]);
+    const list = visibleSlices([
+      piece(0, [long]),
+      piece(1, [long]),
+      piece(2, [long, [kSpan * 2.9, kSpan * 3.1, 'b']]),
+      piece(3, [long, [kSpan * 2.9, kSpan * 3.1, 'b']]),
+    ]);
     expect(list.map((one) => one.slice.category.label)).toEqual(['long', 'b']);
     expect(list[0]).toMatchObject({ from: kSpan / 2, until: kSpan * 3.5 });
   });
@@ -25,7 +30,16 @@ describe('slices of a row', () => {
     ]);
   });
   it('of a coarser tile are only those of the place that it stands for', () => {
-    const tile = makeTile(sliceTile(0, [[0, 10, 'early'], [kSpan * 2, kSpan * 2 + 10, 'there']]), 0, 0, kBase, 256);
+    const tile = makeTile(
+      sliceTile(0, [
+        [0, 10, 'early'],
+        [kSpan * 2, kSpan * 2 + 10, 'there'],
+      ]),
+      0,
+      0,
+      kBase,
+      256,
+    );
     const list = visibleSlices([{ tile, from: kSpan * 2, until: kSpan * 3 }]);
     expect(list.map((one) => one.slice.category.label)).toEqual(['there']);
   });

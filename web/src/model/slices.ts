@@ -19,7 +19,8 @@ export function visibleSlices(pieces: Piece[]): Visible[] {
       continue;
     }
     let last = i;
-    while (last + 1 < pieces.length && !pieces[last + 1].tile.bars && pieces[last + 1].from === pieces[last].until) last++;
+    while (last + 1 < pieces.length && !pieces[last + 1].tile.bars && pieces[last + 1].from === pieces[last].until)
+      last++;
     const from = pieces[i].from;
     const until = pieces[last].until;
     for (let k = i; k <= last; k++) {

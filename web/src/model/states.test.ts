@@ -21,7 +21,9 @@ describe('small texts', () => {
 describe('a headline', () => {
   it('says who is ahead of a vCPU', () => {
     expect(headline('vcpu', category('preempted', 2, 'qemu', 47), machines)).toBe('preempted by qemu 47 (vm2)');
-    expect(headline('vcpu', category('preempted', -1, 'swapper', 0), machines)).toBe('preempted: the CPU was idle, waking up');
+    expect(headline('vcpu', category('preempted', -1, 'swapper', 0), machines)).toBe(
+      'preempted: the CPU was idle, waking up',
+    );
     expect(headline('vcpu', category('preempted'), machines)).toBe('preempted');
   });
   it('says whose a slice is', () => {
@@ -30,7 +32,8 @@ describe('a headline', () => {
     expect(headline('vcpu', category('exit', 1, 'HLT'), machines)).toBe('exit: HLT');
     expect(headline('task', category('idle', -1, 'swapper', 0), machines)).toBe('idle');
   });
-  it('is there for machines that are not', () => expect(headline('cpu', category('vcpu', 9, 'x', 1), machines)).toContain('x 1'));
+  it('is there for machines that are not', () =>
+    expect(headline('cpu', category('vcpu', 9, 'x', 1), machines)).toContain('x 1'));
 });
 
 it('inside a slice stands what its colour does not say', () => {

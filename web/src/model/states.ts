@@ -14,7 +14,10 @@ const kVcpu: Record<string, Meaning> = {
   running: { name: 'running', text: 'it has a CPU; guest code and QEMU’s own cannot be told apart here' },
   preempted: { name: 'preempted', text: 'ready to run, and another thread has the CPU' },
   halted: { name: 'halted', text: 'asleep, since the guest’s CPU has nothing to do' },
-  blocked: { name: 'blocked', text: 'asleep for another reason than an idle guest: a lock of QEMU’s, a page read from disk' },
+  blocked: {
+    name: 'blocked',
+    text: 'asleep for another reason than an idle guest: a lock of QEMU’s, a page read from disk',
+  },
 };
 
 const kThread: Record<string, Meaning> = {
@@ -31,7 +34,10 @@ const kCpu: Record<string, Meaning> = {
 };
 
 const kTask: Record<string, Meaning> = {
-  task: { name: 'task', text: 'the guest’s scheduler has given its CPU to this task; whether the vCPU really runs is in the row above' },
+  task: {
+    name: 'task',
+    text: 'the guest’s scheduler has given its CPU to this task; whether the vCPU really runs is in the row above',
+  },
   idle: { name: 'idle', text: 'the guest’s CPU has nothing to do' },
 };
 
@@ -64,7 +70,10 @@ const kPhases: Record<string, Meaning> = {
   guest_queue: { name: 'guest queue', text: 'in the guest’s queue, before its driver takes it' },
   to_qemu: { name: 'to QEMU', text: 'from the guest’s driver until QEMU hands it to the host’s kernel' },
   qemu_to_host: { name: 'into the host', text: 'from QEMU’s system call until the host queues it' },
-  to_host: { name: 'to the host', text: 'from the guest’s driver until the host queues it; the system call is not known' },
+  to_host: {
+    name: 'to the host',
+    text: 'from the guest’s driver until the host queues it; the system call is not known',
+  },
   host_queue: { name: 'host queue', text: 'in the host’s queue, before its device gets it' },
   device: { name: 'device', text: 'with the host’s device' },
   qemu_call: { name: 'QEMU’s call', text: 'in QEMU’s system call, which needed no request of the host’s' },

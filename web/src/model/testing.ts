@@ -5,7 +5,14 @@ import type { Run, TileJson, Track, TrackKind } from '../api/types';
 
 export const kBase = 2 ** 30;
 
-export function track(id: number, machine: number, kind: TrackKind, number: number, name: string, more: Partial<Track> = {}): Track {
+export function track(
+  id: number,
+  machine: number,
+  kind: TrackKind,
+  number: number,
+  name: string,
+  more: Partial<Track> = {},
+): Track {
   return { id, machine, kind, number, name, lanes: 1, aligned: true, vcpu: null, ...more };
 }
 
@@ -25,8 +32,9 @@ export function tinyRun(tracks?: Track[]): Run {
     notices: [],
     machines: [machine('host', 'host'), machine('vm1', 'guest'), machine('vm2', 'guest')],
     tracks: tracks ?? [
-      track(0, 0, 'cpu', 0, 'CPU 0'),
+      // Numbers are given as tracks are found, and so are not their places.
       track(1, 0, 'disk', 8 << 20, 'sda 8:0', { lanes: 4 }),
+      track(0, 0, 'cpu', 0, 'CPU 0'),
       track(2, 1, 'vcpu', 0, 'vCPU 0'),
       track(3, 1, 'task', 0, 'CPU 0', { vcpu: 0 }),
       track(4, 1, 'disk', 254 << 20, 'vda 254:0', { lanes: 2 }),
@@ -38,7 +46,12 @@ export function tinyRun(tracks?: Track[]): Run {
 }
 
 /** Slices as [from, until, label], all of one state. */
-export function sliceTile(track: number, slices: [number, number, string][], state = 'task', more: Partial<TileJson> = {}): TileJson {
+export function sliceTile(
+  track: number,
+  slices: [number, number, string][],
+  state = 'task',
+  more: Partial<TileJson> = {},
+): TileJson {
   const labels = [...new Set(slices.map((slice) => slice[2]))];
   return {
     track,

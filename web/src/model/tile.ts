@@ -43,7 +43,21 @@ export interface Tile {
 export const tileSpan = (baseSpan: number, level: number): number => baseSpan / 2 ** level;
 
 // From the bottom of a bar to its top: what the row is about first, waiting above it.
-const kOrder = ['guest', 'running', 'vcpu', 'task', 'exit', 'userspace', 'qemu', 'host', 'preempted', 'blocked', 'halted', 'irq', 'softirq'];
+const kOrder = [
+  'guest',
+  'running',
+  'vcpu',
+  'task',
+  'exit',
+  'userspace',
+  'qemu',
+  'host',
+  'preempted',
+  'blocked',
+  'halted',
+  'irq',
+  'softirq',
+];
 const rank = (category: Category): number => {
   const place = kOrder.indexOf(category.state);
   return (place < 0 ? kOrder.length : place) * 4096 + category.machine;

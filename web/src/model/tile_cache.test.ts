@@ -72,13 +72,27 @@ describe('the cache', () => {
 
 describe('a tile', () => {
   it('stacks shares in one order whatever the program’s, without idle', () => {
-    const { bars } = makeTile(shareTile(0, [[3, 'preempted', 0.25], [3, 'idle', 0.25], [3, 'guest', 0.5], [1, 'halted', 1]]), 0, 0, kBase, 256);
+    const { bars } = makeTile(
+      shareTile(0, [
+        [3, 'preempted', 0.25],
+        [3, 'idle', 0.25],
+        [3, 'guest', 0.5],
+        [1, 'halted', 1],
+      ]),
+      0,
+      0,
+      kBase,
+      256,
+    );
     expect([...bars!.bin]).toEqual([1, 3, 3]);
     expect([...bars!.category].map((i) => bars!.categories[i].state)).toEqual(['halted', 'guest', 'preempted']);
     expect(bars!.top).toBe(1);
   });
   it('knows its open slices', () => {
-    const json = sliceTile(0, [[0, 5, 'a'], [5, 9, 'b']]);
+    const json = sliceTile(0, [
+      [0, 5, 'a'],
+      [5, 9, 'b'],
+    ]);
     json.slices!.open = [1];
     expect(makeTile(json, 0, 0, kBase, 256).slices.map((slice) => slice.open)).toEqual([false, true]);
   });

@@ -20,17 +20,29 @@ describe('the hash', () => {
     expect(fromHash(toHash(emptyUrl()))).toEqual(emptyUrl());
   });
   it('is readable', () => {
-    expect(toHash({ ...emptyUrl(), view: { from: 0.4, until: 1e9 }, pinned: ['vm1/vcpu/0'] })).toBe('view=0_1000000000&pinned=vm1/vcpu/0');
+    expect(toHash({ ...emptyUrl(), view: { from: 0.4, until: 1e9 }, pinned: ['vm1/vcpu/0'] })).toBe(
+      'view=0_1000000000&pinned=vm1/vcpu/0',
+    );
   });
-  it.each(['view=1', 'view=9_1', 'view=1_99999999999999999999', 'sel=%', 'sel=a@b_c', 'pinned=%E0%A4', 'tab=passwords', 'finding=-1', 'finding=1e9', '%', '&&==&', 'filter=%'])(
-    'that is %s does no harm',
-    (hash) => {
-      const state = fromHash(hash);
-      expect(state.view).toBeUndefined();
-      expect(state.selected).toBeUndefined();
-      expect(state.tab).toBeUndefined();
-      expect(state.finding).toBeUndefined();
-      expect(state.pinned).toEqual([]);
-    },
-  );
+  it.each([
+    'view=1',
+    'view=9_1',
+    'view=1_99999999999999999999',
+    'sel=%',
+    'sel=a@b_c',
+    'pinned=%E0%A4',
+    'tab=passwords',
+    'finding=-1',
+    'finding=1e9',
+    '%',
+    '&&==&',
+    'filter=%',
+  ])('that is %s does no harm', (hash) => {
+    const state = fromHash(hash);
+    expect(state.view).toBeUndefined();
+    expect(state.selected).toBeUndefined();
+    expect(state.tab).toBeUndefined();
+    expect(state.finding).toBeUndefined();
+    expect(state.pinned).toEqual([]);
+  });
 });

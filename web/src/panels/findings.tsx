@@ -1,5 +1,5 @@
 import type { Finding, Unknown } from '../api/types';
-import { duration, moment, percent } from '../model/time';
+import { duration, moment } from '../model/time';
 import { showFinding } from '../state/actions';
 import { useStore } from '../parts/context';
 import { Shown } from './answer';
@@ -37,6 +37,11 @@ function Evidence({ finding }: { finding: Finding }) {
   );
 }
 
+/** What stands between backticks is what one types. */
+const Prose = ({ text }: { text: string }) => (
+  <>{text.split('`').map((part, i) => (i % 2 ? <code>{part}</code> : part))}</>
+);
+
 function Card({ finding, index }: { finding: Finding; index: number }) {
   const store = useStore();
   const on = store.finding.value === index;
@@ -54,31 +59,37 @@ function Card({ finding, index }: { finding: Finding; index: number }) {
           {finding.culprit && (
             <>
               , to blame: <b class="culprit">{finding.culprit}</b>
-              {finding.share !== null && ` (${percent(finding.share)})`}
+              {finding.share !== null && ` (${Math.round(finding.share * 100)} %)`}
             </>
           )}
         </span>
         <span class="muted">
           {moment(finding.from)} to {moment(finding.until)}, {duration(finding.until - finding.from)}
-          {finding.impact_ns > 0 && ` · costs ${duration(finding.impact_ns)}`} · confidence {percent(finding.confidence)}
+          {finding.impact_ns > 0 && ` · costs ${duration(finding.impact_ns)}`} · confidence{' '}
+          {Math.round(finding.confidence * 100)} %
         </span>
       </button>
-      <p>{finding.text}</p>
+      <p>
+        <Prose text={finding.text} />
+      </p>
       {finding.advice && (
         <p class="advice">
           <b>What to do: </b>
-          {finding.advice}
+          <Prose text={finding.advice} />
         </p>
       )}
       {finding.numbers.length > 0 && (
-        <dl class="numbers">
-          {finding.numbers.map((number) => (
-            <div>
-              <dt>{number.name}</dt>
-              <dd>{number.text}</dd>
-            </div>
-          ))}
-        </dl>
+        <details class="evidence">
+          <summary>Numbers</summary>
+          <dl class="numbers">
+            {finding.numbers.map((number) => (
+              <div>
+                <dt>{number.name.replace(/_(ns|s|bps)$/, '').replaceAll('_', ' ')}</dt>
+                <dd>{number.text}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
       )}
       <Evidence finding={finding} />
     </article>
@@ -107,7 +118,13 @@ export function FindingsPanel() {
   const store = useStore();
   const answer = store.findings.value;
   if (answer.is === 'none') {
-    return <p class="muted waits">{store.run.value?.progress.failure ? 'The run could not be read, so nothing was looked for.' : 'Findings come when the run has been read …'}</p>;
+    return (
+      <p class="muted waits">
+        {store.run.value?.progress.failure
+          ? 'The run could not be read, so nothing was looked for.'
+          : 'Findings come when the run has been read …'}
+      </p>
+    );
   }
   return (
     <Shown answer={answer} waits="Loading the findings">
@@ -117,7 +134,8 @@ export function FindingsPanel() {
             <div class="empty">
               <h3>Nothing found</h3>
               <p class="muted">
-                None of {findings.tried} failure patterns fits this run{findings.unknown.length > 0 && '; some could not be judged'}.
+                None of {findings.tried} failure patterns fits this run
+                {findings.unknown.length > 0 && '; some could not be judged'}.
               </p>
             </div>
           )}
@@ -125,7 +143,9 @@ export function FindingsPanel() {
             <Card key={index} finding={finding} index={index} />
           ))}
           <Unknowns list={findings.unknown} />
-          {findings.findings.length > 0 && <p class="muted foot">{findings.tried} failure patterns were tried. N and B go from finding to finding.</p>}
+          {findings.findings.length > 0 && (
+            <p class="muted foot">{findings.tried} failure patterns were tried. N and B go from finding to finding.</p>
+          )}
         </>
       )}
     </Shown>

@@ -5,7 +5,10 @@ import { around } from '../model/axis';
 import { useStore } from '../parts/context';
 import { Shown } from './answer';
 
-function CellOf({ value, unit }: { value: Cell; unit: string }) {
+/** Numbers that are names. */
+const kNames = /^(thread|tid|cpu|vcpu|irq|id)$/i;
+
+function CellOf({ value, name, unit }: { value: Cell; name: string; unit: string }) {
   if (unit === 'share' && typeof value === 'number') {
     return (
       <td class="number share">
@@ -14,7 +17,8 @@ function CellOf({ value, unit }: { value: Cell; unit: string }) {
       </td>
     );
   }
-  return <td class={typeof value === 'number' ? 'number' : ''}>{inUnit(value, unit)}</td>;
+  const text = kNames.test(name) ? String(value ?? '') : inUnit(value, unit);
+  return <td class={typeof value === 'number' ? 'number' : ''}>{text}</td>;
 }
 
 function Table({ table }: { table: RangeTable }) {
@@ -29,7 +33,9 @@ function Table({ table }: { table: RangeTable }) {
             <thead>
               <tr>
                 {table.columns.map((column, i) => (
-                  <th class={typeof table.rows[0][i] === 'number' ? 'number' : ''}>{column.name.replaceAll('_', ' ')}</th>
+                  <th class={typeof table.rows[0][i] === 'number' ? 'number' : ''}>
+                    {column.name.replaceAll('_', ' ')}
+                  </th>
                 ))}
               </tr>
             </thead>
@@ -37,7 +43,7 @@ function Table({ table }: { table: RangeTable }) {
               {table.rows.map((row) => (
                 <tr>
                   {row.map((cell, i) => (
-                    <CellOf value={cell} unit={table.columns[i]?.unit ?? ''} />
+                    <CellOf value={cell} name={table.columns[i]?.name ?? ''} unit={table.columns[i]?.unit ?? ''} />
                   ))}
                 </tr>
               ))}
@@ -57,7 +63,9 @@ export function RangePanel() {
     return (
       <div class="empty">
         <h3>No range is selected</h3>
-        <p class="muted">Drag with Shift on the rows, or drag on the time axis, to see what happened in a stretch of time.</p>
+        <p class="muted">
+          Drag with Shift on the rows, or drag on the time axis, to see what happened in a stretch of time.
+        </p>
         <button class="small" onClick={() => setRange(store, store.view.peek())}>
           Take what the window shows
         </button>

@@ -24,12 +24,21 @@ function Phases({ detail }: { detail: RequestDetail }) {
   return (
     <>
       <h4>Phases</h4>
-      <div class="phase-bar" role="img" aria-label={detail.phases.map((p) => `${phaseMeaning(p.name).name} ${percent((p.until - p.from) / total)}`).join(', ')}>
+      <div
+        class="phase-bar"
+        role="img"
+        aria-label={detail.phases
+          .map((p) => `${phaseMeaning(p.name).name} ${percent((p.until - p.from) / total)}`)
+          .join(', ')}
+      >
         {detail.phases.map((phase) => {
           const part = (phase.until - phase.from) / total;
           const colour = phaseColour(theme, phase.name);
           return (
-            <span style={{ width: `${part * 100}%`, background: colour, color: inkOn(colour) }} title={`${phaseMeaning(phase.name).name}: ${duration(phase.until - phase.from)}`}>
+            <span
+              style={{ width: `${part * 100}%`, background: colour, color: inkOn(colour) }}
+              title={`${phaseMeaning(phase.name).name}: ${duration(phase.until - phase.from)}`}
+            >
               {part > 0.16 ? phaseMeaning(phase.name).name : ''}
             </span>
           );
@@ -40,7 +49,8 @@ function Phases({ detail }: { detail: RequestDetail }) {
           {detail.phases.map((phase) => (
             <tr title={phaseMeaning(phase.name).text}>
               <td>
-                <span class="dot" style={{ background: phaseColour(theme, phase.name) }} /> {phaseMeaning(phase.name).name}
+                <span class="dot" style={{ background: phaseColour(theme, phase.name) }} />{' '}
+                {phaseMeaning(phase.name).name}
                 <div class="muted small-text">{phaseMeaning(phase.name).text}</div>
               </td>
               <td class="number">{duration(phase.until - phase.from)}</td>
@@ -63,7 +73,8 @@ function Behind({ list, total }: { list: WaitedBehind[]; total: number }) {
           <tr>
             <td>
               <button class="link" onClick={() => void goToHost(store, one)} title="Show it on the timeline">
-                <span class="dot" style={{ background: machineColour(store.theme.value, one.machine) }} /> {store.machineName(one.machine)} {one.comm}
+                <span class="dot" style={{ background: machineColour(store.theme.value, one.machine) }} />{' '}
+                {store.machineName(one.machine)} {one.comm}
               </button>
               <div class="muted small-text">
                 {one.direction} of {bytes(one.bytes)}, {duration(one.until - one.from)} long
@@ -71,7 +82,13 @@ function Behind({ list, total }: { list: WaitedBehind[]; total: number }) {
             </td>
             <td class="number">
               {duration(one.overlap_ns)}
-              <div class="bar" style={{ width: `${Math.min(1, one.overlap_ns / total) * 100}%`, background: machineColour(store.theme.value, one.machine) }} />
+              <div
+                class="bar"
+                style={{
+                  width: `${Math.min(1, one.overlap_ns / total) * 100}%`,
+                  background: machineColour(store.theme.value, one.machine),
+                }}
+              />
             </td>
           </tr>
         ))}
@@ -92,7 +109,12 @@ function Calls({ list }: { list: QemuCall[] }) {
             <tr>
               <td>
                 {call.track >= 0 ? (
-                  <button class="link" onClick={() => void goTo(store, { track: call.track, from: call.from, until: call.until, row: 0 }, false)}>
+                  <button
+                    class="link"
+                    onClick={() =>
+                      void goTo(store, { track: call.track, from: call.from, until: call.until, row: 0 }, false)
+                    }
+                  >
                     {call.name}
                   </button>
                 ) : (

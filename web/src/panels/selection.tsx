@@ -67,12 +67,15 @@ function Served({ request }: { request: number }) {
 export function SelectionPanel() {
   const store = useStore();
   const spot = store.selected.value;
-  const track = spot && store.run.value?.tracks[spot.track];
+  const track = spot && store.track(spot.track);
   if (!spot || !track) {
     return (
       <div class="empty">
         <h3>Nothing is selected</h3>
-        <p class="muted">Click on a slice to see what it is. For a disk request its phases are shown, what it waited behind, and the raw events.</p>
+        <p class="muted">
+          Click on a slice to see what it is. For a disk request its phases are shown, what it waited behind, and the
+          raw events.
+        </p>
       </div>
     );
   }
@@ -82,10 +85,20 @@ export function SelectionPanel() {
     <>
       <div class="selection-head">
         <h3>{headline(track.kind, category, store.run.value!.machines)}</h3>
-        <button class="plain" title="Previous of the same ([)" aria-label="Previous of the same" onClick={() => void step(store, -1)}>
+        <button
+          class="plain"
+          title="Previous of the same ([)"
+          aria-label="Previous of the same"
+          onClick={() => void step(store, -1)}
+        >
           <Icon name="left" />
         </button>
-        <button class="plain" title="Next of the same (])" aria-label="Next of the same" onClick={() => void step(store, 1)}>
+        <button
+          class="plain"
+          title="Next of the same (])"
+          aria-label="Next of the same"
+          onClick={() => void step(store, 1)}
+        >
           <Icon name="right" />
         </button>
         <button class="small" title="Fit into the window (F)" onClick={() => focusSelection(store)}>

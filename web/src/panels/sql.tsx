@@ -14,7 +14,9 @@ import { Shown } from './answer';
 const kLimit = 1000;
 
 // They outlive the panel: who looks at another tab comes back to the same question.
-const query = signal('SELECT machine, state, sum(until_ns - from_ns) AS total_ns\nFROM vcpu_slice GROUP BY 1, 2 ORDER BY 3 DESC');
+const query = signal(
+  'SELECT machine, state, sum(until_ns - from_ns) AS total_ns\nFROM vcpu_slice GROUP BY 1, 2 ORDER BY 3 DESC',
+);
 const answer = signal<Answer<SqlAnswer>>(none);
 const tables = signal<Answer<SqlTable[]>>(none);
 let running: AbortController | undefined;
@@ -85,8 +87,8 @@ function Result({ value }: { value: SqlAnswer }) {
         <table>
           <thead>
             <tr>
-              {value.columns.map((name) => (
-                <th>{name}</th>
+              {value.columns.map((name, i) => (
+                <th class={typeof value.rows[0]?.[i] === 'number' ? 'number' : ''}>{name}</th>
               ))}
             </tr>
           </thead>
@@ -169,7 +171,7 @@ export function SqlPanel() {
         id="sql"
         ref={field}
         spellcheck={false}
-        rows={6}
+        rows={5}
         aria-label="SQL"
         value={query.value}
         onInput={(event) => (query.value = event.currentTarget.value)}

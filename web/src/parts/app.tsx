@@ -12,7 +12,8 @@ const typingIn = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.matches('input, textarea, select') || target.isContentEditable);
 
 /** On a row of a table, a tab or a button Enter and the space bar press what has the focus. */
-const pressing = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.closest('button, a, [role=tab], summary') !== null;
+const pressing = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && target.closest('button, a, [role=tab], summary') !== null;
 
 export function App() {
   const { store, painter } = useParts();

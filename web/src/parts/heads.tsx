@@ -32,7 +32,13 @@ function RowHead({ item, y }: { item: TrackItem; y: number }) {
       </button>
       {role && <span class="role">{role}</span>}
       <span class="tools">
-        <button class="plain" aria-label={`${item.pinned ? 'Loose' : 'Pin'} ${key}`} title={item.pinned ? 'Loose (P)' : 'Pin to the top (P)'} aria-pressed={item.pinned} onClick={() => togglePin(store, track.id)}>
+        <button
+          class="plain"
+          aria-label={`${item.pinned ? 'Loose' : 'Pin'} ${key}`}
+          title={item.pinned ? 'Loose (P)' : 'Pin to the top (P)'}
+          aria-pressed={item.pinned}
+          onClick={() => togglePin(store, track.id)}
+        >
           <Icon name="pin" />
         </button>
         <button class="plain" aria-label={`Hide ${key}`} title="Hide (H)" onClick={() => hide(store, track.id)}>
@@ -46,12 +52,27 @@ function RowHead({ item, y }: { item: TrackItem; y: number }) {
 function GroupHead({ item, y }: { item: HeadItem; y: number }) {
   const store = useStore();
   const machine = store.run.value?.machines[item.machine];
-  const about = item.what === 'machine' && machine ? [machine.kernel, machine.accel, machine.aligned ? '' : 'no clock'].filter(Boolean).join(' · ') : '';
+  const about =
+    item.what === 'machine' && machine
+      ? [machine.kernel, machine.accel, machine.aligned ? '' : 'no clock'].filter(Boolean).join(' · ')
+      : '';
   return (
-    <div class={`head ${item.what}`} role="listitem" data-group={item.key} style={{ top: `${y}px`, height: `${item.height}px` }}>
-      <button class="name" aria-expanded={!item.folded} title={machine?.note || about} onClick={() => toggleFold(store, item.key, item.folded)}>
+    <div
+      class={`head ${item.what}`}
+      role="listitem"
+      data-group={item.key}
+      style={{ top: `${y}px`, height: `${item.height}px` }}
+    >
+      <button
+        class="name"
+        aria-expanded={!item.folded}
+        title={machine?.note || about}
+        onClick={() => toggleFold(store, item.key, item.folded)}
+      >
         <Icon name={item.folded ? 'open' : 'fold'} />
-        {item.what === 'machine' && <span class="dot" style={{ background: machineColour(store.theme.value, item.machine) }} />}
+        {item.what === 'machine' && (
+          <span class="dot" style={{ background: machineColour(store.theme.value, item.machine) }} />
+        )}
         <span>{item.title}</span>
         {item.folded && <span class="muted"> {item.tracks}</span>}
         <span class="muted about">{about}</span>
@@ -76,7 +97,11 @@ export function Heads() {
       )}
       <div class="unpinned" style={{ top: `${pinnedHeight}px` }}>
         {inSight(items, scroll, height - pinnedHeight).map((item) =>
-          item.what === 'track' ? <RowHead key={item.key} item={item} y={item.y - scroll} /> : <GroupHead key={item.key} item={item} y={item.y - scroll} />,
+          item.what === 'track' ? (
+            <RowHead key={item.key} item={item} y={item.y - scroll} />
+          ) : (
+            <GroupHead key={item.key} item={item} y={item.y - scroll} />
+          ),
         )}
       </div>
       {hidden > 0 && (

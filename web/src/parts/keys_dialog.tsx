@@ -36,7 +36,13 @@ export function KeysDialog() {
     store.keysOpen.value = false;
   };
   return (
-    <dialog class="keys" ref={dialog} aria-labelledby="keys-title" onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+    <dialog
+      class="keys"
+      ref={dialog}
+      aria-labelledby="keys-title"
+      onClose={close}
+      onClick={(event) => event.target === dialog.current && close()}
+    >
       <div class="keys-body">
         <div class="keys-head">
           <h2 id="keys-title">Keys and pointer</h2>
@@ -72,7 +78,9 @@ export function KeysDialog() {
             </dl>
           </section>
         </div>
-        <p class="muted">The address brings back the view: send it, or its part behind the #, to somebody who has the same run.</p>
+        <p class="muted">
+          The address brings back the view: send it, or its part behind the #, to somebody who has the same run.
+        </p>
       </div>
     </dialog>
   );

@@ -8,7 +8,10 @@ export function Notices() {
   const [closed, setClosed] = useState('');
   const run = store.run.value;
   const lines = [...(run?.notices ?? [])];
-  if (run?.damaged) lines.unshift('The run is damaged or events were lost: hatched places show where nothing, or too little, is known.');
+  if (run?.damaged)
+    lines.unshift(
+      'The run is damaged or events were lost: hatched places show where nothing, or too little, is known.',
+    );
   const key = lines.join('\n');
   return (
     <>

@@ -15,7 +15,8 @@ export function PictureMenu() {
     // The pointer is no part of the picture.
     const still = { ...scene, hovered: null };
     const axis = makeAxisScene(store);
-    const blob = kind === 'png' ? await toPng(still, axis) : new Blob([toSvg(still, axis, ruler())], { type: 'image/svg+xml' });
+    const blob =
+      kind === 'png' ? await toPng(still, axis) : new Blob([toSvg(still, axis, ruler())], { type: 'image/svg+xml' });
     download(blob, pictureName(scene, kind));
     store.said.value = `picture saved as ${pictureName(scene, kind)}`;
   };
@@ -23,10 +24,19 @@ export function PictureMenu() {
     <div
       class="menu"
       onFocusOut={(event) => {
-        if (!(event.relatedTarget instanceof Node) || !event.currentTarget.contains(event.relatedTarget)) setOpen(false);
+        if (!(event.relatedTarget instanceof Node) || !event.currentTarget.contains(event.relatedTarget))
+          setOpen(false);
       }}
     >
-      <button class="plain" id="picture" aria-label="Picture of the view" title="Picture of the view" aria-expanded={open} aria-haspopup="menu" onClick={() => setOpen(!open)}>
+      <button
+        class="plain"
+        id="picture"
+        aria-label="Picture of the view"
+        title="Picture of the view"
+        aria-expanded={open}
+        aria-haspopup="menu"
+        onClick={() => setOpen(!open)}
+      >
         <Icon name="picture" />
       </button>
       {open && (

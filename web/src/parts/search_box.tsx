@@ -12,7 +12,10 @@ const kTypingMs = 150;
 function visit(store: Store, hit: SearchHit): void {
   if (hit.what === 'finding') {
     const answer = store.findings.peek();
-    const index = answer.is === 'there' ? answer.value.findings.findIndex((one) => one.from === hit.first && one.until === hit.last) : -1;
+    const index =
+      answer.is === 'there'
+        ? answer.value.findings.findIndex((one) => one.from === hit.first && one.until === hit.last)
+        : -1;
     if (index >= 0) return showFinding(store, index);
   }
   if (hit.track < 0) return;
@@ -48,7 +51,9 @@ export function SearchBox() {
         (error) => {
           if (isAbort(error)) return;
           setHits([]);
-          setWord(error instanceof ApiError && error.early ? 'The run is still being read.' : String(error.message ?? error));
+          setWord(
+            error instanceof ApiError && error.early ? 'The run is still being read.' : String(error.message ?? error),
+          );
         },
       );
     }, kTypingMs);

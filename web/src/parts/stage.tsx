@@ -40,7 +40,13 @@ function ScrollBar() {
     [store],
   );
   return (
-    <div class="scroll" ref={bar} tabIndex={-1} style={{ top: `${pinnedHeight}px` }} onScroll={(event) => scrollTo(store, event.currentTarget.scrollTop)}>
+    <div
+      class="scroll"
+      ref={bar}
+      tabIndex={-1}
+      style={{ top: `${pinnedHeight}px` }}
+      onScroll={(event) => scrollTo(store, event.currentTarget.scrollTop)}
+    >
       <div style={{ height: `${height}px` }} />
     </div>
   );
@@ -99,7 +105,13 @@ export function Stage() {
         <Heads />
       </div>
       <div class="rows" ref={box}>
-        <canvas ref={rows} id="rows" tabIndex={0} role="application" aria-label="Timeline of the rows. Arrows move, W and S zoom, Enter selects; ? lists all keys." />
+        <canvas
+          ref={rows}
+          id="rows"
+          tabIndex={0}
+          role="application"
+          aria-label="Timeline of the rows. Arrows move, W and S zoom, Enter selects; ? lists all keys."
+        />
         <ScrollBar />
         <Tooltip />
       </div>

@@ -13,7 +13,8 @@ function SliceTip({ hover, run }: { hover: Hover; run: Run }) {
       <div class="title">{headline(track.kind, slice.category, run.machines)}</div>
       <div>
         {duration(slice.until - slice.from)}
-        {slice.open && ' and more'} <span class="muted">from {moment(slice.from, Math.max(1, (slice.until - slice.from) / 10))}</span>
+        {slice.open && ' and more'}{' '}
+        <span class="muted">from {moment(slice.from, Math.max(1, (slice.until - slice.from) / 10))}</span>
       </div>
       {phase ? (
         <div class="why">
@@ -49,11 +50,14 @@ function BinTip({ hover, run }: { hover: Hover; run: Run }) {
       </div>
       {shown.map(({ category, share }) => (
         <div class="share">
-          <b>{track.kind === 'disk' ? share.toFixed(2) : percent(share)}</b> {headline(track.kind, category, run.machines)}
+          <b>{track.kind === 'disk' ? share.toFixed(2) : percent(share)}</b>{' '}
+          {headline(track.kind, category, run.machines)}
         </div>
       ))}
       {bin!.shares.length > shown.length && <div class="muted">and {bin!.shares.length - shown.length} more</div>}
-      <div class="why">{track.kind === 'disk' ? 'Requests open at a time, on average.' : 'Too many slices to be told apart: zoom in.'}</div>
+      <div class="why">
+        {track.kind === 'disk' ? 'Requests open at a time, on average.' : 'Too many slices to be told apart: zoom in.'}
+      </div>
     </>
   );
 }
@@ -72,7 +76,9 @@ export function Tooltip() {
         {store.machineName(hover.track.machine)} {hover.track.name}
       </div>
       {!hover.track.aligned ? (
-        <div class="why">{run.machines[hover.track.machine].note || 'This machine’s clock has no trustworthy relation to the host’s.'}</div>
+        <div class="why">
+          {run.machines[hover.track.machine].note || 'This machine’s clock has no trustworthy relation to the host’s.'}
+        </div>
       ) : hover.spot ? (
         <SliceTip hover={hover} run={run} />
       ) : hover.bin ? (

@@ -52,10 +52,22 @@ export function TopBar() {
         onInput={(event) => setFilter(store, event.currentTarget.value)}
       />
       <PictureMenu />
-      <button class="plain" id="theme" aria-label={dark ? 'Light colours' : 'Dark colours'} title={dark ? 'Light colours' : 'Dark colours'} onClick={() => switchTheme(store)}>
+      <button
+        class="plain"
+        id="theme"
+        aria-label={dark ? 'Light colours' : 'Dark colours'}
+        title={dark ? 'Light colours' : 'Dark colours'}
+        onClick={() => switchTheme(store)}
+      >
         <Icon name="theme" />
       </button>
-      <button class="plain" id="help" aria-label="Keys and help" title="Keys and help (?)" onClick={() => (store.keysOpen.value = true)}>
+      <button
+        class="plain"
+        id="help"
+        aria-label="Keys and help"
+        title="Keys and help (?)"
+        onClick={() => (store.keysOpen.value = true)}
+      >
         <Icon name="keys" />
       </button>
       <button

@@ -9,15 +9,35 @@ import { fromHash, toHash } from '../model/url';
 import { Store } from './store';
 
 const finding = (from: number, until: number, victims: number[], culprits: number[]): Finding => ({
-  pattern: 'p', title: `at ${from}`, severity: 'critical', victim: 'vm1', culprit: 'vm2', share: 0.5, from, until,
-  confidence: 1, impact_ns: 1, text: '', advice: '', numbers: [], evidence: [], victim_tracks: victims, culprit_tracks: culprits,
+  pattern: 'p',
+  title: `at ${from}`,
+  severity: 'critical',
+  victim: 'vm1',
+  culprit: 'vm2',
+  share: 0.5,
+  from,
+  until,
+  confidence: 1,
+  impact_ns: 1,
+  text: '',
+  advice: '',
+  numbers: [],
+  evidence: [],
+  victim_tracks: victims,
+  culprit_tracks: culprits,
 });
 
 function setUp(more: Partial<Source> = {}): Store {
-  const store = new Store(tilesOnly(async (_level, _index, tracks) => tracks.map((id) => sliceTile(id, [])), more), () => true);
+  const store = new Store(
+    tilesOnly(async (_level, _index, tracks) => tracks.map((id) => sliceTile(id, [])), more),
+    () => true,
+  );
   store.run.value = tinyRun();
   store.size.value = { width: 1000, height: 120 };
-  store.findings.value = { is: 'there', value: { findings: [finding(1e8, 2e8, [4], [1]), finding(5e8, 6e8, [5], [])], unknown: [], tried: 2 } };
+  store.findings.value = {
+    is: 'there',
+    value: { findings: [finding(1e8, 2e8, [4], [1]), finding(5e8, 6e8, [5], [])], unknown: [], tried: 2 },
+  };
   actions.go(store, store.whole());
   return store;
 }
@@ -34,7 +54,10 @@ describe('findings', () => {
     const store = setUp();
     actions.stepFinding(store, 1);
     expect(store.view.value).toEqual({ from: 0.75e8, until: 2.25e8 });
-    expect([...store.roles.value]).toEqual([[1, 'culprit'], [4, 'victim']]);
+    expect([...store.roles.value]).toEqual([
+      [1, 'culprit'],
+      [4, 'victim'],
+    ]);
     actions.stepFinding(store, 1);
     expect(store.finding.value).toBe(1);
     actions.stepFinding(store, 1);
@@ -82,7 +105,10 @@ describe('selecting', () => {
     const store = setUp({ events });
     actions.select(store, spot(3));
     await settle();
-    expect(events).toHaveBeenCalledWith(expect.objectContaining({ machine: 'vm1', cpu: 0, from: 99_980_000 }), expect.any(AbortSignal));
+    expect(events).toHaveBeenCalledWith(
+      expect.objectContaining({ machine: 'vm1', cpu: 0, from: 99_980_000 }),
+      expect.any(AbortSignal),
+    );
   });
   it('steps to the next of the same task, and moves the view there', async () => {
     const store = setUp({ next: async () => ({ from: 8e8, until: 9e8 }) });

@@ -83,7 +83,9 @@ async function loadDetail(store: Store, track: Track, slice: Slice, signal: Abor
     if (disk) {
       store.detail.value = waiting;
       const value =
-        track.machine === 0 ? { block: await store.source.block(slice.row, signal) } : { request: await store.source.request(slice.row, signal) };
+        track.machine === 0
+          ? { block: await store.source.block(slice.row, signal) }
+          : { request: await store.source.request(slice.row, signal) };
       store.detail.value = { is: 'there', value };
     }
   } catch (error) {
@@ -205,7 +207,8 @@ export function showFinding(store: Store, index: number, move = true): void {
   if (!move) return;
   [store.tab.value, store.panelOpen.value] = ['findings', true];
   go(store, around(finding, 0.25, store.duration));
-  for (const track of [...finding.culprit_tracks.slice(0, 1), ...finding.victim_tracks.slice(0, 1)]) reveal(store, track);
+  for (const track of [...finding.culprit_tracks.slice(0, 1), ...finding.victim_tracks.slice(0, 1)])
+    reveal(store, track);
 }
 
 export function stepFinding(store: Store, direction: 1 | -1): void {
@@ -228,7 +231,10 @@ export function togglePin(store: Store, id: number): void {
   const key = store.keyOf(id);
   const { pinned } = store.choices.peek();
   const on = pinned.includes(key);
-  store.choices.value = { ...store.choices.peek(), pinned: on ? pinned.filter((one) => one !== key) : [...pinned, key] };
+  store.choices.value = {
+    ...store.choices.peek(),
+    pinned: on ? pinned.filter((one) => one !== key) : [...pinned, key],
+  };
   store.said.value = `${key} ${on ? 'no longer pinned' : 'pinned'}`;
 }
 
@@ -236,7 +242,11 @@ export function hide(store: Store, id: number): void {
   const key = store.keyOf(id);
   const { pinned, hidden } = store.choices.peek();
   moveRow(store, 1);
-  store.choices.value = { ...store.choices.peek(), pinned: pinned.filter((one) => one !== key), hidden: new Set([...hidden, key]) };
+  store.choices.value = {
+    ...store.choices.peek(),
+    pinned: pinned.filter((one) => one !== key),
+    hidden: new Set([...hidden, key]),
+  };
   store.said.value = `${key} hidden`;
 }
 

@@ -33,8 +33,17 @@ function bestOf(slices: Slice[], place: Place): Slice | undefined {
 }
 
 /** Undefined: there is none, or (a report) it is not in what was put into it. */
-export async function findSlice(source: Source, cache: TileCache, run: Run, place: Place, signal?: AbortSignal): Promise<Slice | undefined> {
-  const known = bestOf([...cache.all(place.track)].flatMap((tile) => (tile.complete || !source.live ? tile.slices : [])), place);
+export async function findSlice(
+  source: Source,
+  cache: TileCache,
+  run: Run,
+  place: Place,
+  signal?: AbortSignal,
+): Promise<Slice | undefined> {
+  const known = bestOf(
+    [...cache.all(place.track)].flatMap((tile) => (tile.complete || !source.live ? tile.slices : [])),
+    place,
+  );
   if (known && (place.row || fit(known, place) > 0.999 || !source.live)) return known;
   const deepest = Math.floor(Math.log2(run.base_span_ns / run.bins));
   const middle = Math.max(0, Math.min((place.from + place.until) / 2, run.duration_ns - 1));

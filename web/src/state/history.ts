@@ -14,7 +14,9 @@ export function urlState(store: Store): UrlState {
   const folded = [...choices.folded];
   return {
     view: store.target.value,
-    selected: spot ? { track: store.keyOf(spot.track), from: spot.slice.from, until: spot.slice.until, row: spot.slice.row } : (store.wantedSlice ?? undefined),
+    selected: spot
+      ? { track: store.keyOf(spot.track), from: spot.slice.from, until: spot.slice.until, row: spot.slice.row }
+      : (store.wantedSlice ?? undefined),
     range: store.range.value ?? undefined,
     finding: store.finding.value >= 0 ? store.finding.value : undefined,
     pinned: choices.pinned,
@@ -30,7 +32,10 @@ export function apply(store: Store, state: UrlState): void {
   store.choices.value = {
     pinned: state.pinned,
     hidden: new Set(state.hidden),
-    folded: new Map([...state.folded.map((key) => [key, true] as const), ...state.open.map((key) => [key, false] as const)]),
+    folded: new Map([
+      ...state.folded.map((key) => [key, true] as const),
+      ...state.open.map((key) => [key, false] as const),
+    ]),
     filter: state.filter,
   };
   if (state.view) go(store, state.view, false);

@@ -14,10 +14,13 @@ interface Asked {
 
 function setUp(run = tinyRun()) {
   const asked: Asked[] = [];
-  const source = tilesOnly((level, index, tracks, signal) => new Promise((resolve, reject) => {
-    asked.push({ level, index, tracks, signal: signal!, answer: resolve });
-    signal!.addEventListener('abort', () => reject(new DOMException('gone', 'AbortError')));
-  }));
+  const source = tilesOnly(
+    (level, index, tracks, signal) =>
+      new Promise((resolve, reject) => {
+        asked.push({ level, index, tracks, signal: signal!, answer: resolve });
+        signal!.addEventListener('abort', () => reject(new DOMException('gone', 'AbortError')));
+      }),
+  );
   const store = new Store(source);
   store.run.value = run;
   store.size.value = { width: 1000, height: 5000 };
@@ -40,7 +43,13 @@ describe('the loader', () => {
     expect(asked).toHaveLength(kAtOnce);
   });
   it('does not ask for rows that are out of sight, nor for those that cannot be drawn', () => {
-    const { asked, loader, store } = setUp(tinyRun([track(0, 0, 'cpu', 0, 'a'), track(1, 1, 'vcpu', 0, 'b', { aligned: false }), track(2, 2, 'vcpu', 0, 'c')]));
+    const { asked, loader, store } = setUp(
+      tinyRun([
+        track(0, 0, 'cpu', 0, 'a'),
+        track(1, 1, 'vcpu', 0, 'b', { aligned: false }),
+        track(2, 2, 'vcpu', 0, 'c'),
+      ]),
+    );
     store.choices.value = { ...store.choices.value, folded: new Map([['vm2', true]]) };
     loader.update();
     expect(asked[0].tracks).toEqual([0]);

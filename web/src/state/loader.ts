@@ -87,7 +87,10 @@ export class Loader {
   /** The host's CPUs, of which the strip of the whole run is made. */
   cpus(): number[] {
     const tracks = this.store.run.peek()?.tracks ?? [];
-    return tracks.filter((track) => track.kind === 'cpu' && track.machine === 0 && track.aligned).slice(0, 64).map((track) => track.id);
+    return tracks
+      .filter((track) => track.kind === 'cpu' && track.machine === 0 && track.aligned)
+      .slice(0, 64)
+      .map((track) => track.id);
   }
 
   /** Gives up what is no longer wanted and begins what is. To be called when anything has changed. */
@@ -97,7 +100,9 @@ export class Loader {
     const keys = new Set(wanted.map(keyOf));
     for (const flight of this.flights_) if (!keys.has(keyOf(flight.want))) flight.abort.abort();
     this.flights_ = this.flights_.filter((flight) => !flight.abort.signal.aborted);
-    const busy = new Set(this.flights_.flatMap((flight) => flight.want.tracks.map((track) => `${track}/${keyOf(flight.want)}`)));
+    const busy = new Set(
+      this.flights_.flatMap((flight) => flight.want.tracks.map((track) => `${track}/${keyOf(flight.want)}`)),
+    );
     for (const want of wanted) {
       if (this.flights_.length >= kAtOnce) break;
       const tracks = want.tracks.filter((track) => !busy.has(`${track}/${keyOf(want)}`));

@@ -4,6 +4,7 @@ import { effect } from '@preact/signals';
 import { drawAxis, drawOverview, kAxisHeight, kOverviewHeight } from '../draw/axis';
 import { CanvasSurface } from '../draw/canvas';
 import { drawFrame } from '../draw/frame';
+import { legendOf } from '../draw/legend';
 import type { Scene } from '../draw/scene';
 import { makeOverview } from '../model/overview';
 import { indexesFor } from '../model/tile_cache';
@@ -33,7 +34,8 @@ export class Painter {
 
   /** Begins to draw; the answer ends it. */
   attach(rows: HTMLCanvasElement, axis: HTMLCanvasElement): () => void {
-    const surface = (canvas: HTMLCanvasElement): CanvasSurface => new CanvasSurface(canvas.getContext('2d', { alpha: false })!, 1);
+    const surface = (canvas: HTMLCanvasElement): CanvasSurface =>
+      new CanvasSurface(canvas.getContext('2d', { alpha: false })!, 1);
     this.rows_ = surface(rows);
     this.axis_ = surface(axis);
     const stop = effect(() => {
@@ -50,8 +52,19 @@ export class Painter {
   /** Reads all that a frame depends on, so that the effect runs again when it changes. */
   private watch(): void {
     const { store } = this;
-    for (const one of [store.run, store.view, store.target, store.size, store.scroll, store.layout, store.tiles, store.theme]) void one.value;
-    for (const one of [store.selected, store.hover, store.range, store.roles, store.current, store.findings]) void one.value;
+    for (const one of [
+      store.run,
+      store.view,
+      store.target,
+      store.size,
+      store.scroll,
+      store.layout,
+      store.tiles,
+      store.theme,
+    ])
+      void one.value;
+    for (const one of [store.selected, store.hover, store.range, store.roles, store.current, store.findings])
+      void one.value;
   }
 
   /** Without waiting for a frame: a printer does not. */
@@ -93,8 +106,12 @@ export class Painter {
     const run = store.run.peek();
     if (!run || this.overviewOf_ === store.tiles.peek()) return;
     this.overviewOf_ = store.tiles.peek();
-    const indexes = indexesFor({ from: 0, until: run.duration_ns }, 1, run.base_span_ns, run.duration_ns).sort((a, b) => a - b);
-    const rows = this.loader.cpus().map((track) => indexes.flatMap((index) => store.cache.best(track, 1, index, run.base_span_ns).pieces));
+    const indexes = indexesFor({ from: 0, until: run.duration_ns }, 1, run.base_span_ns, run.duration_ns).sort(
+      (a, b) => a - b,
+    );
+    const rows = this.loader
+      .cpus()
+      .map((track) => indexes.flatMap((index) => store.cache.best(track, 1, index, run.base_span_ns).pieces));
     store.overview.value = makeOverview(rows, run.base_span_ns, run.machines.length);
   }
 
@@ -112,6 +129,13 @@ export class Painter {
     this.drawn_ ||= [...scene.pinned, ...scene.rows].some((row) => row.pieces.length > 0);
   }
 
+  /** Not while all moves: nobody reads then, and it looks at every slice. */
+  private tellColours(): void {
+    if (!this.scene) return;
+    const legend = legendOf(this.scene);
+    if (JSON.stringify(legend) !== JSON.stringify(this.store.legend.peek())) this.store.legend.value = legend;
+  }
+
   /** For who measures and tests: what is seen, and whether more is to come. */
   private mark(): void {
     const { dataset } = document.documentElement;
@@ -120,8 +144,11 @@ export class Painter {
     const view = store.view.peek();
     dataset.view = `${view.from}_${view.until}`;
     const still = view === store.target.peek() && this.loader.settled;
-    const all = still && run?.progress.done && (store.findings.peek().is === 'there' || store.findings.peek().is === 'failed');
+    if (still) this.tellColours();
+    const all =
+      still && run?.progress.done && (store.findings.peek().is === 'there' || store.findings.peek().is === 'failed');
     dataset.still = still ? '1' : '0';
+    dataset.selected = String(store.selected.peek()?.slice.row ?? '');
     dataset.frames = String(Number(dataset.frames ?? 0) + 1);
     if (this.drawn_ && !dataset.firstPicture) dataset.firstPicture = String(performance.now());
     dataset.ready = all ? 'all' : this.drawn_ ? 'first' : 'no';

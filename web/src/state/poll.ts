@@ -29,7 +29,8 @@ export async function follow(store: Store, first: () => void): Promise<void> {
       if (run.progress.done && (run.findings_ready || run.progress.failure)) return;
       await wait(kEveryMs);
     } catch (error) {
-      store.trouble.value = error instanceof ApiError ? `${error.message}${error.hint ? `: ${error.hint}` : ''}` : String(error);
+      store.trouble.value =
+        error instanceof ApiError ? `${error.message}${error.hint ? `: ${error.hint}` : ''}` : String(error);
       await wait(kTroubleMs);
     }
   }
@@ -38,7 +39,8 @@ export async function follow(store: Store, first: () => void): Promise<void> {
 /** Who sees the whole run goes on seeing it while it grows. */
 function grow(store: Store, before: number): void {
   const { target } = store;
-  if (before !== store.duration && target.peek().from <= 0 && target.peek().until >= before) go(store, store.whole(), false);
+  if (before !== store.duration && target.peek().from <= 0 && target.peek().until >= before)
+    go(store, store.whole(), false);
 }
 
 async function loadFindings(store: Store): Promise<void> {

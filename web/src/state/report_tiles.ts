@@ -12,4 +12,5 @@ export function fillCache(store: Store, report: ReportJson): void {
 }
 
 /** The deepest level that a report has. */
-export const deepestLevel = (report: ReportJson): number => report.tiles.reduce((level, tile) => Math.max(level, tile.level), 0);
+export const deepestLevel = (report: ReportJson): number =>
+  report.tiles.reduce((level, tile) => Math.max(level, tile.level), 0);

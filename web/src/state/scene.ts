@@ -4,23 +4,37 @@ import type { PlacedHead, PlacedRow, Scene } from '../draw/scene';
 import type { AxisScene } from '../draw/axis';
 import { inSight, type TrackItem } from '../model/layout';
 import { visibleSlices, type Visible } from '../model/slices';
+import { niceTop } from '../model/bars';
 import { findTies, type DiskRow } from '../model/ties';
 import { levelFor, type Piece } from '../model/tile_cache';
 import type { Store } from './store';
 
+interface Remembered {
+  pieces: Piece[];
+  slices: Visible[];
+  lanes: number;
+}
+
+function remember(pieces: Piece[]): Remembered {
+  const slices = visibleSlices(pieces);
+  return { pieces, slices, lanes: niceTop(slices.reduce((most, one) => Math.max(most, one.slice.lane + 1), 1)) };
+}
+
 /** Rows' slices from frame to frame: as long as the tiles are the same, so are they. */
 export class RowMemory {
-  private known_ = new Map<number, { pieces: Piece[]; slices: Visible[] }>();
-  private next_ = new Map<number, { pieces: Piece[]; slices: Visible[] }>();
+  private known_ = new Map<number, Remembered>();
+  private next_ = new Map<number, Remembered>();
 
-  slices(track: number, pieces: Piece[]): Visible[] {
+  slices(track: number, pieces: Piece[]): { slices: Visible[]; lanes: number } {
     const old = this.known_.get(track);
     const same =
       old?.pieces.length === pieces.length &&
-      old.pieces.every((piece, i) => piece.tile === pieces[i].tile && piece.from === pieces[i].from && piece.until === pieces[i].until);
-    const entry = same ? old : { pieces, slices: visibleSlices(pieces) };
+      old.pieces.every(
+        (piece, i) => piece.tile === pieces[i].tile && piece.from === pieces[i].from && piece.until === pieces[i].until,
+      );
+    const entry = same ? old : remember(pieces);
     this.next_.set(track, entry);
-    return entry.slices;
+    return { slices: entry.slices, lanes: entry.lanes };
   }
 
   /** Rows that this frame did not have are forgotten. */
@@ -40,8 +54,10 @@ export function makeScene(store: Store, memory: RowMemory): Scene | null {
   void store.tiles.value;
   const level = levelFor(view, width, run.base_span_ns, run.bins);
   const place = (item: TrackItem, y: number): PlacedRow => {
-    const pieces = item.track.aligned ? store.cache.pieces(item.track.id, view, level, run.base_span_ns, run.duration_ns) : [];
-    return { item, y, pieces, slices: memory.slices(item.track.id, pieces) };
+    const pieces = item.track.aligned
+      ? store.cache.pieces(item.track.id, view, level, run.base_span_ns, run.duration_ns)
+      : [];
+    return { item, y, pieces, ...memory.slices(item.track.id, pieces) };
   };
   const pinned = layout.pinned.map((item) => place(item, item.y));
   const rows: PlacedRow[] = [];
@@ -54,10 +70,15 @@ export function makeScene(store: Store, memory: RowMemory): Scene | null {
   memory.turn();
   const disks: DiskRow[] = [...pinned, ...rows]
     .filter((row) => row.item.track.kind === 'disk')
-    .map((row) => ({ item: row.item, host: row.item.track.machine === 0, slices: row.slices.filter((one) => one.until > view.from && one.from < view.until) }));
+    .map((row) => ({
+      item: row.item,
+      host: row.item.track.machine === 0,
+      slices: row.slices.filter((one) => one.until > view.from && one.from < view.until),
+    }));
   const spot = store.selected.value;
-  const selectedTrack = spot ? run.tracks[spot.track] : undefined;
-  const request = spot && selectedTrack?.kind === 'disk' ? (selectedTrack.machine === 0 ? spot.slice.request : spot.slice.row) : 0;
+  const selectedTrack = spot ? store.track(spot.track) : undefined;
+  const request =
+    spot && selectedTrack?.kind === 'disk' ? (selectedTrack.machine === 0 ? spot.slice.request : spot.slice.row) : 0;
   const roles = store.roles.value;
   const findings = store.findings.value;
   const finding = findings.is === 'there' ? findings.value.findings[store.finding.value] : undefined;

@@ -9,11 +9,16 @@ import { emptyOverview, type Overview } from '../model/overview';
 import { TileCache } from '../model/tile_cache';
 import type { BinHit } from '../model/hit';
 import type { SlicePlace, Tab } from '../model/url';
+import type { LegendEntry } from '../draw/legend';
 import type { Role, Spot } from '../draw/scene';
 import { themes, type Theme } from '../draw/theme';
 
 /** Something that is being asked for, or its answer, or why there is none. */
-export type Answer<T> = { is: 'none' } | { is: 'waiting' } | { is: 'there'; value: T } | { is: 'failed'; error: string; hint: string; offset: number };
+export type Answer<T> =
+  | { is: 'none' }
+  | { is: 'waiting' }
+  | { is: 'there'; value: T }
+  | { is: 'failed'; error: string; hint: string; offset: number };
 
 export const none = { is: 'none' } as const;
 export const waiting = { is: 'waiting' } as const;
@@ -78,6 +83,8 @@ export class Store {
   /** Counts up when a tile comes. */
   readonly tiles = signal(0);
   readonly overview = signal<Overview>(emptyOverview());
+  /** What the colours in sight mean. */
+  readonly legend = signal<LegendEntry[]>([]);
   /** Requests for tiles that are on their way. */
   readonly loading = signal(0);
 
@@ -85,6 +92,11 @@ export class Store {
     const run = this.run.value;
     return run ? layOut(run, this.choices.value) : { pinned: [], pinnedHeight: 0, items: [], height: 0, hidden: 0 };
   });
+
+  /** By their numbers; in the run they stand in the order of rows. */
+  readonly tracks = computed<Map<number, Track>>(
+    () => new Map(this.run.value?.tracks.map((track) => [track.id, track] as const) ?? []),
+  );
 
   readonly keys = computed<Map<string, Track>>(() => {
     const run = this.run.value;
@@ -114,7 +126,7 @@ export class Store {
   }
 
   track(id: number): Track | undefined {
-    return this.run.peek()?.tracks[id];
+    return this.tracks.value.get(id);
   }
 
   keyOf(id: number): string {

@@ -44,7 +44,19 @@ export function followTheme(store: Store, paint: () => void): void {
     const { style, dataset } = document.documentElement;
     dataset.theme = theme.name;
     style.colorScheme = theme.name;
-    for (const name of ['background', 'raised', 'line', 'text', 'muted', 'accent', 'victim', 'culprit', 'preempted', 'host', 'halted'] as const) {
+    for (const name of [
+      'background',
+      'raised',
+      'line',
+      'text',
+      'muted',
+      'accent',
+      'victim',
+      'culprit',
+      'preempted',
+      'host',
+      'halted',
+    ] as const) {
       style.setProperty(`--${name}`, theme[name]);
     }
   });
