@@ -26,6 +26,8 @@ constexpr const char* kContentPolicy =
     "'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+constexpr std::size_t kMostRequests = 10'000;  ///< of one connection
+
 httplib::Headers headers_of_all() {
   return {{"Content-Security-Policy", kContentPolicy},
           {"X-Content-Type-Options", "nosniff"},
@@ -49,6 +51,9 @@ class HttpServer::Core : private httplib::Server {
         port_(port) {
     set_default_headers(headers_of_all());
     set_payload_max_length(limits.body_bytes);
+    // Only said in the answers: serve_connection() sees to it.
+    set_keep_alive_max_count(kMostRequests);
+    set_keep_alive_timeout(std::chrono::duration_cast<std::chrono::seconds>(limits.idle).count());
     // GET ends here; of a POST only the head is there, and its body is read when it is not refused.
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       std::optional<Reply> reply = handler_->refuse(request_of(request));
@@ -145,18 +150,19 @@ class HttpServer::Core : private httplib::Server {
     const int yes = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     Connection connection(std::move(socket), ending_.get(), limits_);
-    while (!connection.is_last() && connection.wait_for_request()) {
+    for (std::size_t i = 0; i < kMostRequests && !connection.is_last() && connection.wait_for_request();
+         ++i) {
       StopSource stop;
       const PeerWatch::Watched watched(*peers_, connection.socket(), stop);
       at_work() = {&connection, &stop};
       bool is_last = false;
-      const bool is_answered = process_request(connection, false, is_last, [&](httplib::Request& request) {
-        // Neither packed nor in parts: it goes no farther than this machine.
-        request.headers.erase("Accept-Encoding");
-        request.headers.erase("Content-Encoding");  // unpacked, a body has no bound
-        request.ranges.clear();
-        connection.expect_body();
-      });
+      const bool is_answered =
+          process_request(connection, i + 1 == kMostRequests, is_last, [&](httplib::Request& request) {
+            // Neither packed nor in parts: it goes no farther than this machine.
+            request.headers.erase("Accept-Encoding");
+            request.ranges.clear();
+            connection.expect_body();
+          });
       if (!is_answered || is_last) break;
     }
     connection.close_gently();

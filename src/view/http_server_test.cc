@@ -161,8 +161,8 @@ TEST_F(HttpServerTest, WhatIsTooLargeIsRefused) {
 }
 
 TEST_F(HttpServerTest, WhatIsNoRequestIsRefused) {
-  for (const char* const text : {"\r\n\r\n", "hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9\r\n\r\n",
-                                 "BREW / HTTP/1.1\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n"})
+  for (const char* const text :
+       {"\r\n\r\n", "hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9\r\n\r\n", "BREW / HTTP/1.1\r\n\r\n"})
     EXPECT_THAT(ask(text), Not(HasSubstr("200"))) << text;
 }
 

@@ -27,22 +27,35 @@ constexpr const char* kInterrupts = R"(
 constexpr const char* kExits = R"(
     SELECT machine, vcpu, reason, NULL, count(*), min(from_ns), max(until_ns) FROM vcpu_slice
     WHERE state = 'exit' AND reason IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 5 DESC)";
+constexpr const char* kRequesters = R"(
+    SELECT machine, device, comm, tid, count(*), min(from_ns), max(until_ns) FROM block_request
+    WHERE comm IS NOT NULL GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC)";
 constexpr const char* kDisks = R"(
     SELECT machine, device, '', NULL, count(*), min(from_ns), max(until_ns) FROM block_request GROUP BY 1, 2 ORDER BY 5 DESC)";
 
+enum class Place { kCpu, kIrq, kVcpu, kDisk };
 struct Source {
   const char* what;
+  Place place;
   const char* sql;
 };
-constexpr Source kSources[] = {
-    {"task", kTasks}, {"interrupt", kInterrupts}, {"exit", kExits}, {"disk", kDisks}};
+constexpr Source kSources[] = {{"task", Place::kCpu, kTasks},
+                               {"task", Place::kDisk, kRequesters},
+                               {"interrupt", Place::kIrq, kInterrupts},
+                               {"exit", Place::kVcpu, kExits},
+                               {"disk", Place::kDisk, kDisks}};
 
-std::int64_t track_of(const Tracks& tracks, std::string_view what, std::int64_t machine,
-                      const OwnedCell& place) {
-  const std::int64_t number = number_of(place);
-  if (what == "task") return tracks.find(machine, machine == 0 ? TrackKind::kCpu : TrackKind::kTask, number);
-  if (what == "interrupt") return tracks.find(machine, TrackKind::kIrq, number);
-  if (what == "exit") return tracks.find(machine, TrackKind::kVcpu, number);
+std::int64_t track_of(const Tracks& tracks, Place kind, std::int64_t machine, const OwnedCell& place) {
+  switch (kind) {
+    case Place::kCpu:
+      return tracks.find(machine, machine == 0 ? TrackKind::kCpu : TrackKind::kTask, number_of(place));
+    case Place::kIrq:
+      return tracks.find(machine, TrackKind::kIrq, number_of(place));
+    case Place::kVcpu:
+      return tracks.find(machine, TrackKind::kVcpu, number_of(place));
+    case Place::kDisk:
+      break;
+  }
   return tracks.disk(machine, text_of(place));
 }
 
@@ -54,7 +67,7 @@ Status add(query::Database& database, const Tracks& tracks, const Source& source
     Name name;
     name.what = source.what;
     name.machine = tracks.machine(text_of(statement.owned_cell(0)));
-    name.track = track_of(tracks, source.what, name.machine, statement.owned_cell(1));
+    name.track = track_of(tracks, source.place, name.machine, statement.owned_cell(1));
     name.label = text_of(statement.owned_cell(2));
     name.tid = number_of(statement.owned_cell(3));
     name.count = number_of(statement.owned_cell(4));

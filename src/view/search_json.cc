@@ -132,7 +132,7 @@ Result<Json> next_json(Session& session, StopSource& stop, const NextAsked& aske
                                   {"place", place_of(track)},
                                   {"label", asked.label},
                                   {"tid", asked.tid.value_or(-1)}};
-  const std::int64_t end = session.timeline().duration_ns();
+  const std::int64_t end = session.timeline().base_span_ns();  // nothing is behind it
   return session.rows().use(stop, [&](query::Database& database) -> Result<Json> {
     // A row's table has no order to go along: stretches that grow are looked at, so that what is near is
     // found soon.

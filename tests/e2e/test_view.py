@@ -329,15 +329,20 @@ def test_a_guests_names_are_text(run, tmp_path):
     hostile = tmp_path / "run.ivt"
     shutil.copytree(run, hostile)
     shutil.rmtree(hostile / ".cache", ignore_errors=True)
+    name = b"</script>\xff\"\x01'<b>"
     for pages in (hostile / "vm1").glob("*.pages"):
-        pages.write_bytes(pages.read_bytes().replace(b"iv-reads\0\0\0", b"</script>\"\0"))
+        content = pages.read_bytes()
+        assert b"iv-reads" + bytes(8) in content
+        pages.write_bytes(content.replace(b"iv-reads" + bytes(8), name.ljust(16, b"\0")))
     with Viewer(hostile, "--no-cache") as viewer:
         viewer.wait()
-        assert viewer.sql("SELECT count(*) FROM io_request WHERE comm = '</script>\"'")["rows"][0][0] > 100
+        hit = viewer.get("search", q="</SCRIPT>")["hits"][0]
+        assert hit["label"] == "</script>\ufffd\"\x01'<b>"
+        assert viewer.sql("SELECT comm FROM io_request WHERE machine = 'vm1' LIMIT 1")["rows"] == [[hit["label"]]]
     report = tmp_path / "report.html"
     ivtrace("view", hostile, "--html", report, "--no-cache", check=None)
-    text = report.read_text()
-    assert "\\u003c/script\\u003e" in text and text.count("</script>") == 2
+    page = report.read_bytes()
+    assert b"</script>\xff" not in page and "</script>\ufffd".encode() not in page and page.count(b"</script>") == 2
 
 
 def test_the_report_is_one_file_that_needs_nothing(run, tmp_path):

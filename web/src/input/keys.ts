@@ -71,7 +71,7 @@ export const kBindings: Binding[] = [
   { keys: ['p'], command: 'pin', text: 'pin the row to the top, or loose it', group: 'Rows' },
   { keys: ['h'], command: 'hide', text: 'hide the row', group: 'Rows' },
   { keys: ['h'], shift: true, command: 'show-hidden', text: 'show all hidden rows again', group: 'Rows' },
-  { keys: ['/'], command: 'search', text: 'search tasks, disks, interrupts, events', group: 'Page' },
+  { keys: ['/'], command: 'search', text: 'search tasks, disks, interrupts', group: 'Page' },
   { keys: ['r'], command: 'filter', text: 'filter rows', group: 'Page' },
   { keys: ['q'], command: 'sql', text: 'ask in SQL', group: 'Page' },
   { keys: ['e'], command: 'panel', text: 'fold the panel, or open it', group: 'Page' },

@@ -14,7 +14,9 @@ function visit(store: Store, hit: SearchHit): void {
     const answer = store.findings.peek();
     const index =
       answer.is === 'there'
-        ? answer.value.findings.findIndex((one) => one.from === hit.first && one.until === hit.last)
+        ? answer.value.findings.findIndex(
+            (one) => one.from === hit.first && one.until === hit.last && hit.text === `${one.victim}: ${one.title}`,
+          )
         : -1;
     if (index >= 0) return showFinding(store, index);
   }
@@ -88,7 +90,7 @@ export function SearchBox() {
         class="field"
         type="search"
         placeholder="Search  /"
-        aria-label="Search tasks, disks, interrupts and events"
+        aria-label="Search tasks, disks and interrupts"
         role="combobox"
         aria-expanded={hits !== null}
         aria-controls="hits"
