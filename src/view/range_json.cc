@@ -24,32 +24,6 @@ struct RangeTable {
 
 const std::vector<RangeTable>& range_tables() {
   static const std::vector<RangeTable> kTables = {
-      {"Requests of the guests",
-       {{"machine", ""},
-        {"disk", ""},
-        {"direction", ""},
-        {"requests", ""},
-        {"bytes", "bytes"},
-        {"mean", "ns"},
-        {"longest", "ns"}},
-       R"(SELECT machine, ifnull(disk, device), direction, count(*), sum(bytes), avg(until_ns - from_ns), max(until_ns - from_ns)
-          FROM io_request WHERE )" IVT_TOUCHES
-       R"( GROUP BY machine, device, direction ORDER BY sum(until_ns - from_ns) DESC)"},
-      {"Where these requests were",
-       {{"machine", ""},
-        {"disk", ""},
-        {"direction", ""},
-        {"phase", ""},
-        {"time", "ns"},
-        {"share", "share"},
-        {"mean", "ns"}},
-       R"(WITH parts AS MATERIALIZED (
-            SELECT r.machine, ifnull(r.disk, r.device) AS disk, r.direction, p.phase, sum(p.until_ns - p.from_ns) AS ns,
-                   avg(p.until_ns - p.from_ns) AS mean
-            FROM io_request r JOIN io_phase p ON p.request = r.id
-            WHERE r.from_ns < :until AND r.until_ns > :from GROUP BY r.machine, r.device, r.direction, p.phase)
-          SELECT machine, disk, direction, phase, ns, ns * 1.0 / sum(ns) OVER (PARTITION BY machine, disk, direction), mean
-          FROM parts ORDER BY ns DESC)"},
       {"Requests on the host's devices",
        {{"device", ""},
         {"for", ""},

@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "view/tracks.h"
+
 namespace ivtrace::view {
 namespace {
 
@@ -172,6 +174,81 @@ Status add_interrupts(const ModelRows& rows, const Stretch& stretch, std::size_t
   return {};
 }
 
+/// A guest's disk, and what was done with it.
+struct RequestKey {
+  std::uint32_t machine = 0;
+  std::uint32_t device = 0;
+  model::IoDirection direction = model::IoDirection::kRead;
+
+  auto operator<=>(const RequestKey&) const = default;
+};
+struct RequestSum : Sum {
+  std::uint64_t bytes = 0;
+  std::int64_t longest_ns = 0;
+  std::int32_t disk = -1;
+};
+
+std::string disk_name(const ModelRows& rows, const RequestKey& key, std::int32_t disk) {
+  const auto& disks = rows.run().machines()[key.machine].disks;
+  const auto index = static_cast<std::size_t>(disk);
+  return disk >= 0 && index < disks.size() ? disks[index].device : device_text(key.device);
+}
+
+/// The guests' requests as a whole, and their phases: also what of them lies beyond the stretch.
+Status add_requests(const ModelRows& rows, const Stretch& stretch, std::size_t most, query::StopFlag stop,
+                    std::vector<SumTable>& tables) {
+  std::map<RequestKey, RequestSum> requests;
+  std::map<std::pair<RequestKey, model::IoPhaseKind>, Sum> phases;
+  std::vector<bool> is_within(rows.io_requests().file().size());
+  Stretch all = stretch;  // of these requests, whose phases may lie outside
+  const query::IoRequestRow* const first = is_within.empty() ? nullptr : &rows.io_requests()[0];
+  const auto add = [&](const query::IoRequestRow& row) {
+    RequestSum& sum = requests[{row.machine, row.device, row.direction}];
+    const std::int64_t took = row.until_ns - row.from_ns;
+    sum.add(took);
+    sum.bytes += row.bytes;
+    sum.longest_ns = std::max(sum.longest_ns, took);
+    sum.disk = row.disk;
+    is_within[static_cast<std::size_t>(&row - first)] = true;
+    all = {std::min(all.from_ns, row.from_ns), std::max(all.until_ns, row.until_ns)};
+  };
+  IVT_RETURN_IF_ERROR(for_each_within(rows.io_requests(), stretch, stop, add));
+  IVT_RETURN_IF_ERROR(for_each_within(rows.io_phases(), all, stop, [&](const query::IoPhaseRow& row) {
+    if (row.request == 0 || row.request > is_within.size() || !is_within[row.request - 1]) return;
+    const query::IoRequestRow& request = rows.io_requests()[row.request - 1];
+    phases[{{request.machine, request.device, request.direction}, row.kind}].add(row.until_ns - row.from_ns);
+  }));
+  const auto mean = [](const Sum& sum) {
+    return static_cast<double>(sum.ns) / static_cast<double>(sum.times);
+  };
+  const auto head = [&](const RequestKey& key) -> Json {
+    return {name_of(rows, key.machine), disk_name(rows, key, requests[key].disk),
+            model::to_string(key.direction)};
+  };
+  SumTable table = {"Requests of the guests",
+                    {column("machine"), column("disk"), column("direction"), column("requests"),
+                     column("bytes", "bytes"), column("mean", "ns"), column("longest", "ns")}};
+  fill(table, requests, most, [&](const RequestKey& key, const RequestSum& sum) {
+    Json row = head(key);
+    for (Json& cell : std::vector<Json>{sum.times, sum.bytes, mean(sum), sum.longest_ns})
+      row.push_back(std::move(cell));
+    return row;
+  });
+  SumTable parts = {"Where these requests were",
+                    {column("machine"), column("disk"), column("direction"), column("phase"),
+                     column("time", "ns"), column("share", "share"), column("mean", "ns")}};
+  fill(parts, phases, most, [&](const auto& key, const Sum& sum) {
+    Json row = head(key.first);
+    const double share = static_cast<double>(sum.ns) / static_cast<double>(requests[key.first].ns);
+    for (Json& cell : std::vector<Json>{model::to_string(key.second), sum.ns, share, mean(sum)})
+      row.push_back(std::move(cell));
+    return row;
+  });
+  tables.push_back(std::move(table));
+  tables.push_back(std::move(parts));
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<SumTable>> slice_totals(const ModelRows& rows, const Stretch& stretch, std::size_t most,
@@ -179,6 +256,7 @@ Result<std::vector<SumTable>> slice_totals(const ModelRows& rows, const Stretch&
   std::vector<SumTable> tables;
   IVT_RETURN_IF_ERROR(add_cpus(rows, stretch, most, stop, tables));
   IVT_RETURN_IF_ERROR(add_vcpus(rows, stretch, most, stop, tables));
+  IVT_RETURN_IF_ERROR(add_requests(rows, stretch, most, stop, tables));
   IVT_RETURN_IF_ERROR(add_interrupts(rows, stretch, most, stop, tables));
   std::erase_if(tables, [](const SumTable& table) { return table.rows.empty(); });
   return tables;

@@ -1,4 +1,4 @@
-// Tables of a stretch of time that sum up slices: who had CPUs, what vCPUs did, interrupts.
+// Tables of a stretch of time that sum up rows: who had CPUs, what vCPUs did, guests' requests, interrupts.
 #pragma once
 
 #include <vector>
