@@ -1,87 +1,160 @@
 #include "view/name_list.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "view/row_walk.h"
 
 namespace ivtrace::view {
 namespace {
 
-using query::OwnedCell;
+using query::ModelRows;
 using timeline::TrackKind;
 
-std::int64_t number_of(const OwnedCell& cell) {
-  const auto* const number = std::get_if<std::int64_t>(&cell);
-  return number != nullptr ? *number : -1;
-}
-std::string text_of(const OwnedCell& cell) {
-  const auto* const text = std::get_if<std::string>(&cell);
-  return text != nullptr ? *text : std::string();
-}
-
-/// Each query gives: machine, place (a number or a device), label, tid, count, first, last.
-constexpr const char* kTasks = R"(
-    SELECT machine, cpu, comm, tid, count(*), min(from_ns), max(until_ns) FROM sched_slice
-    WHERE tid > 0 AND comm IS NOT NULL GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC)";
-constexpr const char* kInterrupts = R"(
-    SELECT machine, cpu, name, NULL, count(*), min(from_ns), max(until_ns) FROM irq_slice
-    WHERE name IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 5 DESC)";
-constexpr const char* kExits = R"(
-    SELECT machine, vcpu, reason, NULL, count(*), min(from_ns), max(until_ns) FROM vcpu_slice
-    WHERE state = 'exit' AND reason IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 5 DESC)";
-constexpr const char* kRequesters = R"(
-    SELECT machine, device, comm, tid, count(*), min(from_ns), max(until_ns) FROM block_request
-    WHERE comm IS NOT NULL GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC)";
-constexpr const char* kDisks = R"(
-    SELECT machine, device, '', NULL, count(*), min(from_ns), max(until_ns) FROM block_request GROUP BY 1, 2 ORDER BY 5 DESC)";
-
-enum class Place { kCpu, kIrq, kVcpu, kDisk };
-struct Source {
-  const char* what;
-  Place place;
-  const char* sql;
+/// How often something was, and when.
+struct Seen {
+  std::int64_t count = 0;
+  std::int64_t first_ns = 0;
+  std::int64_t last_ns = 0;
 };
-constexpr Source kSources[] = {{"task", Place::kCpu, kTasks},
-                               {"task", Place::kDisk, kRequesters},
-                               {"interrupt", Place::kIrq, kInterrupts},
-                               {"exit", Place::kVcpu, kExits},
-                               {"disk", Place::kDisk, kDisks}};
-
-std::int64_t track_of(const Tracks& tracks, Place kind, std::int64_t machine, const OwnedCell& place) {
-  switch (kind) {
-    case Place::kCpu:
-      return tracks.find(machine, machine == 0 ? TrackKind::kCpu : TrackKind::kTask, number_of(place));
-    case Place::kIrq:
-      return tracks.find(machine, TrackKind::kIrq, number_of(place));
-    case Place::kVcpu:
-      return tracks.find(machine, TrackKind::kVcpu, number_of(place));
-    case Place::kDisk:
-      break;
+template <class Key>
+class Counter {
+ public:
+  void add(const Key& key, const query::Span& row) {
+    auto found = seen_.find(key);
+    if (found == seen_.end()) {
+      if (seen_.size() == kMostNames) return;
+      found = seen_.emplace(key, Seen{0, row.from_ns, row.until_ns}).first;
+    }
+    Seen& seen = found->second;
+    ++seen.count;
+    seen.first_ns = std::min(seen.first_ns, row.from_ns);
+    seen.last_ns = std::max(seen.last_ns, row.until_ns);
   }
-  return tracks.disk(machine, text_of(place));
-}
+  const std::map<Key, Seen>& seen() const { return seen_; }
 
-Status add(query::Database& database, const Tracks& tracks, const Source& source, std::vector<Name>& names) {
-  IVT_ASSIGN_OR_RETURN(query::Statement statement, database.prepare(source.sql));
-  for (std::size_t rows = 0; rows < kMostNames; ++rows) {
-    IVT_ASSIGN_OR_RETURN(const bool is_there, statement.step());
-    if (!is_there) return {};
+ private:
+  std::map<Key, Seen> seen_;
+};
+
+/// A thread on something of a machine's: a CPU, or a disk.
+struct TaskPlace {
+  std::uint32_t machine = 0;
+  std::uint32_t place = 0;
+  model::Task task;
+
+  bool operator<(const TaskPlace& other) const {
+    return std::tie(machine, place, task.tid, task.comm) <
+           std::tie(other.machine, other.place, other.task.tid, other.task.comm);
+  }
+};
+
+class NameMaker {
+ public:
+  NameMaker(const ModelRows& rows, const Tracks& tracks, query::StopFlag stop)
+      : rows_(rows), tracks_(tracks), stop_(stop) {}
+
+  Result<std::vector<Name>> make() {
+    IVT_RETURN_IF_ERROR(add_tasks());
+    IVT_RETURN_IF_ERROR(add_disks());
+    IVT_RETURN_IF_ERROR(add_interrupts());
+    IVT_RETURN_IF_ERROR(add_exits());
+    std::stable_sort(names_.begin(), names_.end(),
+                     [](const Name& a, const Name& b) { return a.count > b.count; });
+    return std::move(names_);
+  }
+
+ private:
+  void put(const char* what, std::int64_t machine, std::int64_t track, std::string label, std::int64_t tid,
+           const Seen& seen) {
+    if (track == Tracks::kNone) return;
     Name name;
-    name.what = source.what;
-    name.machine = tracks.machine(text_of(statement.owned_cell(0)));
-    name.track = track_of(tracks, source.place, name.machine, statement.owned_cell(1));
-    name.label = text_of(statement.owned_cell(2));
-    name.tid = number_of(statement.owned_cell(3));
-    name.count = number_of(statement.owned_cell(4));
-    name.first_ns = number_of(statement.owned_cell(5));
-    name.last_ns = number_of(statement.owned_cell(6));
-    const bool has_track = name.track != Tracks::kNone;
-    name.text = name.tid >= 0 ? name.label + " " + std::to_string(name.tid) : name.label;
-    if (name.text.empty() && has_track)
-      name.text = tracks.by_id(static_cast<std::uint32_t>(name.track))->name;
+    name.what = what;
+    name.machine = machine;
+    name.track = track;
+    name.text = tid >= 0 ? label + " " + std::to_string(tid) : label;
+    if (label.empty()) name.text = tracks_.by_id(static_cast<std::uint32_t>(track))->name;
     name.folded = fold(name.text);
-    if (has_track) names.push_back(std::move(name));
+    name.label = std::move(label);
+    name.tid = tid;
+    name.count = seen.count;
+    name.first_ns = seen.first_ns;
+    name.last_ns = seen.last_ns;
+    names_.push_back(std::move(name));
   }
-  return {};
-}
+
+  Status add_tasks() {
+    Counter<TaskPlace> tasks;
+    IVT_RETURN_IF_ERROR(
+        for_each_within(rows_.sched_slices(), kAlways, stop_, [&](const query::SchedSliceRow& row) {
+          if (row.task.tid > 0) tasks.add({row.machine, row.cpu, row.task}, row);
+        }));
+    for (const auto& [key, seen] : tasks.seen()) {
+      const auto kind = key.machine == 0 ? TrackKind::kCpu : TrackKind::kTask;
+      if (key.task.name().empty()) continue;
+      put("task", key.machine, tracks_.find(key.machine, kind, key.place), std::string(key.task.name()),
+          key.task.tid, seen);
+    }
+    return {};
+  }
+
+  /// Disks, and who wanted their requests.
+  Status add_disks() {
+    Counter<TaskPlace> tasks;
+    Counter<std::pair<std::uint32_t, std::uint32_t>> disks;
+    IVT_RETURN_IF_ERROR(
+        for_each_within(rows_.block_requests(), kAlways, stop_, [&](const query::BlockRequestRow& row) {
+          disks.add({row.machine, row.device}, row);
+          tasks.add({row.machine, row.device, row.task}, row);
+        }));
+    for (const auto& [key, seen] : tasks.seen()) {
+      if (key.task.name().empty()) continue;
+      put("task", key.machine, tracks_.find(key.machine, TrackKind::kDisk, key.place),
+          std::string(key.task.name()), key.task.tid, seen);
+    }
+    for (const auto& [key, seen] : disks.seen())
+      put("disk", key.first, tracks_.find(key.first, TrackKind::kDisk, key.second), "", -1, seen);
+    return {};
+  }
+
+  Status add_interrupts() {
+    Counter<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>> interrupts;  // machine, CPU, name
+    IVT_RETURN_IF_ERROR(
+        for_each_within(rows_.irq_slices(), kAlways, stop_, [&](const query::IrqSliceRow& row) {
+          interrupts.add({row.machine, row.cpu, row.name}, row);
+        }));
+    for (const auto& [key, seen] : interrupts.seen()) {
+      const auto& [machine, cpu, name] = key;
+      if (rows_.irq_names()[name].empty()) continue;
+      put("interrupt", machine, tracks_.find(machine, TrackKind::kIrq, cpu), rows_.irq_names()[name], -1,
+          seen);
+    }
+    return {};
+  }
+
+  Status add_exits() {
+    Counter<std::pair<std::uint32_t, std::uint32_t>> exits;  // lane, reason
+    IVT_RETURN_IF_ERROR(
+        for_each_within(rows_.vcpu_slices(), kAlways, stop_, [&](const query::VcpuSliceRow& row) {
+          if (row.state == model::VcpuState::kExit) exits.add({row.lane, row.reason}, row);
+        }));
+    for (const auto& [key, seen] : exits.seen()) {
+      const model::VcpuLane& lane = rows_.lanes()[key.first];
+      const auto machine = static_cast<std::int64_t>(lane.vcpus.front().machine);
+      const std::int64_t number = lane.vcpus.size() == 1 ? lane.vcpus.front().index : -1;
+      const std::string& reason = rows_.exit_reason(key.second);
+      if (!reason.empty())
+        put("exit", machine, tracks_.find(machine, TrackKind::kVcpu, number), reason, -1, seen);
+    }
+    return {};
+  }
+
+  const ModelRows& rows_;
+  const Tracks& tracks_;
+  query::StopFlag stop_;
+  std::vector<Name> names_;
+};
 
 }  // namespace
 
@@ -93,12 +166,8 @@ std::string fold(std::string_view text) {
   return folded;
 }
 
-Result<std::vector<Name>> names_of(query::Database& database, const Tracks& tracks) {
-  std::vector<Name> names;
-  for (const Source& source : kSources) IVT_RETURN_IF_ERROR(add(database, tracks, source, names));
-  std::stable_sort(names.begin(), names.end(),
-                   [](const Name& a, const Name& b) { return a.count > b.count; });
-  return names;
+Result<std::vector<Name>> names_of(const ModelRows& rows, const Tracks& tracks, query::StopFlag stop) {
+  return NameMaker(rows, tracks, stop).make();
 }
 
 }  // namespace ivtrace::view

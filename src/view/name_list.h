@@ -1,11 +1,11 @@
-// The names of a run that can be searched for: made once, by a few walks over the tables.
+// The names of a run that can be searched for: made once, by going along its rows.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "query/database.h"
+#include "query/model_rows.h"
 #include "view/tracks.h"
 
 namespace ivtrace::view {
@@ -27,8 +27,9 @@ struct Name {
 /// Letters A to Z only: what a guest wrote is any bytes.
 std::string fold(std::string_view text);
 
-/// Of all slices, the most frequent first; at most kMostNames of each table.
+/// Of all slices, the most frequent first; at most kMostNames of a kind, so that no run fills the memory. All
+/// rows have been made. kTimeout: `stop` was set.
 inline constexpr std::size_t kMostNames = 100'000;
-Result<std::vector<Name>> names_of(query::Database& database, const Tracks& tracks);
+Result<std::vector<Name>> names_of(const query::ModelRows& rows, const Tracks& tracks, query::StopFlag stop);
 
 }  // namespace ivtrace::view

@@ -9,6 +9,7 @@
 #include "patterns/finding.h"
 #include "timeline/tile.h"
 #include "view/answer.h"
+#include "view/row_walk.h"
 #include "view/session.h"
 
 namespace ivtrace::view {
@@ -21,10 +22,6 @@ struct ReportLimits {
   std::size_t requests = 50;
 };
 
-struct Stretch {
-  std::int64_t from_ns = 0;
-  std::int64_t until_ns = 0;
-};
 /// That of the gravest finding, with a quarter of its length on both sides; or the whole run.
 Stretch stretch_that_matters(const std::vector<patterns::Finding>& findings, std::int64_t duration_ns);
 /// The first level whose tiles show the stretch as finely as a wide screen can, with a few of them.

@@ -82,13 +82,13 @@ std::shared_ptr<const patterns::Diagnosis> Session::diagnosis() const {
 
 Result<std::shared_ptr<const std::vector<Name>>> Session::names(StopSource& stop) {
   using Shared = std::shared_ptr<const std::vector<Name>>;
-  return rows_.use(stop, [this](query::Database& database) -> Result<Shared> {
+  return rows_.use(stop, [&](query::Database&) -> Result<Shared> {
     const auto known = [this] {
       const std::lock_guard lock(mutex_);
       return names_;
     };
     if (Shared there = known()) return there;
-    IVT_ASSIGN_OR_RETURN(std::vector<Name> made, names_of(database, tracks()));
+    IVT_ASSIGN_OR_RETURN(std::vector<Name> made, names_of(timeline_->rows(), tracks(), stop.flag()));
     const std::lock_guard lock(mutex_);
     names_ = std::make_shared<const std::vector<Name>>(std::move(made));
     return names_;

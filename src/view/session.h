@@ -40,6 +40,8 @@ class Session {
 
   /// All tables. kBusy while the run is still being read.
   SharedDatabase& rows() { return rows_; }
+  /// What is beneath them, for whoever has the turn there: within rows().use() only.
+  const query::ModelRows& model_rows() { return timeline_->rows(); }
   /// The same, for `event` and what else needs no rows of the model: it is there from the start, and does not
   /// wait for anybody's question to the rows.
   SharedDatabase& events() { return events_; }
