@@ -81,7 +81,7 @@ Result<ExitCode> serve(const ViewOptions& options, Streams& streams) {
 
 Result<ExitCode> write_page(const ViewOptions& options, Streams& streams) {
   const InterruptFlag interrupt({SIGINT, SIGTERM});
-  IVT_RETURN_IF_ERROR(may_write_report(options.html, options.force));
+  IVT_ASSIGN_OR_RETURN(Replacement place, Replacement::file(options.html, options.force));
   IVT_ASSIGN_OR_RETURN(const std::unique_ptr<view::Session> session, open_session(options));
   view::StopSource stop;
   // The signal's flag is not the work's: that one is also set in the middle of a query.
@@ -90,7 +90,7 @@ Result<ExitCode> write_page(const ViewOptions& options, Streams& streams) {
     while (!is_done && !query::stopped(interrupt.flag())) ViewProgress::wait();
     if (!is_done) stop.request();
   });
-  const Status written = write_report(*session, stop, options.html, options.force, streams);
+  const Status written = write_report(*session, stop, place, streams);
   is_done = true;
   watch.join();
   if (!written) return written.error();

@@ -5,8 +5,6 @@
 #include <chrono>
 #include <thread>
 
-#include "base/text.h"
-
 namespace ivtrace::cli {
 
 std::string view_progress_line(const timeline::Progress& progress, const patterns::Diagnosis* diagnosis) {
@@ -20,32 +18,13 @@ std::string view_progress_line(const timeline::Progress& progress, const pattern
   return count == 1 ? "1 finding" : fmt::format("{} findings", count);
 }
 
-ViewProgress::ViewProgress(const view::Session& session, Output& terminal)
-    : session_(session), terminal_(terminal), is_terminal_(terminal.is_terminal()) {}
-ViewProgress::~ViewProgress() { clear(); }
-
 bool ViewProgress::is_ready() const {
   return session_.timeline().progress().done && session_.diagnosis() != nullptr;
 }
 
 void ViewProgress::show() {
   const auto diagnosis = session_.diagnosis();
-  say(view_progress_line(session_.timeline().progress(), diagnosis.get()));
-}
-
-void ViewProgress::say(const std::string& line) {
-  if (!is_terminal_ || line == shown_) return;
-  clear();
-  append_terminal_safe(terminal_.text(), line);
-  terminal_.flush();
-  shown_ = line;
-}
-
-void ViewProgress::clear() {
-  if (shown_.empty()) return;
-  terminal_ << "\r\x1b[K";
-  terminal_.flush();
-  shown_.clear();
+  line_.say(view_progress_line(session_.timeline().progress(), diagnosis.get()));
 }
 
 void ViewProgress::wait() {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/output.h"
+#include "cli/status_line.h"
 #include "view/session.h"
 
 namespace ivtrace::cli {
@@ -11,28 +11,23 @@ namespace ivtrace::cli {
 /// "reading the run: 40 %", "trying the patterns", "2 findings".
 std::string view_progress_line(const timeline::Progress& progress, const patterns::Diagnosis* diagnosis);
 
-/// Writes nothing where no terminal is. Borrows both. One thread.
+/// Borrows both. One thread.
 class ViewProgress {
  public:
-  ViewProgress(const view::Session& session, Output& terminal);
-  ~ViewProgress();  ///< clear()
-  ViewProgress(const ViewProgress&) = delete;
-  ViewProgress& operator=(const ViewProgress&) = delete;
+  ViewProgress(const view::Session& session, Output& terminal) : session_(session), line_(terminal) {}
 
   /// All is read, and the patterns have been tried.
   bool is_ready() const;
   void show();
-  void say(const std::string& line);
+  void say(const std::string& line) { line_.say(line); }
   /// Takes the line away.
-  void clear();
+  void clear() { line_.clear(); }
   /// Until the next look.
   static void wait();
 
  private:
   const view::Session& session_;
-  Output& terminal_;
-  bool is_terminal_;
-  std::string shown_;
+  StatusLine line_;
 };
 
 }  // namespace ivtrace::cli

@@ -1,0 +1,46 @@
+#include "exchange/exporter.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/fd.h"
+#include "base/replacement.h"
+
+namespace ivtrace::exchange {
+namespace {
+
+constexpr std::array<Exporter, 0> kExporters = {};
+
+}  // namespace
+
+std::span<const Exporter> exporters() { return kExporters; }
+
+const Exporter* find_exporter(std::string_view name) {
+  const auto found = std::ranges::find(kExporters, name, &Exporter::name);
+  return found == kExporters.end() ? nullptr : &*found;
+}
+
+Result<Summary> write_export(const Exporter& exporter, const run::RunReader& run,
+                             const clock::HostClock& clock, const Request& request, Progress& progress) {
+  for (const std::string& machine : request.filter.machines) {
+    if (run.find(machine) == nullptr)
+      return Error(ErrorCode::kNotFound, "there is no machine " + machine + " in the run",
+                   "ivtrace info lists them");
+  }
+  IVT_ASSIGN_OR_RETURN(Replacement place, exporter.is_folder
+                                              ? Replacement::folder(request.out, request.force, kMarkName)
+                                              : Replacement::file(request.out, request.force));
+  Summary summary;
+  IVT_RETURN_IF_ERROR(
+      exporter.write({run, clock, request.filter, request.cache, place.fresh(), progress, summary}));
+  IVT_RETURN_IF_ERROR(progress.check());
+  if (exporter.is_folder) {
+    const std::string mark = std::string("ivtrace export --format ") + exporter.name + "\n";
+    IVT_RETURN_IF_ERROR(replace_file(place.fresh() + "/" + kMarkName, mark));
+  }
+  IVT_RETURN_IF_ERROR(place.put());
+  summary.incomplete = summary.incomplete || run.damage_total() > 0;
+  return summary;
+}
+
+}  // namespace ivtrace::exchange
