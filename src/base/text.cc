@@ -224,6 +224,18 @@ void append_json_escaped(std::string& out, std::string_view text) {
   }
 }
 
+void append_json_string(std::string& out, std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  out += '"';
+  if (plain) {
+    out.append(text);
+  } else {
+    append_json_escaped(out, text);
+  }
+  out += '"';
+}
+
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> pieces;
   for (;;) {

@@ -1,12 +1,13 @@
 // Rows of any query, for people and for programs, as they come.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "cli/output.h"
-#include "query/table.h"
+#include "query/row_text.h"
 
 namespace ivtrace::cli {
 
@@ -26,15 +27,13 @@ class QueryWriter {
   void finish();
 
  private:
-  void json_row(std::span<const query::Cell> cells);
-  void csv_row(std::span<const query::Cell> cells);
   void text_row(std::span<const query::Cell> cells);
   void measure();
   void write_line(const std::vector<std::string>& cells);
 
-  Format format_;
   std::vector<std::string> columns_;
   Output& out_;
+  std::optional<query::RowText> text_;  ///< for programs
   bool measured_ = false;
   std::vector<std::vector<std::string>> first_rows_;
   std::vector<bool> numbers_;  ///< by column: it had nothing else so far, so it is aligned to the right

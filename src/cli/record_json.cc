@@ -1,9 +1,7 @@
 #include "cli/record_json.h"
 
-#include <algorithm>
-
+#include "base/line_format.h"
 #include "base/text.h"
-#include "cli/line_format.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -69,22 +67,7 @@ void append_value(std::string& out, RecordBytes record, const Field& field) {
   out += "null";
 }
 
-bool plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
-}
-
 }  // namespace
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  if (plain(text)) {
-    out.append(text);
-  } else {
-    append_json_escaped(out, text);
-  }
-  out += '"';
-}
 
 RecordJson::RecordJson(const decode::EventFormat& format) {
   entries_.reserve(format.fields.size());

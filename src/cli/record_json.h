@@ -29,7 +29,4 @@ class RecordJson {
   std::vector<Entry> entries_;
 };
 
-/// Appends `text` as a JSON string with its quotes; fast for text that needs no escape.
-void append_json_string(std::string& out, std::string_view text);
-
 }  // namespace ivtrace::cli

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/line_format.h"
 #include "base/text.h"
-#include "cli/line_format.h"
 #include "cli/text_table.h"
 
 namespace ivtrace::cli {

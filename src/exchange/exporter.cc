@@ -5,11 +5,15 @@
 
 #include "base/fd.h"
 #include "base/replacement.h"
+#include "exchange/table_export.h"
 
 namespace ivtrace::exchange {
 namespace {
 
-constexpr std::array<Exporter, 0> kExporters = {};
+constexpr std::array kExporters = {
+    Exporter{"json", "the run's tables, a file of JSON lines for each", true, write_json},
+    Exporter{"csv", "the same as comma-separated values", true, write_csv},
+};
 
 }  // namespace
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace ivtrace::cli {
+namespace ivtrace {
 
 template <class Integer>
 void append_number(std::string& out, Integer number) {
@@ -38,4 +38,4 @@ inline void append_seconds(std::string& out, std::int64_t ns, std::size_t column
   append_padded(out, size % 1'000'000'000, 9);
 }
 
-}  // namespace ivtrace::cli
+}  // namespace ivtrace
