@@ -6,11 +6,13 @@
 #include "base/fd.h"
 #include "base/replacement.h"
 #include "exchange/table_export.h"
+#include "exchange/timedoctor_export.h"
 
 namespace ivtrace::exchange {
 namespace {
 
 constexpr std::array kExporters = {
+    Exporter{"timedoctor", "a .tdi file for TimeDoctor", false, write_timedoctor},
     Exporter{"json", "the run's tables, a file of JSON lines for each", true, write_json},
     Exporter{"csv", "the same as comma-separated values", true, write_csv},
 };
