@@ -53,6 +53,14 @@ TEST(JsonEscaped, QuotesControlsAndBrokenUtf8) {
   EXPECT_EQ(out, "a\\\"b\\\\c\\u000a\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
 }
 
+TEST(JsonString, HasItsQuotesAndIsEscapedWhereItNeedsIt) {
+  std::string out;
+  append_json_string(out, "plain");
+  append_json_string(out, "a\"\n");
+  append_json_string(out, "");
+  EXPECT_EQ(out, "\"plain\"\"a\\\"\\u000a\"\"\"");
+}
+
 TEST(Split, KeepsEmptyPieces) { EXPECT_THAT(split("a,,b", ','), ElementsAre("a", "", "b")); }
 
 }  // namespace

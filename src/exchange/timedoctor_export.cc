@@ -162,7 +162,6 @@ class Export {
   }
 
   Status look_around(const std::string& name) {
-    out_.spill();
     IVT_RETURN_IF_ERROR(out_.status());
     const auto done = static_cast<double>(writer_.now() - begin_) / static_cast<double>(end_ - begin_);
     job_.progress.at(name.c_str(), std::min(done, 1.0));

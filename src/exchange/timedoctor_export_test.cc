@@ -9,9 +9,9 @@
 namespace ivtrace::exchange {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 /// A vCPU that exits, is preempted, goes on; its guest switches twice.
@@ -51,7 +51,8 @@ TEST(TimedoctorExport, ABlockForEachCpuAndEachVcpu) {
                              notes(4, "0\nDSC 0 1 begins_at_0.000000000_s_of_the_run\n",
                                    "1000000000\nDSC 0 1 ends_at_1.000000000_s_of_the_run\n"));
   EXPECT_EQ(done.summary().events, 20u);
-  EXPECT_THAT(done.summary().notices, IsEmpty());
+  EXPECT_THAT(done.summary().notices, ElementsAre("block_request is empty: no block request was recorded",
+                                                  "irq_slice is empty: no interrupt was recorded"));
 }
 
 TEST(TimedoctorExport, ARangeCutsWhatReachesBeyondIt) {
@@ -110,7 +111,7 @@ TEST(TimedoctorExport, TasksThatHardlyRanShareALine) {
   // One after the other, and yet each is a start and a stop.
   EXPECT_THAT(text, HasSubstr("STA 0 101 1001\nSTO 0 101 2003\nSTA 0 101 2003\n"));
   EXPECT_THAT(done.summary().notices,
-              ElementsAre("50 lines of those that lasted shortest on their CPU are gathered in one, other"));
+              Contains("50 lines of those that lasted shortest on their CPU are gathered in one, other"));
 }
 
 TEST(TimedoctorExport, LossesAreNotes) {
@@ -131,7 +132,7 @@ TEST(TimedoctorExport, ARunWithNothingToShowOpensNevertheless) {
   EXPECT_EQ(done.text(),
             "TIME 1000000000\n" + notes(1, "0\nDSC 0 1 begins_at_0.000000000_s_of_the_run\n",
                                         "1000000000\nDSC 0 1 ends_at_1.000000000_s_of_the_run\n"));
-  EXPECT_THAT(done.summary().notices, ElementsAre(HasSubstr("record with --profile all")));
+  EXPECT_THAT(done.summary().notices, Contains(HasSubstr("record with --profile all")));
 }
 
 }  // namespace

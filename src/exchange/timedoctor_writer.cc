@@ -68,6 +68,7 @@ void TimedoctorWriter::record(std::string_view tag, Line line) {
   out_ << " ";
   append_number(out_.text(), now_);
   out_ << (kind == Kind::kQueue ? " 1\n" : "\n");
+  out_.spill();
 }
 
 void TimedoctorWriter::start(Line line, std::int64_t ns) {

@@ -80,7 +80,7 @@ def test_timedoctor_has_every_row(runs, name, tmp_path):
         if part.startswith("cpu"):
             where = f"machine = '{machine}' AND cpu = {part.removeprefix('cpu')}"
             for kind, table in ((TASK, "sched_slice"), (ISR, "irq_slice")):
-                rows = ask(run, f"SELECT count(*) AS n FROM {table} WHERE {where} AND until_ns >= 0")[0]["n"]
+                rows = ask(run, f"SELECT count(*) AS n FROM {table} WHERE {where}")[0]["n"]
                 assert sum(line.samples for line in cpu.of(kind)) == 2 * rows, (cpu.name, table)
         elif part == "disks":
             rows = {f"disk:{row['device']}:{row['direction']}": row["n"] for row in ask(
@@ -105,7 +105,8 @@ def test_timedoctor_shows_a_part(runs, tmp_path):
     run = runs("contended-vm-strong")
     export(run, "timedoctor", tmp_path / "part.tdi", "--from", "2", "--until", "2.5", "--machine", "vm1")
     trace = told_by_rules(tmp_path / "part.tdi")
-    assert (trace.first, trace.last) == (2_000_000_000, 2_500_000_000)
+    # Times become ticks of the host's clock and nanoseconds again.
+    assert (trace.first, trace.last) == (pytest.approx(2_000_000_000, abs=2), pytest.approx(2_500_000_000, abs=2))
     assert {cpu.name.partition(":")[0] for cpu in trace.cpus} == {"vm1", "notes"}
 
 
