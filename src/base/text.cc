@@ -151,6 +151,15 @@ std::string format_size(std::uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
 }
 
+std::string grouped(unsigned long long number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t at = digits.size(); at > 3;) {
+    at -= 3;
+    digits.insert(at, 1, ',');
+  }
+  return digits;
+}
+
 std::string format_duration(std::int64_t ns) {
   const auto value = static_cast<double>(ns);
   if (ns < 10'000) return fmt::format("{} ns", ns);
@@ -221,6 +230,19 @@ void append_json_escaped(std::string& out, std::string_view text) {
       out.append(text.substr(0, length));
     }
     text.remove_prefix(length);
+  }
+}
+
+void append_utf8(std::string& out, std::string_view text) {
+  while (!text.empty()) {
+    const auto odd = std::ranges::find_if(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    const auto plain = static_cast<std::size_t>(odd - text.begin());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) return;
+    const std::size_t length = utf8_length(text);
+    out.append(length == 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
 }
 

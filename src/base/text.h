@@ -23,6 +23,9 @@ Result<Nanoseconds> parse_duration(std::string_view text);
 /// "1.5 MiB": for people.
 std::string format_size(std::uint64_t bytes);
 
+/// `number` with thousands set apart: 1,234,567.
+std::string grouped(unsigned long long number);
+
 /// Nanoseconds in the unit in which they have few digits: "812 ns", "3120.5 us", "17.2 ms", "12.0 s".
 std::string format_duration(std::int64_t ns);
 
@@ -39,6 +42,8 @@ std::vector<std::string> nearest_names(std::string_view wanted, std::span<const 
 void append_terminal_safe(std::string& out, std::string_view text);
 /// Appends `text` as the inside of a JSON string; bytes that are not UTF-8 become U+FFFD.
 void append_json_escaped(std::string& out, std::string_view text);
+/// Appends `text` as it is, but for bytes that are not UTF-8: each becomes U+FFFD.
+void append_utf8(std::string& out, std::string_view text);
 
 /// Splits at `separator`; empty pieces are kept.
 std::vector<std::string_view> split(std::string_view text, char separator);

@@ -53,6 +53,19 @@ TEST(JsonEscaped, QuotesControlsAndBrokenUtf8) {
   EXPECT_EQ(out, "a\\\"b\\\\c\\u000a\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
 }
 
+TEST(Utf8, IsKeptAndWhatIsNoneReplaced) {
+  std::string out;
+  append_utf8(out, "a\"\n\xc3\xa4\xffz\xe2\x82");
+  EXPECT_EQ(out, "a\"\n\xc3\xa4\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
+}
+
+TEST(Grouped, SetsThousandsApart) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1'000), "1,000");
+  EXPECT_EQ(grouped(1'234'567), "1,234,567");
+}
+
 TEST(Split, KeepsEmptyPieces) { EXPECT_THAT(split("a,,b", ','), ElementsAre("a", "", "b")); }
 
 }  // namespace
