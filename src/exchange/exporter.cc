@@ -5,11 +5,14 @@
 
 #include "base/fd.h"
 #include "base/replacement.h"
+#include "exchange/ctf_export.h"
 
 namespace ivtrace::exchange {
 namespace {
 
-constexpr std::array<Exporter, 0> kExporters = {};
+constexpr std::array kExporters = {
+    Exporter{"ctf", "a CTF 1.8 trace for each machine, for Babeltrace and Trace Compass", true, write_ctf},
+};
 
 }  // namespace
 
