@@ -6,11 +6,14 @@
 #include "base/fd.h"
 #include "base/replacement.h"
 #include "exchange/ctf_export.h"
+#include "exchange/perfetto_export.h"
 
 namespace ivtrace::exchange {
 namespace {
 
 constexpr std::array kExporters = {
+    Exporter{"perfetto", "tracks of CPUs, vCPUs and disk requests, for ui.perfetto.dev", false,
+             write_perfetto},
     Exporter{"ctf", "a CTF 1.8 trace for each machine, for Babeltrace and Trace Compass", true, write_ctf},
 };
 
