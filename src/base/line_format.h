@@ -1,4 +1,4 @@
-// Numbers appended to a line without a format string: the report writes some ten million of them a second.
+// Numbers in lines of text, without a format string: the report writes some ten million of them a second.
 #pragma once
 
 #include <array>
@@ -13,6 +13,16 @@ void append_number(std::string& out, Integer number) {
   std::array<char, 24> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number);
   out.append(digits.data(), static_cast<std::size_t>(end.ptr - digits.data()));
+}
+
+/// `number` with thousands set apart: 1,234,567.
+inline std::string grouped(unsigned long long number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t at = digits.size(); at > 3;) {
+    at -= 3;
+    digits.insert(at, ",");
+  }
+  return digits;
 }
 
 /// `number` in exactly `width` digits, zeroes in front; number < 10^width, width ≤ 20.

@@ -10,6 +10,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace ivtrace {
 namespace {
 
@@ -34,35 +36,6 @@ Result<Number> parse_number(std::string_view text) {
     return not_a("number", text, "42 or 0x2a");
   }
   return number;
-}
-
-/// Length of the valid UTF-8 sequence that starts `text`, or 0.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  std::size_t length;
-  std::uint32_t code;
-  if (lead < 0x80) return 1;
-  if ((lead & 0xe0) == 0xc0) {
-    length = 2;
-    code = lead & 0x1f;
-  } else if ((lead & 0xf0) == 0xe0) {
-    length = 3;
-    code = lead & 0x0f;
-  } else if ((lead & 0xf8) == 0xf0) {
-    length = 4;
-    code = lead & 0x07;
-  } else {
-    return 0;
-  }
-  if (text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr std::array<std::uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kSmallest[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
-  return length;
 }
 
 /// C1 control characters are as able to steer a terminal as ESC is: U+0080..U+009F is C2 80..C2 9F.

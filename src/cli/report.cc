@@ -1,17 +1,13 @@
-#include <fmt/format.h>
-
 #include <CLI/App.hpp>
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <string_view>
-#include <utility>
 
 #include "cli/commands.h"
 #include "cli/report_writer.h"
 #include "cli/run_info_load.h"
 #include "cli/text_table.h"
 #include "cli/time_range.h"
+#include "merge/place_notices.h"
 #include "merge/run_events.h"
 #include "merge/symbols.h"
 
@@ -97,47 +93,6 @@ bool print_events(merge::RunEvents& events, const ReportOptions& options,
   return holes;
 }
 
-/// After the last event: what the streams had to leave out or to move, by machine; true when events are
-/// missing.
-bool say_what_had_no_place(const merge::RunEvents& events, const clock::HostClock& clock, Streams& streams) {
-  struct Found {
-    std::uint64_t without_time = 0;
-    std::uint64_t moved = 0;
-    std::uint64_t furthest = 0;
-    std::uint64_t error = 0;
-  };
-  std::map<std::pair<std::size_t, std::string_view>, Found> machines;
-  for (const auto& stream : events.streams()) {
-    const merge::StreamStats& stats = stream->stats();
-    Found& found = machines[{stream->info().machine, stream->info().machine_name}];
-    found.without_time += stats.without_time;
-    if (const clock::GuestClock* const guest = events.guest_clock(stream->info().machine)) {
-      found.error = guest->worst_error().value_or(0);
-    }
-    if (!stream->aligned() || stats.furthest_move <= found.error) continue;
-    found.moved += stats.moved;
-    found.furthest = std::max(found.furthest, stats.furthest_move);
-  }
-  bool missing = false;
-  for (const auto& [machine, found] : machines) {
-    const std::string name(machine.second);
-    if (found.without_time > 0) {
-      print_notice(streams, fmt::format("{}: {} events are left out: no clock relation holds at their time",
-                                        name, grouped(found.without_time)));
-      missing = true;
-    }
-    if (found.moved > 0) {
-      print_notice(streams,
-                   fmt::format("{}: {} events were moved to keep the order, the furthest by {} ns; the "
-                               "clock's error is {} ns",
-                               name, grouped(found.moved),
-                               grouped(static_cast<std::uint64_t>(clock.ticks_to_ns(found.furthest).value)),
-                               grouped(static_cast<std::uint64_t>(clock.ticks_to_ns(found.error).value))));
-    }
-  }
-  return missing;
-}
-
 Result<ExitCode> report(const ReportOptions& options, Streams& streams) {
   IVT_ASSIGN_OR_RETURN(const run::RunReader run, run::RunReader::open(options.run));
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
@@ -150,8 +105,9 @@ Result<ExitCode> report(const ReportOptions& options, Streams& streams) {
   }
   std::vector<std::unique_ptr<ReportMachine>> machines = load_machines(run, events, options.events);
   const bool holes = print_events(events, options, machines, clock, streams.out);
-  const bool missing = say_what_had_no_place(events, clock, streams);
-  return holes || damaged || missing ? ExitCode::kLoss : ExitCode::kOk;
+  const merge::PlaceNotices places = merge::place_notices(events, clock);
+  for (const std::string& line : places.lines) print_notice(streams, line);
+  return holes || damaged || places.missing ? ExitCode::kLoss : ExitCode::kOk;
 }
 
 ExitCode run_report(const ReportOptions& options, Streams& streams) {

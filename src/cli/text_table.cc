@@ -44,15 +44,6 @@ void TextTable::append_to(std::string& out, std::string_view indent) const {
   for (const auto& row : rows_) append_line(row);
 }
 
-std::string grouped(unsigned long long number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t at = digits.size(); at > 3;) {
-    at -= 3;
-    digits.insert(at, ",");
-  }
-  return digits;
-}
-
 std::string lost_text(unsigned long long lost, bool more) {
   if (!more) return grouped(lost);
   return lost == 0 ? "unknown" : grouped(lost) + "+";

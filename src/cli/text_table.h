@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/line_format.h"
+
 namespace ivtrace::cli {
 
 /// A small table of text. Rows may be shorter than the head. Widths count characters as UTF-8 code points.
@@ -29,8 +31,6 @@ class TextTable {
 
 /// How many characters a text is wide: its UTF-8 code points.
 std::size_t display_width(std::string_view text);
-/// `number` with thousands set apart: 1,234,567.
-std::string grouped(unsigned long long number);
 /// A number of lost events, "1,234+" or "unknown" when `more` of unknown number are lost.
 std::string lost_text(unsigned long long lost, bool more);
 

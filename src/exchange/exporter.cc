@@ -5,6 +5,8 @@
 
 #include "base/fd.h"
 #include "base/replacement.h"
+#include "exchange/ctf_export.h"
+#include "exchange/perfetto_export.h"
 #include "exchange/table_export.h"
 #include "exchange/timedoctor_export.h"
 
@@ -13,6 +15,9 @@ namespace {
 
 constexpr std::array kExporters = {
     Exporter{"timedoctor", "a .tdi file for TimeDoctor", false, write_timedoctor},
+    Exporter{"perfetto", "tracks of CPUs, vCPUs and disk requests, for ui.perfetto.dev", false,
+             write_perfetto},
+    Exporter{"ctf", "a CTF 1.8 trace for each machine, for Babeltrace and Trace Compass", true, write_ctf},
     Exporter{"json", "the run's tables, a file of JSON lines for each", true, write_json},
     Exporter{"csv", "the same as comma-separated values", true, write_csv},
 };
