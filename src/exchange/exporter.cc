@@ -5,11 +5,15 @@
 
 #include "base/fd.h"
 #include "base/replacement.h"
+#include "exchange/trace_cmd_export.h"
 
 namespace ivtrace::exchange {
 namespace {
 
-constexpr std::array<Exporter, 0> kExporters = {};
+constexpr std::array kExporters = {
+    Exporter{"trace-cmd", "a trace.dat for each machine, for trace-cmd report -i and KernelShark", true,
+             write_trace_cmd},
+};
 
 }  // namespace
 
