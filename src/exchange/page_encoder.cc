@@ -18,8 +18,8 @@ void append_page(std::string& out, std::size_t page_size, std::uint64_t timestam
   IVT_CHECK(used <= page_size && events.size() <= format::kCommitMask);
   const bool stored = missed.any && missed.count && used + sizeof(std::uint64_t) <= page_size;
   append(out, timestamp);
-  append<std::uint64_t>(out, events.size() | (missed.any ? format::kMissedEvents : 0) |
-                                 (stored ? format::kMissedStored : 0));
+  append<std::uint64_t>(
+      out, events.size() | (missed.any ? format::kMissedEvents : 0) | (stored ? format::kMissedStored : 0));
   out.append(reinterpret_cast<const char*>(events.data()), events.size());
   if (stored) {
     append<std::uint64_t>(out, *missed.count);

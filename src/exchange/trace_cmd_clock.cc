@@ -93,9 +93,7 @@ std::vector<clock::Epoch> epochs_of(const TimeShift& shift, std::uint32_t cpus) 
 
 TscToNs speed_of(const TraceDat& dat) { return dat.speed.value_or(TscToNs{}); }
 
-std::uint64_t khz_of(const TscToNs& speed) {
-  return (1'000'000ull << speed.shift) / speed.mult;
-}
+std::uint64_t khz_of(const TscToNs& speed) { return (1'000'000ull << speed.shift) / speed.mult; }
 
 HostTsc zero_of(const TraceDat& dat) {
   if (dat.offset_ns >= 0) return HostTsc(0);
@@ -114,8 +112,8 @@ std::vector<clock::Anchor> anchors_of(const TraceDat& dat, HostTsc start, HostTs
     anchor.tsc = at;
     const auto ns = static_cast<std::int64_t>(speed.to_ns(at.value));
     anchor.monotonic_raw = anchor.monotonic = Nanoseconds(ns);
-    anchor.realtime = Nanoseconds(static_cast<std::int64_t>(static_cast<std::uint64_t>(ns) +
-                                                            static_cast<std::uint64_t>(dat.date_ns.value_or(0))));
+    anchor.realtime = Nanoseconds(static_cast<std::int64_t>(
+        static_cast<std::uint64_t>(ns) + static_cast<std::uint64_t>(dat.date_ns.value_or(0))));
     anchors.push_back(anchor);
   }
   return anchors;

@@ -12,8 +12,8 @@ namespace ivtrace::exchange {
 /// A guest's clock by its TIMESHIFT option, for CPUs 0 to `cpus` − 1; those that the option lacks have none.
 ///
 /// A sample holds from its time on, the first one from ever. Where the offsets change linearly (as with the
-/// protocol PTP, which measures them) each pair of samples gives one line, and as its error as much as the two
-/// differ; where they do not (the protocol KVM, which reads them), they are exact. A ratio is KVM's own
+/// protocol PTP, which measures them) each pair of samples gives one line, and as its error as much as the
+/// two differ; where they do not (the protocol KVM, which reads them), they are exact. A ratio is KVM's own
 /// (guest = host * ratio >> fraction), as trace-cmd copies it.
 std::vector<clock::Epoch> epochs_of(const TimeShift& shift, std::uint32_t cpus);
 

@@ -13,7 +13,8 @@ clock::GuestClock clock_of(const std::vector<clock::Epoch>& epochs) {
   return clock;
 }
 
-std::optional<std::uint64_t> host_of(const clock::GuestClock& clock, std::uint64_t guest, std::uint32_t cpu = 0) {
+std::optional<std::uint64_t> host_of(const clock::GuestClock& clock, std::uint64_t guest,
+                                     std::uint32_t cpu = 0) {
   const auto time = clock.to_host(GuestTsc(guest), CpuId(cpu));
   return time ? std::optional(time->tsc.value) : std::nullopt;
 }
@@ -58,9 +59,13 @@ TEST(EpochsOf, interpolated_samples_are_lines_that_meet) {
   ASSERT_EQ(epochs.size(), 2u);
   EXPECT_EQ(epochs[0].error, 2001u);
   const auto clock = clock_of(epochs);
-  for (const auto& [guest, host] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{
-           {1'000'000'000, 1'000'005'000}, {1'500'000'000, 1'500'006'000}, {1'999'999'999, 2'000'006'999},
-           {2'000'000'000, 2'000'007'000}, {2'500'000'000, 2'500'006'500}, {4'000'000'000, 4'000'005'000}}) {
+  for (const auto& [guest, host] :
+       std::vector<std::pair<std::uint64_t, std::uint64_t>>{{1'000'000'000, 1'000'005'000},
+                                                            {1'500'000'000, 1'500'006'000},
+                                                            {1'999'999'999, 2'000'006'999},
+                                                            {2'000'000'000, 2'000'007'000},
+                                                            {2'500'000'000, 2'500'006'500},
+                                                            {4'000'000'000, 4'000'005'000}}) {
     const auto found = host_of(clock, guest);
     ASSERT_TRUE(found);
     EXPECT_NEAR(static_cast<double>(*found), static_cast<double>(host), 2) << guest;

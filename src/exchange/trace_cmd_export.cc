@@ -55,8 +55,8 @@ class Machines {
     const bool own_buffer = !info.buffer.empty() && !is_host(info.machine);
     if (!own_buffer && info.cpu.value < kMostCpus) return true;
     // libtracecmd does not shift the times of a guest's other buffers.
-    const std::string what = own_buffer ? "buffer " + std::string(info.buffer)
-                                        : "CPU " + std::to_string(info.cpu.value);
+    const std::string what =
+        own_buffer ? "buffer " + std::string(info.buffer) : "CPU " + std::to_string(info.cpu.value);
     job_.summary.notices.push_back(
         fmt::format("{}: {} is left out: trace-cmd has no place for it", info.machine_name, what));
     job_.summary.incomplete = true;

@@ -25,9 +25,8 @@ Status open_one(TraceCmdFile& file) {
   if (::fstat(fd.get(), &info) != 0) return errno_error(errno, "cannot read " + file.path);
   if (!S_ISREG(info.st_mode)) return Error(ErrorCode::kInvalid, file.path + ": not a file");
   if (info.st_size == 0) return Error(ErrorCode::kInvalid, file.path + ": empty");
-  IVT_ASSIGN_OR_RETURN(file.mapping,
-                       Mapping::guarded(fd.get(), 0, static_cast<std::size_t>(info.st_size),
-                                        Mapping::Access::kRead, file.path));
+  IVT_ASSIGN_OR_RETURN(file.mapping, Mapping::guarded(fd.get(), 0, static_cast<std::size_t>(info.st_size),
+                                                      Mapping::Access::kRead, file.path));
   Result<TraceDat> dat = read_trace_dat(file.mapping.bytes());
   if (!dat) return about(file, dat.error());
   file.dat = *std::move(dat);
@@ -54,7 +53,8 @@ void tie_to_host(TraceCmdFile& file, const TraceCmdFile& host, std::vector<std::
   if (file.dat.trace_id != 0 && known != guests.end()) file.guest = &*known;
   const auto& shift = file.dat.time_shift;
   const auto is_not_aligned = [&](const char* why) {
-    notices.push_back(fmt::format("{}: {}: it has no trustworthy relation to the host's clock", file.path, why));
+    notices.push_back(
+        fmt::format("{}: {}: it has no trustworthy relation to the host's clock", file.path, why));
   };
   if (!shift) return is_not_aligned("it has no option TIMESHIFT");
   if (shift->peer == 0 || shift->peer != host.dat.trace_id)

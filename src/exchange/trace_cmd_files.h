@@ -23,8 +23,8 @@ struct TraceCmdFile {
   std::vector<clock::Epoch> epochs;      ///< of a guest; none: not aligned
 };
 
-/// Opens them and finds out how they belong together; what does not fit is told in `notices`. The host's is the
-/// first, the files' addresses are final.
+/// Opens them and finds out how they belong together; what does not fit is told in `notices`. The host's is
+/// the first, the files' addresses are final.
 Result<std::vector<TraceCmdFile>> open_trace_cmd_files(const std::vector<std::string>& paths,
                                                        std::vector<std::string>& notices);
 

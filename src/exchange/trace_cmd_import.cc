@@ -44,8 +44,9 @@ class Import {
     IVT_ASSIGN_OR_RETURN(writer_, run::RunWriter::create(path, manifest()));
     for (const TraceCmdFile& file : files_) {
       const Status written = write_machine(file);
-      if (!written) return file.mapping.lost() ? Error(ErrorCode::kGone, file.path + " was cut while it was read")
-                                               : written;
+      if (!written)
+        return file.mapping.lost() ? Error(ErrorCode::kGone, file.path + " was cut while it was read")
+                                   : written;
       if (file.mapping.lost()) return Error(ErrorCode::kGone, file.path + " was cut while it was read");
     }
     tell_clock();
@@ -132,8 +133,10 @@ Status Import::write_texts(const TraceCmdFile& file) {
 Status Import::write_buffer(const TraceCmdFile& file, const TraceDatBuffer& buffer, const std::string& name) {
   const std::string& clock = buffer.clock.empty() ? file.dat.clock : buffer.clock;
   if (!buffer.name.empty() && clock != file.dat.clock) {
-    summary_.notices.push_back(fmt::format("{}: buffer {} is left out: its clock is another one than the main "
-                                           "buffer's", file.path, name));
+    summary_.notices.push_back(
+        fmt::format("{}: buffer {} is left out: its clock is another one than the main "
+                    "buffer's",
+                    file.path, name));
     summary_.incomplete = true;
     return {};
   }

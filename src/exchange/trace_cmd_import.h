@@ -18,8 +18,8 @@ struct ImportRequest {
 /// In every run that an import made, so that `force` replaces nothing else.
 inline constexpr const char* kImportMark = ".ivtrace-import";
 
-/// Makes the run: whole, or not at all. Errors name the file that they are about; kInvalid when the files have
-/// no event or are not of one recording. Memory does not depend on the files' lengths.
+/// Makes the run: whole, or not at all. Errors name the file that they are about; kInvalid when the files
+/// have no event or are not of one recording. Memory does not depend on the files' lengths.
 Result<Summary> import_trace_cmd(const ImportRequest& request, Progress& progress);
 
 }  // namespace ivtrace::exchange

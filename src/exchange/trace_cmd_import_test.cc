@@ -58,8 +58,7 @@ TEST_F(TraceCmdImport, version_6_becomes_a_run) {
 }
 
 TEST_F(TraceCmdImport, a_guest_of_another_recording_is_told_and_has_no_clock) {
-  const auto summary =
-      import({file("host.dat", sample_version_6()), file("vm1.dat", sample_trace_dat())});
+  const auto summary = import({file("host.dat", sample_version_6()), file("vm1.dat", sample_trace_dat())});
   ASSERT_TRUE(summary.ok()) << summary.error().message;
   EXPECT_NE(summary->notices[0].find("about another host's recording"), std::string::npos);
   const run::RunReader run = run::RunReader::open(out()).value();

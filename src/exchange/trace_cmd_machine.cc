@@ -82,7 +82,9 @@ class MachineFile {
   std::string time_shift() const;
   void write_counters();
   void tell();
-  void number(std::uint16_t id, std::uint64_t value) { out_.option(id, TraceDatBytes().number(value).view()); }
+  void number(std::uint16_t id, std::uint64_t value) {
+    out_.option(id, TraceDatBytes().number(value).view());
+  }
   void string(std::uint16_t id, const std::string& text) {
     out_.option(id, TraceDatBytes().string(text).view());
   }
@@ -217,10 +219,10 @@ void MachineFile::write_counters() {
     sum.delivered += record.counters.delivered;
   }
   for (const auto& [cpu, sum] : sums) {
-    string(dat::kCpuStat, fmt::format("CPU: {}\nentries: {}\noverrun: {}\ncommit overrun: {}\n"
-                                      "dropped events: {}\nread events: {}\n",
-                                      cpu, sum.unread, sum.overrun, sum.commit_overrun, sum.dropped,
-                                      sum.delivered));
+    string(dat::kCpuStat,
+           fmt::format("CPU: {}\nentries: {}\noverrun: {}\ncommit overrun: {}\n"
+                       "dropped events: {}\nread events: {}\n",
+                       cpu, sum.unread, sum.overrun, sum.commit_overrun, sum.dropped, sum.delivered));
   }
 }
 
@@ -236,8 +238,7 @@ void MachineFile::tell() {
         fmt::format("{}: {} events are left out: no sub-buffer holds them", name, tally_.too_large));
   }
   summary.events += tally_.events;
-  summary.incomplete =
-      summary.incomplete || tally_.holes || tally_.without_time > 0 || tally_.too_large > 0;
+  summary.incomplete = summary.incomplete || tally_.holes || tally_.without_time > 0 || tally_.too_large > 0;
 }
 
 }  // namespace
@@ -266,8 +267,9 @@ std::string guest_option(const run::RunReader& run, std::size_t machine) {
 Status write_machine(const TraceCmdJob& job, const TraceCmdMachine& machine,
                      const std::vector<std::size_t>& guests, const ProgressPart& part) {
   const run::Machine& info = job.job.run.machines()[machine.index];
-  IVT_ASSIGN_OR_RETURN(TraceDatWriter out, TraceDatWriter::create(job.job.place + "/" + info.info.name + ".dat",
-                                                                  page_size_of(info)));
+  IVT_ASSIGN_OR_RETURN(
+      TraceDatWriter out,
+      TraceDatWriter::create(job.job.place + "/" + info.info.name + ".dat", page_size_of(info)));
   return MachineFile(job, machine, out, part).write(guests);
 }
 

@@ -141,7 +141,8 @@ void PageCopy::take(Walk& walk, const decode::PageImage& page) {
 /// Whether all of it is wanted as it is; then also how many events it has, and the last one's time.
 bool PageCopy::stays(const Walk& walk, const decode::PageImage& page, std::uint64_t& events,
                      std::uint64_t& last) {
-  if (page.damaged_bytes > 0 || format::kSubBufferHeader + page.events.size() > out_.page_size()) return false;
+  if (page.damaged_bytes > 0 || format::kSubBufferHeader + page.events.size() > out_.page_size())
+    return false;
   decode::EventCursor cursor(page.timestamp, page.events);
   decode::RawEvent raw;
   last = std::max(walk.before, walk.clock.first);

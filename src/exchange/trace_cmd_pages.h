@@ -3,8 +3,8 @@
 //
 // A sub-buffer stays as it is when its machine's TSC and the host's differ by one number in all of the CPU's
 // time (that number is the CPU's TIME_SHIFT), and every event of it is wanted, in order and whole. Others are
-// made of the events that `ivtrace report` would show, at the edges of a range for example. A guest's CPU with
-// another clock (scaled, or in several epochs) is made anew altogether, in the host's time: libtracecmd
+// made of the events that `ivtrace report` would show, at the edges of a range for example. A guest's CPU
+// with another clock (scaled, or in several epochs) is made anew altogether, in the host's time: libtracecmd
 // multiplies in 64 bits, which a scaled TSC does not fit, and knows of no time in which either of two epochs
 // may hold.
 #pragma once

@@ -1,5 +1,5 @@
-// Any bytes as a trace.dat: reading it ends, and every CPU's data lie within the file. With the first byte the
-// fuzzer chooses a whole sample of either version to begin with, whose tail it replaces or whose bytes it
+// Any bytes as a trace.dat: reading it ends, and every CPU's data lie within the file. With the first byte
+// the fuzzer chooses a whole sample of either version to begin with, whose tail it replaces or whose bytes it
 // changes, so that it gets behind the head.
 #include <algorithm>
 #include <cstddef>

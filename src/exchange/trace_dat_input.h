@@ -10,8 +10,8 @@
 
 namespace ivtrace::exchange {
 
-/// Reads from the front. Whoever reads beyond the end gets zeroes and empty texts, and ok() is false from then
-/// on. Borrows the bytes. One thread.
+/// Reads from the front. Whoever reads beyond the end gets zeroes and empty texts, and ok() is false from
+/// then on. Borrows the bytes. One thread.
 class TraceDatInput {
  public:
   TraceDatInput() = default;

@@ -18,7 +18,9 @@ Error broken(const char* option) {
 }
 
 /// Text of an option, without its NUL.
-std::string text_of(std::string_view data) { return std::string(data.substr(0, data.find('\0')).substr(0, kMostText)); }
+std::string text_of(std::string_view data) {
+  return std::string(data.substr(0, data.find('\0')).substr(0, kMostText));
+}
 
 /// A number in C's notation, in units of `ns`. Times wrap, as libtracecmd's do.
 std::int64_t span_of(std::string_view data, std::uint64_t ns) {

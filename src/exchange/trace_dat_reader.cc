@@ -170,7 +170,8 @@ class SectionedFile {
     in.seek(offset);
     const auto header = in.number<dat_format::Section>();
     if (!in.ok()) return cut_off(what);
-    if (header.id != id) return Error(ErrorCode::kCorrupt, fmt::format("there are no {} where they must be", what));
+    if (header.id != id)
+      return Error(ErrorCode::kCorrupt, fmt::format("there are no {} where they must be", what));
     if ((header.flags & dat_format::kCompressed) == 0) return in;
     IVT_ASSIGN_OR_RETURN(unpacked, inflate(dat_.compression, in));
     return TraceDatInput(std::string_view(unpacked));
@@ -184,7 +185,8 @@ class SectionedFile {
       const auto id = in.number<std::uint16_t>();
       const std::string_view data = in.text(in.number<std::uint32_t>());
       option_bytes_ += data.size();
-      if (!in.ok() || option_bytes_ > kMostOptionBytes || ++options_ > kMostOptions) return cut_off("options");
+      if (!in.ok() || option_bytes_ > kMostOptionBytes || ++options_ > kMostOptions)
+        return cut_off("options");
       TraceDatInput option(data);
       if (id == dat_format::kOptions) {
         const auto next = option.number<std::uint64_t>();

@@ -67,7 +67,7 @@ struct TraceDat {
   std::uint64_t trace_id = 0;
   std::optional<TimeShift> time_shift;
   std::optional<TscToNs> speed;
-  std::int64_t offset_ns = 0;  ///< to be added to all times
+  std::int64_t offset_ns = 0;           ///< to be added to all times
   std::optional<std::int64_t> date_ns;  ///< to be added to get the wall clock
   std::vector<TraceDatGuest> guests;
   std::vector<std::string> cpu_stats;

@@ -74,15 +74,16 @@ TEST(ReadTraceDat, version_6_has_all_in_one_order) {
   ASSERT_EQ(dat.buffers[0].cpus.size(), 1u);
   EXPECT_EQ(dat.buffers[0].cpus[0].cpu, 1u);
   EXPECT_EQ(bytes_of(dat, dat.buffers[0], dat.buffers[0].cpus[0]).size(), 4096u);
-  EXPECT_EQ(bytes_of(dat, dat.buffers[1], dat.buffers[1].cpus[0]), bytes_of(dat, dat.buffers[0], dat.buffers[0].cpus[0]));
+  EXPECT_EQ(bytes_of(dat, dat.buffers[1], dat.buffers[1].cpus[0]),
+            bytes_of(dat, dat.buffers[0], dat.buffers[0].cpus[0]));
 }
 
 std::string packed(const char* name, const std::string& text) {
   std::string out(::compressBound(text.size()) + ::ZSTD_compressBound(text.size()), '\0');
   if (std::string_view(name) == "zlib") {
     uLongf size = out.size();
-    EXPECT_EQ(::compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(text.data()),
-                         text.size()),
+    EXPECT_EQ(::compress(reinterpret_cast<Bytef*>(out.data()), &size,
+                         reinterpret_cast<const Bytef*>(text.data()), text.size()),
               Z_OK);
     out.resize(size);
   } else {
@@ -98,9 +99,10 @@ std::string packed(const char* name, const std::string& text) {
 TEST(ReadTraceDat, compressed_sections_and_chunks_are_unpacked) {
   for (const char* name : {"zlib", "zstd"}) {
     const std::string page = sample_page(100);
-    const std::string file = compressed_trace_dat(
-        name, packed(name, sample_header_info()),
-        std::string(TraceDatBytes().number(std::uint32_t{2}).view()) + packed(name, page) + packed(name, page));
+    const std::string file =
+        compressed_trace_dat(name, packed(name, sample_header_info()),
+                             std::string(TraceDatBytes().number(std::uint32_t{2}).view()) +
+                                 packed(name, page) + packed(name, page));
     const auto dat = read_trace_dat(std::as_bytes(std::span(file)));
     ASSERT_TRUE(dat.ok()) << dat.error().message;
     EXPECT_NE(dat->formats.find("file header_page "), std::string::npos);
@@ -110,9 +112,13 @@ TEST(ReadTraceDat, compressed_sections_and_chunks_are_unpacked) {
 }
 
 TEST(ReadTraceDat, broken_compressed_bytes_are_told) {
-  const std::string file = compressed_trace_dat(
-      "zstd", packed("zstd", sample_header_info()),
-      std::string(TraceDatBytes().number(std::uint32_t{1}).number(std::uint32_t{4}).number(~std::uint32_t{0}).text("abcd").view()));
+  const std::string file = compressed_trace_dat("zstd", packed("zstd", sample_header_info()),
+                                                std::string(TraceDatBytes()
+                                                                .number(std::uint32_t{1})
+                                                                .number(std::uint32_t{4})
+                                                                .number(~std::uint32_t{0})
+                                                                .text("abcd")
+                                                                .view()));
   const TraceDat dat = read_trace_dat(std::as_bytes(std::span(file))).value();
   TraceDatPieces pieces(dat, dat.buffers[0], dat.buffers[0].cpus[0]);
   EXPECT_EQ(pieces.next().error().code, ErrorCode::kCorrupt);
@@ -123,7 +129,9 @@ TEST(ReadTraceDat, what_is_none_or_of_another_kind_is_refused) {
     const auto dat = read_trace_dat(std::as_bytes(std::span(file)));
     return dat ? std::string() : dat.error().message;
   };
-  EXPECT_EQ(error_of("\x7f" "ELF and so on, and on"), "not a recording of trace-cmd");
+  EXPECT_EQ(error_of("\x7f"
+                     "ELF and so on, and on"),
+            "not a recording of trace-cmd");
   std::string file = sample_trace_dat();
   file[10] = '8';
   EXPECT_EQ(error_of(file), "its format is of version 8");
@@ -144,7 +152,8 @@ TEST(ReadTraceDat, options_that_go_round_end) {
   std::uint64_t options = 0;
   std::memcpy(&options, file.data() + 24, sizeof options);  // behind "none", its version's NUL
   // The last option of the section is the link to the next one.
-  const std::string end = std::string(TraceDatBytes().number(std::uint16_t{0}).number(std::uint32_t{8}).view());
+  const std::string end =
+      std::string(TraceDatBytes().number(std::uint16_t{0}).number(std::uint32_t{8}).view());
   const std::size_t link = file.find(end, static_cast<std::size_t>(options) + 16);
   ASSERT_NE(link, std::string::npos);
   std::memcpy(file.data() + link + 6, &options, sizeof options);

@@ -14,11 +14,14 @@
 namespace ivtrace::exchange {
 
 inline constexpr std::string_view kSamplePage =
-    "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
+    "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t "
+    "commit;\toffset:8;\tsize:8;\tsigned:1;\n"
     "\tfield: char data;\toffset:16;\tsize:4080;\tsigned:1;\n";
 inline constexpr std::string_view kSampleFormat =
-    "name: sched_switch\nID: 12\nformat:\n\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
-    "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n\tfield:int x;\toffset:8;\tsize:4;\tsigned:1;\n\n"
+    "name: sched_switch\nID: 12\nformat:\n\tfield:unsigned short "
+    "common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+    "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n\tfield:int "
+    "x;\toffset:8;\tsize:4;\tsigned:1;\n\n"
     "print fmt: \"%d\", REC->x\n";
 
 inline std::string sample_page(std::uint64_t time) {
@@ -57,7 +60,8 @@ inline std::string sample_trace_dat() {
   IVT_CHECK(fd.valid());
   TraceDatWriter out = TraceDatWriter::create(path, 4096).value();
   out.header_info(kSamplePage, "");
-  const std::string print = "name: print\nID: 5\n" + std::string(kSampleFormat.substr(kSampleFormat.find("format:")));
+  const std::string print =
+      "name: print\nID: 5\n" + std::string(kSampleFormat.substr(kSampleFormat.find("format:")));
   out.formats({{"ftrace", {print}}, {"sched", {kSampleFormat}}});
   out.kallsyms("ffffffff81000000 T _text\n");
   out.printk_formats("0xffffffff82000000 : \"hello\"\n");
@@ -95,7 +99,10 @@ inline std::string sample_version_6() {
   constexpr std::size_t kData = 4096;
   TraceDatBytes out;
   out.text(std::string_view(dat::kMagic.data(), dat::kMagic.size())).string("6");
-  out.number(dat::kLittleEndian).number(dat::kLongSize).number(std::uint32_t{4096}).text(sample_header_info());
+  out.number(dat::kLittleEndian)
+      .number(dat::kLongSize)
+      .number(std::uint32_t{4096})
+      .text(sample_header_info());
   out.number(std::uint32_t{0}).number(std::uint32_t{1}).string("sched").number(std::uint32_t{1});
   out.number(std::uint64_t{kSampleFormat.size()}).text(kSampleFormat);
   const std::string_view symbols = "ffffffff81000000 T _text\n", names = "1 init\n";
@@ -139,7 +146,9 @@ inline std::string compressed_trace_dat(std::string_view compression, const std:
   told.number(std::uint32_t{0}).number(buffer + sizeof(dat::Section)).number(std::uint64_t{chunks.size()});
   out.number(dat::Section{dat::kOptions, 0, 0, 0});
   out.number(std::uint16_t{dat::kHeaderInfo}).number(std::uint32_t{8}).number(header);
-  out.number(std::uint16_t{dat::kBuffer}).number(static_cast<std::uint32_t>(told.view().size())).text(told.view());
+  out.number(std::uint16_t{dat::kBuffer})
+      .number(static_cast<std::uint32_t>(told.view().size()))
+      .text(told.view());
   out.number(std::uint16_t{dat::kOptions}).number(std::uint32_t{8}).number(std::uint64_t{0});
   return std::string(out.view());
 }

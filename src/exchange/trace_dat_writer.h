@@ -28,7 +28,9 @@ class TraceDatBytes {
     return *this;
   }
   /// With its NUL; cut at one of its own.
-  TraceDatBytes& string(std::string_view piece) { return text(piece.substr(0, piece.find('\0'))).number('\0'); }
+  TraceDatBytes& string(std::string_view piece) {
+    return text(piece.substr(0, piece.find('\0'))).number('\0');
+  }
   std::string_view view() const { return bytes_; }
 
  private:
@@ -38,8 +40,8 @@ class TraceDatBytes {
 /// Format texts by system; ftrace's own are told from the rest by the writer.
 using FormatTexts = std::map<std::string, std::vector<std::string_view>>;
 
-/// Writes one file from its beginning to its end: the sections in any order, buffers one after the other, then
-/// close(). The main buffer must be among them. The first failure is told by close(). One thread.
+/// Writes one file from its beginning to its end: the sections in any order, buffers one after the other,
+/// then close(). The main buffer must be among them. The first failure is told by close(). One thread.
 class TraceDatWriter {
  public:
   /// `page_size` is that of all sub-buffers: a power of two, and a multiple of the machine's pages.

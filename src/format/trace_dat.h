@@ -34,23 +34,23 @@ inline constexpr std::string_view kUncompressed = "none";
 
 /// Sections have the numbers of the options that point to them. The numbers of the file, so a plain enum.
 enum Id : std::uint16_t {
-  kOptions = 0,      ///< the section; as an option: the section's end, u64 offset of the next one
-  kDate = 1,         ///< text: microseconds to be added to times
-  kCpuStat = 2,      ///< text: "CPU: N", then per_cpu/cpuN/stats
-  kBuffer = 3,       ///< version 6: u64 offset of its word, name\0. Version 7: u64 offset of the section,
-                     ///< name\0, clock\0, u32 page size, u32 CPUs, for each: u32 CPU, u64 offset, u64 size
-  kTraceClock = 4,   ///< text of the file trace_clock: the one in brackets counts
-  kUname = 5,        ///< text
-  kOffset = 7,       ///< text: nanoseconds to be added to times
-  kCpuCount = 8,     ///< u32
-  kVersion = 9,      ///< text: what wrote it
-  kTraceId = 11,     ///< u64
-  kTimeShift = 12,   ///< u64 peer's trace id, u32 flags, u32 CPUs, for each: u32 samples, u64 times, s64
-                     ///< offsets, u64 ratios; then, for each CPU, u64 fraction bits
-  kGuest = 13,       ///< name\0, u64 trace id, u32 CPUs, for each: u32 CPU, u32 the vCPU's host thread
-  kTscToNs = 14,     ///< u32 multiplier, u32 shift, u64 offset
-  kStrings = 15,     ///< section: descriptions of sections, which name them by offset
-  kHeaderInfo = 16,  ///< "header_page\0", u64 size, text, "header_event\0", u64 size, text
+  kOptions = 0,         ///< the section; as an option: the section's end, u64 offset of the next one
+  kDate = 1,            ///< text: microseconds to be added to times
+  kCpuStat = 2,         ///< text: "CPU: N", then per_cpu/cpuN/stats
+  kBuffer = 3,          ///< version 6: u64 offset of its word, name\0. Version 7: u64 offset of the section,
+                        ///< name\0, clock\0, u32 page size, u32 CPUs, for each: u32 CPU, u64 offset, u64 size
+  kTraceClock = 4,      ///< text of the file trace_clock: the one in brackets counts
+  kUname = 5,           ///< text
+  kOffset = 7,          ///< text: nanoseconds to be added to times
+  kCpuCount = 8,        ///< u32
+  kVersion = 9,         ///< text: what wrote it
+  kTraceId = 11,        ///< u64
+  kTimeShift = 12,      ///< u64 peer's trace id, u32 flags, u32 CPUs, for each: u32 samples, u64 times, s64
+                        ///< offsets, u64 ratios; then, for each CPU, u64 fraction bits
+  kGuest = 13,          ///< name\0, u64 trace id, u32 CPUs, for each: u32 CPU, u32 the vCPU's host thread
+  kTscToNs = 14,        ///< u32 multiplier, u32 shift, u64 offset
+  kStrings = 15,        ///< section: descriptions of sections, which name them by offset
+  kHeaderInfo = 16,     ///< "header_page\0", u64 size, text, "header_event\0", u64 size, text
   kFtraceFormats = 17,  ///< u32 number, for each: u64 size, text
   kEventFormats = 18,   ///< u32 systems, for each: name\0, u32 events, for each: u64 size, text
   kKallsyms = 19,       ///< u32 size, text
