@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "decode/format_text.h"
 #include "format/kernel_page.h"
 
 namespace ivtrace::decode {

@@ -27,15 +27,6 @@ inline constexpr std::size_t kMaxFormatProblems = 64;
 /// Appends one file in the framing above. `name` holds no blank and no newline.
 void append_format_file(std::string& out, std::string_view name, std::string_view content);
 
-/// One file of such a text. Borrows it.
-struct FormatFile {
-  std::string_view name;
-  std::string_view content;
-};
-/// Takes the first file off a text that is not empty. kCorrupt, and nothing is taken, when its framing is
-/// broken.
-Result<FormatFile> take_format_file(std::string_view& text);
-
 /// One machine's event formats by id. Immutable once parsed, so any number of threads may read it. Formats
 /// stay at their address for the table's life, also when the table is moved.
 class FormatTable {

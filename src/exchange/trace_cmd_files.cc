@@ -168,13 +168,15 @@ run::MachineRecord machine_record(const TraceCmdFile& file, bool is_host) {
 
 std::vector<run::CountersRecord> counters_of(const TraceCmdFile& file) {
   std::vector<run::CountersRecord> records;
+  if (file.dat.buffers.empty()) return records;
   std::set<std::uint64_t> seen;
   for (const std::string& text : file.dat.cpu_stats) {
     const std::uint64_t cpu = value_of(text, "CPU");
-    // Those of the main buffer come first.
+    // Those of the first buffer come first.
     if (text.find("CPU") == std::string::npos || cpu > 0xffff || !seen.insert(cpu).second) continue;
     run::CountersRecord record;
     record.machine = file.machine;
+    record.buffer = buffer_name(file.dat.buffers.front());
     record.final_counters = true;
     record.counters.cpu = static_cast<std::uint32_t>(cpu);
     record.counters.delivered = value_of(text, "read events");

@@ -33,7 +33,7 @@ Result<std::optional<HostTsc>> first_time(const std::vector<TraceCmdFile>& files
 
 /// The machine as the journal has it, but for its events.
 run::MachineRecord machine_record(const TraceCmdFile& file, bool is_host);
-/// What the file tells of its main buffer's counters.
+/// What the file tells of the counters of its first buffer, which is the main one where there is one.
 std::vector<run::CountersRecord> counters_of(const TraceCmdFile& file);
 /// A buffer's name as the run can have it: "" for the main one.
 std::string buffer_name(const TraceDatBuffer& buffer);

@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/text.h"
 #include "decode/event_format.h"
+#include "decode/format_text.h"
 #include "exchange/trace_cmd_limits.h"
 #include "format/run_layout.h"
 #include "model/vcpu_events.h"
