@@ -100,6 +100,7 @@ void declare(CLI::App& app, Invocation& invocation) {
   add_query_command(app, invocation);
   add_view_command(app, invocation);
   add_export_command(app, invocation);
+  add_import_command(app, invocation);
   add_io_command(app, invocation);
   add_vcpus_command(app, invocation);
   add_exits_command(app, invocation);

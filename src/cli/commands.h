@@ -36,6 +36,7 @@ void add_patterns_command(CLI::App& app, Invocation& invocation);
 void add_query_command(CLI::App& app, Invocation& invocation);
 void add_view_command(CLI::App& app, Invocation& invocation);
 void add_export_command(CLI::App& app, Invocation& invocation);
+void add_import_command(CLI::App& app, Invocation& invocation);
 void add_io_command(CLI::App& app, Invocation& invocation);
 void add_vcpus_command(CLI::App& app, Invocation& invocation);
 void add_exits_command(CLI::App& app, Invocation& invocation);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "decode/format_text.h"
 #include "format/kernel_page.h"
 
 namespace ivtrace::decode {
@@ -63,6 +64,25 @@ void append_format_file(std::string& out, std::string_view name, std::string_vie
   out += '\n';
 }
 
+Result<FormatFile> take_format_file(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  const auto head = parse_head(text.substr(0, end));
+  if (!head) {
+    return Error(ErrorCode::kCorrupt,
+                 "formats: framing broken, " + std::to_string(text.size()) + " bytes are not read");
+  }
+  const std::size_t start = end == std::string_view::npos ? text.size() : end + 1;
+  if (head->bytes > text.size() - start) {
+    std::string problem = "formats: cut off in ";
+    append_terminal_safe(problem, head->name);
+    return Error(ErrorCode::kCorrupt, std::move(problem));
+  }
+  const FormatFile file{head->name, text.substr(start, head->bytes)};
+  text.remove_prefix(start + head->bytes);
+  if (text.starts_with('\n')) text.remove_prefix(1);
+  return file;
+}
+
 FormatTable FormatTable::parse(std::string_view text) {
   FormatTable table;
   if (text.size() > kMaxFormatsText) {
@@ -70,22 +90,12 @@ FormatTable FormatTable::parse(std::string_view text) {
     text = text.substr(0, kMaxFormatsText);
   }
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const auto head = parse_head(text.substr(0, end));
-    if (!head) {
-      table.add_problem("formats: framing broken, " + std::to_string(text.size()) + " bytes are not read");
+    const Result<FormatFile> file = take_format_file(text);
+    if (!file) {
+      table.add_problem(file.error().message);
       break;
     }
-    const std::size_t start = end == std::string_view::npos ? text.size() : end + 1;
-    if (head->bytes > text.size() - start) {
-      std::string problem = "formats: cut off in ";
-      append_terminal_safe(problem, head->name);
-      table.add_problem(std::move(problem));
-      break;
-    }
-    table.add_file(head->name, text.substr(start, head->bytes));
-    text.remove_prefix(start + head->bytes);
-    if (text.starts_with('\n')) text.remove_prefix(1);
+    table.add_file(file->name, file->content);
   }
   return table;
 }

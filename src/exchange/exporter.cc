@@ -9,12 +9,15 @@
 #include "exchange/perfetto_export.h"
 #include "exchange/table_export.h"
 #include "exchange/timedoctor_export.h"
+#include "exchange/trace_cmd_export.h"
 
 namespace ivtrace::exchange {
 namespace {
 
 constexpr std::array kExporters = {
     Exporter{"timedoctor", "a .tdi file for TimeDoctor", false, write_timedoctor},
+    Exporter{"trace-cmd", "a trace.dat for each machine, for trace-cmd report -i and KernelShark", true,
+             write_trace_cmd},
     Exporter{"perfetto", "tracks of CPUs, vCPUs and disk requests, for ui.perfetto.dev", false,
              write_perfetto},
     Exporter{"ctf", "a CTF 1.8 trace for each machine, for Babeltrace and Trace Compass", true, write_ctf},
