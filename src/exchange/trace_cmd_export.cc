@@ -22,7 +22,7 @@ class Machines {
     for (const auto& stream : events.streams()) {
       if (!is_of_file(stream->info())) {
         // Only losses that the journal tells, without pages.
-        while (stream->advance()) job.summary.incomplete = true;
+        job.summary.incomplete = job.summary.incomplete || stream->loss() != nullptr;
       } else if (has_place(stream->info())) {
         find(stream->info().machine).streams.push_back(stream.get());
       }

@@ -177,7 +177,9 @@ void PageCopy::pick(Walk& walk, const decode::PageImage& page) {
 }
 
 Status PageCopy::encode(merge::EventStream& stream, const merge::TimeRange& span) {
-  for (std::uint64_t i = 1; stream.advance(); ++i) {
+  // RunEvents has gone to each stream's first item already.
+  bool has_item = stream.loss() != nullptr || !stream.record().empty();
+  for (std::uint64_t i = 1; has_item; has_item = stream.advance(), ++i) {
     if (i % kCheckEvery == 0) {
       IVT_RETURN_IF_ERROR(progress_.at(share_of(span, stream.time())));
       IVT_RETURN_IF_ERROR(out_.status());

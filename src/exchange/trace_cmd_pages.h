@@ -62,7 +62,7 @@ class PageCopy {
 
   /// Sub-buffer by sub-buffer; `pages` is the file's bytes.
   Status copy(const run::PagesFile& file, std::span<const std::byte> pages, const PlainClock& clock);
-  /// Event by event, in the host's time; `span` is what the stream may hold.
+  /// Event by event, in the host's time, from the stream's current item on; `span` is what it may hold.
   Status encode(merge::EventStream& stream, const merge::TimeRange& span);
 
  private:

@@ -277,8 +277,18 @@ Result<TraceDat> read_trace_dat(std::span<const std::byte> file) {
   return dat;
 }
 
+namespace {
+
+/// The size of compressed data is told without the number of chunks before them.
+std::size_t bytes_of(const TraceDat& dat, const TraceDatBuffer& buffer, const TraceDatCpu& cpu) {
+  const std::uint64_t size = cpu.size + (buffer.compressed ? sizeof(std::uint32_t) : 0);
+  return static_cast<std::size_t>(std::min<std::uint64_t>(size, dat.file.size() - cpu.offset));
+}
+
+}  // namespace
+
 TraceDatPieces::TraceDatPieces(const TraceDat& dat, const TraceDatBuffer& buffer, const TraceDatCpu& cpu)
-    : in_(dat.file.subspan(static_cast<std::size_t>(cpu.offset), static_cast<std::size_t>(cpu.size))),
+    : in_(dat.file.subspan(static_cast<std::size_t>(cpu.offset), bytes_of(dat, buffer, cpu))),
       compression_(dat.compression),
       compressed_(buffer.compressed) {
   if (compressed_) chunks_ = in_.number<std::uint32_t>();
