@@ -16,14 +16,7 @@ void append_number(std::string& out, Integer number) {
 }
 
 /// `number` with thousands set apart: 1,234,567.
-inline std::string grouped(unsigned long long number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t at = digits.size(); at > 3;) {
-    at -= 3;
-    digits.insert(at, ",");
-  }
-  return digits;
-}
+std::string grouped(unsigned long long number);
 
 /// `number` in exactly `width` digits, zeroes in front; number < 10^width, width ≤ 20.
 inline void append_padded(std::string& out, std::uint64_t number, std::size_t width) {
