@@ -6,6 +6,7 @@
 #include "cli/containment.h"
 #include "cli/exchange_progress.h"
 #include "cli/interrupt.h"
+#include "cli/run_choice.h"
 #include "cli/text_table.h"
 #include "exchange/trace_cmd_import.h"
 #include "query/model_rows.h"
