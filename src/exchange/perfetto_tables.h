@@ -23,8 +23,8 @@ struct PerfettoTables {
   std::int64_t until;  ///< its end
 
   std::int64_t clip(std::int64_t time) const { return std::clamp(time, from, until); }
-  /// A query's rows of the machines that are asked for, one by one. Its first columns are from_ns, until_ns and
-  /// the machine; it may use :from and :until. Ends early when the export shall end or the file cannot be
+  /// A query's rows of the machines that are asked for, one by one. Its first columns are from_ns, until_ns
+  /// and the machine; it may use :from and :until. Ends early when the export shall end or the file cannot be
   /// written.
   Status each_row(const char* what, std::string_view sql,
                   const std::function<void(const query::Statement&)>& take) const;
