@@ -60,7 +60,7 @@ TEST_F(Export, EveryTableIsWhatAQueryPrintsOfIt) {
   for (const std::string form : {"json", "csv"}) {
     const Outcome outcome = write(form, {"--force"});
     EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
-    EXPECT_EQ(outcome.err, "");
+    EXPECT_THAT(outcome.err, HasSubstr("ivtrace: irq_slice is empty: no interrupt was recorded\n"));
     const std::string ending = form == "json" ? ".jsonl" : ".csv";
     std::size_t tables = 0;
     for (const auto& entry : fs::directory_iterator(out_)) {
