@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "decode/page.h"
@@ -59,16 +60,28 @@ FileScan scan_file(const run::RunReader& run, const run::PagesFile& file) {
 
 }  // namespace
 
-std::vector<FileScan> scan_files(const run::RunReader& run, const run::Machine& machine) {
-  std::vector<FileScan> scans(machine.files.size());
+std::vector<std::vector<FileScan>> scan_files(const run::RunReader& run) {
+  struct Work {
+    const run::PagesFile* file;
+    FileScan* scan;
+  };
+  std::vector<std::vector<FileScan>> scans;
+  for (const run::Machine& machine : run.machines()) scans.emplace_back(machine.files.size());
+  std::vector<Work> all;
+  for (std::size_t i = 0; i < scans.size(); ++i) {
+    for (std::size_t k = 0; k < scans[i].size(); ++k)
+      all.push_back({&run.machines()[i].files[k], &scans[i][k]});
+  }
+  // The largest first: then none is begun when all others have ended.
+  std::ranges::stable_sort(all, std::greater(), [](const Work& work) { return work.file->size; });
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     // Relaxed: the counter only deals out indexes; join() orders the results.
-    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < scans.size();) {
-      scans[i] = scan_file(run, machine.files[i]);
+    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < all.size();) {
+      *all[i].scan = scan_file(run, *all[i].file);
     }
   };
-  const std::size_t helpers = std::min<std::size_t>(std::thread::hardware_concurrency(), scans.size());
+  const std::size_t helpers = std::min<std::size_t>(std::thread::hardware_concurrency(), all.size());
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < helpers; ++i) threads.emplace_back(work);
   work();

@@ -26,8 +26,8 @@ struct FileScan {
   bool has_holes() const { return missed > 0 || missed_uncounted > 0 || missing_pages > 0; }
 };
 
-/// Scans every file of `machine`'s, in the order of Machine::files. Runs on all CPUs. A file that cannot be
-/// opened is told as damage of its whole size.
-std::vector<FileScan> scan_files(const run::RunReader& run, const run::Machine& machine);
+/// Scans every file of the run: by machine, in the order of Machine::files. Runs on all CPUs. A file that
+/// cannot be opened is told as damage of its whole size.
+std::vector<std::vector<FileScan>> scan_files(const run::RunReader& run);
 
 }  // namespace ivtrace::cli

@@ -251,8 +251,9 @@ LossInfo journal_entry(const run::LossRecord& record, const RunClock& clock) {
   return loss;
 }
 
-MachineInfo machine_info(const run::RunReader& run, const run::Machine& machine, const RunClock& run_clock,
-                         RunInfo& info) {
+/// `scans`: of the machine's files.
+MachineInfo machine_info(const run::RunReader& run, const run::Machine& machine,
+                         const std::vector<FileScan>& scans, const RunClock& run_clock, RunInfo& info) {
   MachineInfo out;
   const run::MachineRecord& record = machine.info;
   out.name = record.name;
@@ -276,7 +277,6 @@ MachineInfo machine_info(const run::RunReader& run, const run::Machine& machine,
   const MachineClock clock(machine);
   out.clock = clock.is_host() ? host_clock_info(run_clock, run) : guest_clock_info(clock, run_clock, machine);
 
-  const std::vector<FileScan> scans = scan_files(run, machine);
   const std::size_t first_loss = info.losses.size();
   BookKeeper books(machine, clock, run_clock, info.losses);
   for (const auto& [stream, index] : streams_of(machine)) {
@@ -346,8 +346,9 @@ RunInfo load_run_info(const run::RunReader& run, bool recording) {
     loss.remedy = loss_remedy(loss.reason);
     info.losses.push_back(std::move(loss));
   }
-  for (const run::Machine& machine : run.machines())
-    info.machines.push_back(machine_info(run, machine, clock, info));
+  const std::vector<std::vector<FileScan>> scans = scan_files(run);
+  for (std::size_t i = 0; i < scans.size(); ++i)
+    info.machines.push_back(machine_info(run, run.machines()[i], scans[i], clock, info));
   if (clock.host() != nullptr) {
     Containments containments = containment_of(run, *clock.host());
     for (MachineInfo& machine : info.machines) {
