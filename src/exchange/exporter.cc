@@ -45,9 +45,10 @@ Result<Summary> write_export(const Exporter& exporter, const run::RunReader& run
                                               ? Replacement::folder(request.out, request.force, kMarkName)
                                               : Replacement::file(request.out, request.force));
   Summary summary;
-  IVT_RETURN_IF_ERROR(
-      exporter.write({run, clock, request.filter, request.cache, place.fresh(), progress, summary}));
+  const Status written =
+      exporter.write({run, clock, request.filter, request.cache, place.fresh(), progress, summary});
   IVT_RETURN_IF_ERROR(progress.check());
+  IVT_RETURN_IF_ERROR(written);
   if (exporter.is_folder) {
     const std::string mark = std::string("ivtrace export --format ") + exporter.name + "\n";
     IVT_RETURN_IF_ERROR(replace_file(place.fresh() + "/" + kMarkName, mark));

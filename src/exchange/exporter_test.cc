@@ -29,7 +29,7 @@ TEST(Exporters, WhatIsEndedLeavesNothing) {
     const Request request{scratch / "out", false, {}, query::CacheUse::kNone};
     const Result<Summary> done = write_export(exporter, run, clock, request, progress);
     ASSERT_FALSE(done) << exporter.name;
-    EXPECT_EQ(done.error().message, query::interrupted_error().message) << exporter.name;
+    EXPECT_EQ(done.error().message, progress.check().error().message) << exporter.name;
     EXPECT_TRUE(std::filesystem::is_empty(scratch / ".")) << exporter.name;
   }
 }

@@ -22,9 +22,10 @@ class Progress {
   /// `done` of 0 to 1 of what `what` names. Asked often; shows seldom.
   virtual void at(const char* what, double done) = 0;
   query::StopFlag stop() const { return stop_; }
-  /// query::interrupted_error() when it shall end.
+  /// kTimeout when it shall end.
   Status check() const {
-    if (query::stopped(stop_)) return query::interrupted_error();
+    if (query::stopped(stop_))
+      return Error(ErrorCode::kTimeout, "ended before it was whole: nothing was written");
     return {};
   }
 

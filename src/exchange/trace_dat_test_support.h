@@ -144,7 +144,9 @@ inline std::string compressed_trace_dat(std::string_view compression, const std:
   TraceDatBytes told;
   told.number(buffer).string("").string("local").number(std::uint32_t{4096}).number(std::uint32_t{1});
   // trace-cmd does not count the number of chunks.
-  told.number(std::uint32_t{0}).number(buffer + sizeof(dat::Section)).number(std::uint64_t{chunks.size()} - 4);
+  told.number(std::uint32_t{0})
+      .number(buffer + sizeof(dat::Section))
+      .number(std::uint64_t{chunks.size()} - 4);
   out.number(dat::Section{dat::kOptions, 0, 0, 0});
   out.number(std::uint16_t{dat::kHeaderInfo}).number(std::uint32_t{8}).number(header);
   out.number(std::uint16_t{dat::kBuffer})

@@ -13,7 +13,7 @@ import harness
 import made_runs
 from harness import ivtrace
 
-CASES = ("healthy-reads", "contended-vm-strong", "slow-device")
+CASES = ("contended-vm-strong", "slow-device")
 OWN = ("ivtrace_loss", "ivtrace_unreadable")
 
 

@@ -11,7 +11,7 @@ import made_runs
 import perfetto_reader
 from harness import ivtrace
 
-CASES = ("healthy-reads", "contended-vm-strong", "slow-device")
+CASES = ("contended-vm-strong", "slow-device")
 REQUESTS, DISKS, VCPUS, CPUS, INTERRUPTS, LOSSES = "Disk requests", "Requests to block devices", "vCPUs", "CPUs", "Interrupts", "Lost events"
 
 

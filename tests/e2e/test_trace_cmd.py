@@ -17,7 +17,7 @@ from harness import BIN, FAILED, LOSS, OK, ROOT, copy_run, events, info, ivtrace
 
 from casebook import fixtures  # noqa: E402
 
-CASES = ("healthy-reads", "contended-vm-strong", "exit-storm-cpuid")
+CASES = ("contended-vm-strong", "exit-storm-cpuid")
 TRACE_CMD = shutil.which("trace-cmd")
 pytestmark = pytest.mark.skipif(TRACE_CMD is None, reason="no trace-cmd here")
 OURS = re.compile(r"^(?P<machine>\S+) +~?(?P<task>.{16,}?)-(?P<pid>\d+) +\[(?P<cpu>\d+)\] +(?P<seconds>-?\d+)\.(?P<ns>\d{9}): (?P<name>[^:]+): ?(?P<text>.*)$")
