@@ -38,6 +38,7 @@ unit: build ## the quick tests only
 bench: build ## the benchmarks, ratios within each run
 	@$(NINJA) -C $(BUILD) benches
 	@for b in $(BUILD)/bin/*_bench; do echo "== $$b"; $$b; done
+	@echo "== lab/bench-trace-cmd"; lab/bench-trace-cmd $(BUILD)
 	@echo "== lab/cost"; lab/cost $(BUILD)
 
 fuzz: setup # the libFuzzer programs, with AddressSanitizer
