@@ -15,8 +15,9 @@ constexpr std::uint64_t kMostTime = 1ull << 62;
 
 std::vector<TimeSample> in_order(std::vector<TimeSample> samples) {
   std::ranges::stable_sort(samples, {}, &TimeSample::time);
-  const auto same = std::ranges::unique(samples, {}, &TimeSample::time);
-  samples.erase(same.begin(), same.end());
+  // clang 14 cannot compile std::ranges::unique.
+  const auto same = [](const TimeSample& a, const TimeSample& b) { return a.time == b.time; };
+  samples.erase(std::unique(samples.begin(), samples.end(), same), samples.end());
   return samples;
 }
 
