@@ -29,7 +29,7 @@ Result<ExitCode> write(ExportOptions options, Streams& streams) {
   IVT_ASSIGN_OR_RETURN(const run::RunReader run, run::RunReader::open(options.run));
   IVT_ASSIGN_OR_RETURN(const clock::HostClock clock, host_clock_of(run));
   IVT_ASSIGN_OR_RETURN(options.request.filter.range, place_time_range(options.range, clock));
-  const InterruptFlag interrupt({SIGINT, SIGTERM});
+  const InterruptFlag interrupt({SIGINT, SIGTERM, SIGHUP});
   ExchangeProgress progress(streams.err, interrupt.flag());
   IVT_ASSIGN_OR_RETURN(const exchange::Summary summary,
                        exchange::write_export(*exchange::find_exporter(options.format), run, clock,
@@ -49,7 +49,7 @@ ExitCode run_export(const ExportOptions& options, Streams& streams) {
   return exit_code_of(write(options, streams), streams);
 }
 
-/// "what the option is: name: meaning; name: meaning".
+/// What the option is, and a line for each format.
 std::string list_formats() {
   std::string list = "What to write:";
   for (const exchange::Exporter& exporter : exchange::exporters())
@@ -77,7 +77,7 @@ void add_export_command(CLI::App& app, Invocation& invocation) {
   command->add_option("-o,--output", request.out, "The file or folder to write")
       ->required()
       ->type_name("OUT");
-  command->add_flag("--force", request.force, "Replace what an export wrote there before");
+  command->add_flag("--force", request.force, "Replace the file, or a folder that an export wrote");
   command->add_option("--machine", request.filter.machines, "Only this machine; may be repeated")
       ->type_name("NAME")
       ->allow_extra_args(false);

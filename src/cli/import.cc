@@ -15,7 +15,7 @@ namespace ivtrace::cli {
 namespace {
 
 Result<ExitCode> import_files(const exchange::ImportRequest& request, Streams& streams) {
-  const InterruptFlag interrupt({SIGINT, SIGTERM});
+  const InterruptFlag interrupt({SIGINT, SIGTERM, SIGHUP});
   ExchangeProgress progress(streams.err, interrupt.flag());
   const Result<exchange::Summary> summary = exchange::import_trace_cmd(request, progress);
   progress.clear();

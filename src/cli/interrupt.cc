@@ -18,6 +18,8 @@ InterruptFlag::InterruptFlag(std::vector<int> signals) {
   for (const int signal : signals) {
     struct sigaction before = {};
     ::sigaction(signal, &action, &before);
+    // nohup's choice stands.
+    if (signal == SIGHUP && before.sa_handler == SIG_IGN) ::sigaction(signal, &before, nullptr);
     before_.emplace_back(signal, before);
   }
 }

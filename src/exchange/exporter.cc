@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/fd.h"
 #include "base/replacement.h"
 #include "exchange/ctf_export.h"
 #include "exchange/perfetto_export.h"
@@ -41,19 +40,17 @@ Result<Summary> write_export(const Exporter& exporter, const run::RunReader& run
       return Error(ErrorCode::kNotFound, "there is no machine " + machine + " in the run",
                    "ivtrace info lists them");
   }
-  IVT_ASSIGN_OR_RETURN(Replacement place, exporter.is_folder
-                                              ? Replacement::folder(request.out, request.force, kMarkName)
-                                              : Replacement::file(request.out, request.force));
+  IVT_RETURN_IF_ERROR(keep_apart(request.out, run.path()));
+  IVT_ASSIGN_OR_RETURN(Replacement place,
+                       exporter.is_folder ? Replacement::folder(request.out, request.force, {kMarkName, ""})
+                                          : Replacement::file(request.out, request.force));
   Summary summary;
   const Status written =
       exporter.write({run, clock, request.filter, request.cache, place.fresh(), progress, summary});
   IVT_RETURN_IF_ERROR(progress.check());
   IVT_RETURN_IF_ERROR(written);
-  if (exporter.is_folder) {
-    const std::string mark = std::string("ivtrace export --format ") + exporter.name + "\n";
-    IVT_RETURN_IF_ERROR(replace_file(place.fresh() + "/" + kMarkName, mark));
-  }
   IVT_RETURN_IF_ERROR(place.put());
+  if (summary.events == 0) summary.notices.emplace_back("there is nothing in what was asked for");
   summary.incomplete = summary.incomplete || run.damage_total() > 0;
   return summary;
 }

@@ -60,6 +60,11 @@ Result<std::unique_ptr<Tables>> Tables::open(const Job& job) {
   return tables;
 }
 
+bool Tables::is_all() const {
+  const merge::TimeRange& range = job_.filter.range;
+  return machines_.empty() && range.from == kAllTime.from && range.until == kAllTime.until;
+}
+
 std::string Tables::condition(const query::TableInfo& table) const {
   std::vector<std::string> parts;
   const merge::TimeRange& range = job_.filter.range;

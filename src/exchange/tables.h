@@ -24,6 +24,8 @@ class Tables {
   /// when that is all of them. A table with from_ns and until_ns has stretches, one with time_ns moments;
   /// others know no time, and those without a column `machine` no machine.
   std::string condition(const query::TableInfo& table) const;
+  /// Is the whole run wanted?
+  bool is_all() const;
   /// The values that condition() speaks of: from, until, and the machines. Nanoseconds since the run's start;
   /// the ends of the type where nothing bounds the range.
   const query::Parameters& parameters() const { return parameters_; }

@@ -124,9 +124,12 @@ class Export {
     IVT_ASSIGN_OR_RETURN(Rows notes, rows_of(timedoctor_notes_sql(tables_)));
     IVT_RETURN_IF_ERROR(lines.next());
     IVT_RETURN_IF_ERROR(samples.next());
-    if (!lines.there())
-      say("there are no switches, interrupts, vCPU states and disk requests to show: record with --profile "
-          "all");
+    if (!lines.there()) {
+      say(tables_.is_all()
+              ? "there are no switches, interrupts, vCPU states and disk requests to show: record "
+                "with --profile all"
+              : "there is nothing in what was asked for");
+    }
     while (lines.there()) IVT_RETURN_IF_ERROR(write_block(lines, samples));
     IVT_RETURN_IF_ERROR(write_notes(notes));
     writer_.finish();

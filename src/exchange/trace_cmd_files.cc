@@ -64,6 +64,7 @@ void tie_to_host(TraceCmdFile& file, const TraceCmdFile& host, std::vector<std::
     for (const TraceDatCpu& cpu : buffer.cpus) cpus = std::max(cpus, cpu.cpu + 1);
   }
   file.epochs = epochs_of(*shift, cpus);
+  if (file.epochs.empty()) is_not_aligned("its option TIMESHIFT tells no clock that can be");
 }
 
 Status check_host(const std::vector<TraceCmdFile>& files) {

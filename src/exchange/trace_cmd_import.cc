@@ -50,8 +50,7 @@ class Import {
       if (file.mapping.lost()) return Error(ErrorCode::kGone, file.path + " was cut while it was read");
     }
     tell_clock();
-    IVT_RETURN_IF_ERROR(look_at_events(path));
-    return replace_file(path + "/" + kImportMark, "ivtrace import\n");
+    return look_at_events(path);
   }
 
  private:
@@ -239,7 +238,9 @@ Result<Summary> import_trace_cmd(const ImportRequest& request, Progress& progres
   Summary summary;
   IVT_ASSIGN_OR_RETURN(const std::vector<TraceCmdFile> files,
                        open_trace_cmd_files(request.files, summary.notices));
-  IVT_ASSIGN_OR_RETURN(Replacement place, Replacement::folder(request.out, request.force, kImportMark));
+  for (const std::string& file : request.files) IVT_RETURN_IF_ERROR(keep_apart(request.out, file));
+  IVT_ASSIGN_OR_RETURN(Replacement place,
+                       Replacement::folder(request.out, request.force, {kImportMark, format::kCacheName}));
   // The run's writer makes its folder itself.
   if (::rmdir(place.fresh().c_str()) != 0) return errno_error(errno, "cannot make " + place.fresh());
   IVT_RETURN_IF_ERROR(Import(files, request, summary, progress).write(place.fresh()));

@@ -11,6 +11,9 @@ namespace {
 namespace dat_format = format::trace_dat;
 
 constexpr std::size_t kMostGuests = 4096;
+/// Of all CPUs: some hours of a guest with 4 CPUs at a sample a second. The clock looks through them for
+/// each.
+constexpr std::size_t kMostSamples = 1u << 15;
 constexpr std::size_t kMostText = 64u << 10;
 
 Error broken(const char* option) {
@@ -34,9 +37,12 @@ Status read_time_shift(TraceDatInput in, TraceDat& dat) {
   shift.interpolated = (in.number<std::uint32_t>() & dat_format::kInterpolated) != 0;
   const auto cpus = in.number<std::uint32_t>();
   if (!in.ok() || cpus > kMostCpus) return broken("TIMESHIFT");
+  std::size_t total = 0;
   for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
     const auto count = in.number<std::uint32_t>();
     if (!in.ok() || count > in.left() / (3 * sizeof(std::uint64_t))) return broken("TIMESHIFT");
+    if ((total += count) > kMostSamples)
+      return Error(ErrorCode::kUnsupported, "its option TIMESHIFT has too many samples to work with");
     std::vector<TimeSample>& samples = shift.cpus.emplace_back(count);
     for (TimeSample& sample : samples) sample.time = in.number<std::uint64_t>();
     for (TimeSample& sample : samples) sample.offset = in.number<std::int64_t>();
@@ -89,7 +95,7 @@ std::string clock_of(std::string_view text) {
   return std::string(trim(text).substr(0, 64));
 }
 
-Status add_cpu(const TraceDat& dat, const TraceDatCpu& cpu, TraceDatBuffer& buffer) {
+Status add_cpu(TraceDat& dat, const TraceDatCpu& cpu, TraceDatBuffer& buffer) {
   const auto number = std::to_string(cpu.cpu);
   if (cpu.cpu >= kMostCpus) return Error(ErrorCode::kCorrupt, "it has a CPU " + number);
   if (cpu.size == 0) return {};
@@ -98,6 +104,10 @@ Status add_cpu(const TraceDat& dat, const TraceDatCpu& cpu, TraceDatBuffer& buff
   for (const TraceDatCpu& known : buffer.cpus) {
     if (known.cpu == cpu.cpu) return Error(ErrorCode::kCorrupt, "it has CPU " + number + " twice");
   }
+  // Or a small file would become a run of any size.
+  dat.event_bytes += cpu.size;
+  if (dat.event_bytes > dat.file.size())
+    return Error(ErrorCode::kCorrupt, "the events of its CPUs lie at the same place");
   buffer.cpus.push_back(cpu);
   return {};
 }

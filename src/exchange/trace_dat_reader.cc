@@ -72,7 +72,9 @@ class SequentialFile {
     }
     dat_.buffers.front().clock = dat_.clock;
     // Buffers are told among the options of the main one.
-    for (const auto& [offset, name] : more_) {
+    // Reading one may tell more.
+    for (std::size_t i = 0; i < more_.size(); ++i) {
+      const auto [offset, name] = more_[i];
       TraceDatInput at(dat_.file);
       at.seek(offset);
       IVT_RETURN_IF_ERROR(read_buffer(at, name));
@@ -165,7 +167,7 @@ class SectionedFile {
   /// A section's bytes, unpacked into `unpacked` where they are compressed. To the file's end otherwise: the
   /// content tells where it ends.
   Result<TraceDatInput> open(std::uint16_t id, std::uint64_t offset, const char* what,
-                             std::string& unpacked) const {
+                             std::string& unpacked) {
     TraceDatInput in(dat_.file);
     in.seek(offset);
     const auto header = in.number<dat_format::Section>();
@@ -173,7 +175,8 @@ class SectionedFile {
     if (header.id != id)
       return Error(ErrorCode::kCorrupt, fmt::format("there are no {} where they must be", what));
     if ((header.flags & dat_format::kCompressed) == 0) return in;
-    IVT_ASSIGN_OR_RETURN(unpacked, inflate(dat_.compression, in));
+    IVT_ASSIGN_OR_RETURN(unpacked, inflate(dat_.compression, in, left_to_inflate_));
+    left_to_inflate_ -= unpacked.size();
     return TraceDatInput(std::string_view(unpacked));
   }
 
@@ -257,6 +260,7 @@ class SectionedFile {
   }
 
   TraceDat& dat_;
+  std::size_t left_to_inflate_ = kMaxInflated;  ///< of all sections together
   std::size_t option_bytes_ = 0;
   std::size_t options_ = 0;
   std::vector<std::pair<std::uint16_t, std::uint64_t>> sections_;

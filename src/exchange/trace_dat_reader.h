@@ -72,6 +72,7 @@ struct TraceDat {
   std::vector<TraceDatGuest> guests;
   std::vector<std::string> cpu_stats;
   std::vector<TraceDatBuffer> buffers;
+  std::uint64_t event_bytes = 0;  ///< of all buffers' CPUs, in the file
 };
 
 /// kInvalid when it is no trace.dat, kUnsupported for what is not read (another version, byte order, long

@@ -20,7 +20,7 @@ Status read_cmdlines(TraceDatInput& in, TraceDat& dat);
 /// An option that both versions have; unknown ones are passed over. `data` is all of it.
 Status read_option(std::uint16_t id, std::string_view data, TraceDat& dat);
 /// Adds the CPU to the buffer when it has data; kCorrupt when they are not in the file.
-Status add_cpu(const TraceDat& dat, const TraceDatCpu& cpu, TraceDatBuffer& buffer);
+Status add_cpu(TraceDat& dat, const TraceDatCpu& cpu, TraceDatBuffer& buffer);
 /// The word in brackets, as the file trace_clock marks the one that is in use; all of it without brackets.
 std::string clock_of(std::string_view text);
 

@@ -76,6 +76,7 @@ class Installation:
             shutil.copy(package, self.root / "root")
         shutil.copy("/etc/resolv.conf", self.root / "etc")
         self.files_before = self.files()
+        self.packages_before = self.packages()
         self.debs = {name: f"/root/{path.name}" for name, path in packages.items()}
         self.run("dpkg", "-i", self.debs["ivtrace-agent"])
         self.disk = system.make_disk(self.root, directory / "guest.img")
@@ -85,6 +86,9 @@ class Installation:
         done = system.in_root(self.root, *map(str, command), binds=binds)
         assert done.returncode in check, f"{command}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done
+
+    def packages(self) -> set[str]:
+        return set(self.run("dpkg-query", "-W", "-f", "${Package}\n").stdout.split())
 
     def files(self) -> set[str]:
         paths = (str(path.relative_to(self.root)) for path in self.root.rglob("*"))
@@ -173,7 +177,9 @@ def test_an_administrator_who_disabled_the_unit_is_obeyed_by_an_upgrade(installa
 def test_a_purge_leaves_nothing(installation):
     installed = installation.files() - installation.files_before
     assert {"usr/bin/ivtrace", "usr/sbin/ivtrace-agent", f"etc/systemd/system/multi-user.target.wants/{AGENT_UNIT}"} <= installed
+    came = installation.packages() - installation.packages_before
+    assert {"ivtrace", "ivtrace-agent", "libtraceevent1"} <= came
     installation.run("dpkg", "-r", "ivtrace", "ivtrace-agent")
-    installation.run("dpkg", "-P", "ivtrace", "ivtrace-agent", "libsqlite3-0", "libtraceevent1")
+    installation.run("dpkg", "-P", *sorted(came))
     left = installation.files() - installation.files_before
     assert {path for path in left if not path.startswith(("root/run.ivt", "tmp/ivlab-"))} == set()
