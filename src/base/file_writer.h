@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/append_value.h"
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -28,7 +29,7 @@ class FileWriter {
   /// The bytes of a value as they lie in memory.
   template <class T>
   void append_value(const T& value) {
-    buffer_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    ivtrace::append_value(buffer_, value);
   }
   void append_bytes(std::span<const std::byte> bytes) {
     buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());

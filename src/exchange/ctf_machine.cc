@@ -6,16 +6,12 @@
 #include <cerrno>
 #include <set>
 
+#include "base/append_value.h"
 #include "base/fd.h"
 #include "base/utf8.h"
 
 namespace ivtrace::exchange {
 namespace {
-
-template <class T>
-void append_value(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
 
 void append_string(std::string& out, std::string_view text) {
   append_utf8(out, text.substr(0, text.find('\0')));

@@ -1,28 +1,21 @@
 #include "exchange/page_encoder.h"
 
+#include "base/append_value.h"
 #include "base/check.h"
 
 namespace ivtrace::exchange {
-namespace {
-
-template <class T>
-void append(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-}  // namespace
 
 void append_page(std::string& out, std::size_t page_size, std::uint64_t timestamp,
                  std::span<const std::byte> events, const Missed& missed) {
   std::size_t used = format::kSubBufferHeader + events.size();
   IVT_CHECK(used <= page_size && events.size() <= format::kCommitMask);
   const bool stored = missed.any && missed.count && used + sizeof(std::uint64_t) <= page_size;
-  append(out, timestamp);
-  append<std::uint64_t>(
+  append_value(out, timestamp);
+  append_value<std::uint64_t>(
       out, events.size() | (missed.any ? format::kMissedEvents : 0) | (stored ? format::kMissedStored : 0));
   out.append(reinterpret_cast<const char*>(events.data()), events.size());
   if (stored) {
-    append<std::uint64_t>(out, *missed.count);
+    append_value<std::uint64_t>(out, *missed.count);
     used += sizeof(std::uint64_t);
   }
   out.append(page_size - used, '\0');

@@ -1,12 +1,10 @@
 #include "exchange/perfetto_export.h"
 
-#include <limits>
+#include <array>
 #include <memory>
-#include <vector>
 
 #include "exchange/perfetto_tables.h"
-#include "patterns/finding_table.h"
-#include "patterns/library.h"
+#include "exchange/tables.h"
 
 namespace ivtrace::exchange {
 namespace {
@@ -21,14 +19,6 @@ std::int64_t monotonic_at_start(const Job& job) {
   std::int64_t start = 0;
   if (__builtin_sub_overflow(anchor.monotonic.value, job.clock.to_ns(anchor.tsc).value, &start)) return 0;
   return start;
-}
-
-Result<std::unique_ptr<query::Database>> open_database(const Job& job) {
-  std::vector<std::unique_ptr<query::Table>> more;
-  more.push_back(
-      patterns::finding_table(job.run, job.clock, job.progress.stop(), job.cache,
-                              patterns::load_library(patterns::pattern_directories(), {}).patterns));
-  return query::Database::open(job.run, job.clock, job.progress.stop(), job.cache, std::move(more));
 }
 
 /// Is the row's machine, its third column, one that is asked for? Of findings it may be none of the run's.
@@ -59,28 +49,21 @@ Status PerfettoTables::each_row(const char* what, std::string_view sql,
 }
 
 Status write_perfetto(const Job& job) {
-  IVT_ASSIGN_OR_RETURN(const std::unique_ptr<query::Database> database, open_database(job));
+  IVT_ASSIGN_OR_RETURN(const std::unique_ptr<Tables> model, Tables::open(job));
+  constexpr std::array kTables = {"io_request",  "io_phase",  "block_request", "vcpu_slice",
+                                  "sched_slice", "irq_slice", "loss"};
+  IVT_RETURN_IF_ERROR(model->want(kTables));
   const HostTsc start = job.run.manifest().start_tsc;
   IVT_ASSIGN_OR_RETURN(PerfettoWriter writer, PerfettoWriter::create(job.place, monotonic_at_start(job),
                                                                      job.clock.to_realtime(start).value));
   PerfettoTracks tracks(writer, job.run, job.filter.machines);
-  const merge::TimeRange& range = job.filter.range;
-  const PerfettoTables tables{
-      job,
-      *database,
-      writer,
-      tracks,
-      range.from > HostTsc(0) ? job.clock.to_ns(range.from).value : std::numeric_limits<std::int64_t>::min(),
-      range.until < merge::kEndOfTime ? job.clock.to_ns(range.until).value
-                                      : std::numeric_limits<std::int64_t>::max()};
+  const auto bound = [&](const char* name) { return std::get<std::int64_t>(model->parameters().at(name)); };
+  const PerfettoTables tables{job, model->database(), writer, tracks, bound("from"), bound("until")};
   for (const auto write : {write_findings, write_requests, write_vcpu_slices, write_sched_slices,
                            write_interrupts, write_losses})
     IVT_RETURN_IF_ERROR(write(tables));
   IVT_RETURN_IF_ERROR(writer.close());
-  job.summary.notices.insert(job.summary.notices.end(), database->notices().begin(),
-                             database->notices().end());
-  job.summary.incomplete = job.summary.incomplete || database->incomplete();
-  return {};
+  return model->tell(job.summary);
 }
 
 }  // namespace ivtrace::exchange

@@ -67,8 +67,7 @@ Status write_tables(const Job& job, query::RowForm form) {
     IVT_ASSIGN_OR_RETURN(FileWriter out, FileWriter::create(path));
     IVT_RETURN_IF_ERROR(write_rows(job, {*infos[i], i, infos.size()}, statements[i], form, out));
   }
-  tables->tell(job.summary);
-  return {};
+  return tables->tell(job.summary);
 }
 
 }  // namespace

@@ -83,11 +83,29 @@ std::string Tables::condition(const query::TableInfo& table) const {
   return text;
 }
 
-void Tables::tell(Summary& summary) const {
+Status Tables::want(std::span<const char* const> names) {
+  for (const char* const name : names)
+    IVT_RETURN_IF_ERROR(database_->prepare(std::string("SELECT 1 FROM ") + name));
+  return {};
+}
+
+/// Of a whole run the walk knows; of a part, the losses that touch it.
+Result<bool> Tables::misses_events() {
+  if (is_all()) return notices_.incomplete || database_->incomplete();
+  IVT_ASSIGN_OR_RETURN(
+      query::Statement losses,
+      database_->prepare("SELECT 1 FROM loss" + condition(*database_->find("loss")) + " LIMIT 1",
+                         parameters_));
+  return losses.step();
+}
+
+Status Tables::tell(Summary& summary) {
+  IVT_ASSIGN_OR_RETURN(const bool misses, misses_events());
   std::set<std::string> lines = notices_.lines;
   lines.insert(database_->notices().begin(), database_->notices().end());
   summary.notices.insert(summary.notices.end(), lines.begin(), lines.end());
-  summary.incomplete = summary.incomplete || notices_.incomplete || database_->incomplete();
+  summary.incomplete = summary.incomplete || misses;
+  return {};
 }
 
 }  // namespace ivtrace::exchange

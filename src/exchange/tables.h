@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "exchange/job.h"
@@ -29,8 +30,10 @@ class Tables {
   /// The values that condition() speaks of: from, until, and the machines. Nanoseconds since the run's start;
   /// the ends of the type where nothing bounds the range.
   const query::Parameters& parameters() const { return parameters_; }
-  /// Adds what is to be said beside the rows that were read.
-  void tell(Summary& summary) const;
+  /// Lets one walk over the run make the rows of all these, whichever is read first.
+  Status want(std::span<const char* const> names);
+  /// Adds what is to be said beside the rows that were read; call it last.
+  Status tell(Summary& summary);
 
  private:
   /// Shows how far the walk over the run has come.
@@ -45,6 +48,7 @@ class Tables {
   };
 
   explicit Tables(const Job& job);
+  Result<bool> misses_events();
 
   const Job& job_;
   query::Parameters parameters_;

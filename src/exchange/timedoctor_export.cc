@@ -285,8 +285,8 @@ Status write_timedoctor(const Job& job) {
   IVT_ASSIGN_OR_RETURN(const std::unique_ptr<Tables> tables, Tables::open(job));
   IVT_ASSIGN_OR_RETURN(FileWriter out, FileWriter::create(job.place));
   IVT_RETURN_IF_ERROR(Export(job, *tables, out).write());
-  tables->tell(job.summary);
-  return out.close();
+  IVT_RETURN_IF_ERROR(out.close());
+  return tables->tell(job.summary);
 }
 
 }  // namespace ivtrace::exchange

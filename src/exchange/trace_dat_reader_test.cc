@@ -61,6 +61,29 @@ TEST(ReadTraceDat, gives_what_the_writer_was_given) {
   EXPECT_EQ(pages.size(), 2 * 4096u);
 }
 
+/// What is told of the buffer at the end of sample_version_6(), with options of its own before it.
+std::string version_6_with_options(std::string_view options) {
+  std::string file = sample_version_6();
+  constexpr std::size_t kCpus = 2 * 2 * sizeof(std::uint64_t);
+  const std::size_t word = dat_format::kFlyrecordWord.size() + 1;  // and its zero byte
+  return file.insert(file.size() - kCpus - word, options);
+}
+
+TEST(ReadTraceDat, buffers_of_version_6_may_tell_of_more_buffers) {
+  // Each lies at the same place, so the first one tells of many, and so do those.
+  TraceDatBytes options;
+  options.string(dat_format::kOptionsWord);
+  for (int i = 0; i < 100; ++i) {
+    options.number(std::uint16_t{dat_format::kBuffer}).number(std::uint32_t{8 + 27});
+    options.number(std::uint64_t{2 * 4096}).string("a name that is on the heap");
+  }
+  options.number(std::uint16_t{dat_format::kOptions});
+  const std::string file = version_6_with_options(options.view());
+  const auto dat = read_trace_dat(std::as_bytes(std::span(file)));
+  ASSERT_FALSE(dat.ok());
+  EXPECT_EQ(dat.error().code, ErrorCode::kCorrupt);
+}
+
 TEST(ReadTraceDat, version_6_has_all_in_one_order) {
   const std::string file = sample_version_6();
   const TraceDat dat = read_trace_dat(std::as_bytes(std::span(file))).value();

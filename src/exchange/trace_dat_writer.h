@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/append_value.h"
 #include "base/file_writer.h"
 #include "exchange/page_encoder.h"
 #include "format/trace_dat.h"
@@ -20,7 +21,7 @@ class TraceDatBytes {
  public:
   template <class T>
   TraceDatBytes& number(T value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    append_value(bytes_, value);
     return *this;
   }
   TraceDatBytes& text(std::string_view piece) {

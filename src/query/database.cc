@@ -188,6 +188,9 @@ Status Database::bind(sqlite3_stmt* statement, const Parameters& parameters) {
 Error Database::error_of(int code, std::string_view sql) {
   if (!failure_) return std::exchange(failure_, Status()).error();
   if (code == SQLITE_INTERRUPT) return interrupted_error();
+  if (code == SQLITE_FULL)
+    return Error(ErrorCode::kExhausted, "no room for temporary files in $TMPDIR or /var/tmp",
+                 "set TMPDIR to a folder with more room");
   const std::string said = database_ != nullptr ? sqlite3_errmsg(database_) : sqlite3_errstr(code);
   // SQLite itself refuses what would change a virtual table before it asks the authorizer.
   const bool refused = said == "not authorized" || said.find("may not be ") != std::string::npos;
@@ -200,8 +203,7 @@ Error Database::error_of(int code, std::string_view sql) {
     const std::string_view rest = sql.substr(*error_offset_, kShown);
     if (hint.empty()) hint = "at \"" + std::string(rest.substr(0, rest.find('\n'))) + "\"";
   }
-  return Error(code == SQLITE_NOMEM || code == SQLITE_FULL ? ErrorCode::kExhausted : ErrorCode::kInvalid,
-               said, std::move(hint));
+  return Error(code == SQLITE_NOMEM ? ErrorCode::kExhausted : ErrorCode::kInvalid, said, std::move(hint));
 }
 
 std::string Database::hint_for(std::string_view message) const {
