@@ -26,7 +26,7 @@ std::string page_of(const PageEncoder& encoder, const Missed& missed = {}) {
   return page;
 }
 
-TEST(PageEncoder, what_goes_in_comes_out_whatever_the_distance_and_the_length) {
+TEST(PageEncoder, WhatGoesInComesOutWhateverTheDistanceAndTheLength) {
   const std::vector<std::pair<std::uint64_t, std::size_t>> events = {
       {1000, 8}, {1000, 112}, {1000 + (1u << 27) - 1, 116}, {5'000'000'000, 12}, {1ull << 57, 1024}};
   PageEncoder encoder(kPage);
@@ -52,7 +52,7 @@ TEST(PageEncoder, what_goes_in_comes_out_whatever_the_distance_and_the_length) {
   EXPECT_EQ(cursor.damaged_bytes(), 0u);
 }
 
-TEST(PageEncoder, a_full_page_says_so_and_an_event_larger_than_any_is_refused) {
+TEST(PageEncoder, AFullPageSaysSoAndAnEventLargerThanAnyIsRefused) {
   PageEncoder encoder(kPage);
   const decode::Bytes record = decode::make_record(7, 42, 60);
   std::size_t count = 0;
@@ -67,7 +67,7 @@ TEST(PageEncoder, a_full_page_says_so_and_an_event_larger_than_any_is_refused) {
   EXPECT_TRUE(encoder.add(1, largest));
 }
 
-TEST(PageEncoder, a_distance_that_no_header_can_hold_begins_another_page) {
+TEST(PageEncoder, ADistanceThatNoHeaderCanHoldBeginsAnotherPage) {
   PageEncoder encoder(kPage);
   const decode::Bytes record = decode::make_record(7, 42);
   ASSERT_TRUE(encoder.add(1, record));
@@ -75,7 +75,7 @@ TEST(PageEncoder, a_distance_that_no_header_can_hold_begins_another_page) {
   EXPECT_FALSE(encoder.fits((1ull << 59) + 1, record));
 }
 
-TEST(AppendPage, what_was_missed_is_marked_as_the_kernel_does) {
+TEST(AppendPage, WhatWasMissedIsMarkedAsTheKernelDoes) {
   PageEncoder encoder(kPage);
   ASSERT_TRUE(encoder.add(1, decode::make_record(7, 42)));
   Missed missed;
@@ -91,7 +91,7 @@ TEST(AppendPage, what_was_missed_is_marked_as_the_kernel_does) {
   EXPECT_FALSE(image_of(page).missed_count);
 }
 
-TEST(AppendPage, a_count_that_has_no_room_is_left_out) {
+TEST(AppendPage, ACountThatHasNoRoomIsLeftOut) {
   PageEncoder encoder(kPage);
   ASSERT_TRUE(encoder.add(1, decode::make_record(7, 42, kPage - 16 - 8)));
   Missed missed;

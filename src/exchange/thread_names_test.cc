@@ -30,7 +30,7 @@ decode::Bytes switch_to(std::int32_t thread, const char* comm) {
   return record;
 }
 
-TEST(ThreadNames, the_last_name_in_time_counts_in_whatever_order_events_come) {
+TEST(ThreadNames, TheLastNameInTimeCountsInWhateverOrderEventsCome) {
   const decode::FormatTable table = formats();
   ThreadNames names(table, "5 old\n5 older\n6 init\nnonsense\n7\n");
   names.look(kSwitch, switch_to(5, "second"), HostTsc(20));
@@ -40,7 +40,7 @@ TEST(ThreadNames, the_last_name_in_time_counts_in_whatever_order_events_come) {
   EXPECT_EQ(names.text(), "5 second\n6 init\n");
 }
 
-TEST(ThreadNames, a_name_cannot_break_out_of_its_line) {
+TEST(ThreadNames, ANameCannotBreakOutOfItsLine) {
   const decode::FormatTable table = formats();
   ThreadNames names(table, "");
   names.look(kSwitch, switch_to(5, "a\n6 b\x1b["), HostTsc(20));

@@ -19,7 +19,7 @@ std::optional<std::uint64_t> host_of(const clock::GuestClock& clock, std::uint64
   return time ? std::optional(time->tsc.value) : std::nullopt;
 }
 
-TEST(EpochsOf, one_sample_for_all_cpus_is_one_exact_epoch) {
+TEST(EpochsOf, OneSampleForAllCpusIsOneExactEpoch) {
   TimeShift shift;
   shift.cpus = {{{500, 1000, 1, 0}}, {{500, 1000, 1, 0}}};
   const auto epochs = epochs_of(shift, 2);
@@ -32,7 +32,7 @@ TEST(EpochsOf, one_sample_for_all_cpus_is_one_exact_epoch) {
   EXPECT_EQ(host_of(clock, 100'000, 1), 101'000u);
 }
 
-TEST(EpochsOf, a_cpu_that_the_option_lacks_has_no_clock) {
+TEST(EpochsOf, ACpuThatTheOptionLacksHasNoClock) {
   TimeShift shift;
   shift.cpus = {{{0, 1000, 1, 0}}};
   const auto clock = clock_of(epochs_of(shift, 2));
@@ -41,7 +41,7 @@ TEST(EpochsOf, a_cpu_that_the_option_lacks_has_no_clock) {
   EXPECT_TRUE(epochs_of(TimeShift{}, 2).empty());
 }
 
-TEST(EpochsOf, samples_in_steps_hold_until_the_next) {
+TEST(EpochsOf, SamplesInStepsHoldUntilTheNext) {
   TimeShift shift;
   shift.cpus = {{{2000, -500, 1, 0}, {1000, 100, 1, 0}, {2000, 77, 1, 0}}};
   const auto clock = clock_of(epochs_of(shift, 1));
@@ -51,7 +51,7 @@ TEST(EpochsOf, samples_in_steps_hold_until_the_next) {
   EXPECT_EQ(host_of(clock, 9000), 8500u);
 }
 
-TEST(EpochsOf, interpolated_samples_are_lines_that_meet) {
+TEST(EpochsOf, InterpolatedSamplesAreLinesThatMeet) {
   TimeShift shift;
   shift.interpolated = true;
   shift.cpus = {{{1'000'000'000, 5000, 1, 0}, {2'000'000'000, 7000, 1, 0}, {3'000'000'000, 6000, 1, 0}}};
@@ -72,14 +72,14 @@ TEST(EpochsOf, interpolated_samples_are_lines_that_meet) {
   }
 }
 
-TEST(EpochsOf, a_scaled_clock_is_kvms) {
+TEST(EpochsOf, AScaledClockIsKvms) {
   TimeShift shift;
   shift.cpus = {{{0, 1000, 3ull << 47, 48}}};  // the guest counts 1.5 times as fast
   const auto clock = clock_of(epochs_of(shift, 1));
   EXPECT_EQ(host_of(clock, 1'500'000 - 1000), 1'000'000u);
 }
 
-TEST(EpochsOf, numbers_that_make_no_sense_are_left_out) {
+TEST(EpochsOf, NumbersThatMakeNoSenseAreLeftOut) {
   TimeShift shift;
   shift.cpus = {{{0, 0, 0, 0}, {5, 0, 1, 300}, {9, 1, 1, 0}}};
   const auto epochs = epochs_of(shift, 1);
@@ -90,7 +90,7 @@ TEST(EpochsOf, numbers_that_make_no_sense_are_left_out) {
   EXPECT_FALSE(epochs_of(shift, 1).empty());
 }
 
-TEST(ZeroOf, is_where_the_files_times_begin) {
+TEST(ZeroOf, IsWhereTheFilesTimesBegin) {
   TraceDat dat;
   dat.speed = TscToNs{1u << 30, 31};
   EXPECT_EQ(zero_of(dat).value, 0u);
@@ -100,7 +100,7 @@ TEST(ZeroOf, is_where_the_files_times_begin) {
   EXPECT_EQ(zero_of(dat).value, 0u) << "no clock has counted for so long";
 }
 
-TEST(AnchorsOf, give_the_ticks_the_files_times) {
+TEST(AnchorsOf, GiveTheTicksTheFilesTimes) {
   TraceDat dat;
   dat.speed = TscToNs{1u << 30, 31};
   dat.date_ns = 1'700'000'000'000'000'000;

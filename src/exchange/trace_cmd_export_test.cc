@@ -88,7 +88,7 @@ class TraceCmdExport : public testing::Test {
   run::ScratchDirectory directory_;
 };
 
-TEST_F(TraceCmdExport, comes_back_as_it_was) {
+TEST_F(TraceCmdExport, ComesBackAsItWas) {
   const auto summary = write();
   ASSERT_TRUE(summary.ok()) << summary.error().message;
   EXPECT_FALSE(summary->incomplete);
@@ -105,7 +105,7 @@ TEST_F(TraceCmdExport, comes_back_as_it_was) {
   EXPECT_EQ(again.end()->reason, "imported");
 }
 
-TEST_F(TraceCmdExport, the_kernels_sub_buffers_stay_as_they_are) {
+TEST_F(TraceCmdExport, TheKernelsSubBuffersStayAsTheyAre) {
   ASSERT_TRUE(write().ok());
   const std::string pages = read_file(run_path() + "/host/cpu0.pages").value();
   const std::string file = read_file(dat("host")).value();
@@ -115,7 +115,7 @@ TEST_F(TraceCmdExport, the_kernels_sub_buffers_stay_as_they_are) {
   EXPECT_EQ(cpu.offset % 4096, 0u) << "they are mapped";
 }
 
-TEST_F(TraceCmdExport, a_guest_behind_the_host_is_shifted) {
+TEST_F(TraceCmdExport, AGuestBehindTheHostIsShifted) {
   run::EpochRecord epoch;
   epoch.machine = "vm1";
   epoch.epoch.valid_from = GuestTsc(1);
@@ -130,7 +130,7 @@ TEST_F(TraceCmdExport, a_guest_behind_the_host_is_shifted) {
   EXPECT_EQ(events_of(back({"host", "vm1", "vm2"})), events_of(open(run_path())));
 }
 
-TEST_F(TraceCmdExport, a_guest_with_a_scaled_clock_or_several_is_written_in_the_hosts_time) {
+TEST_F(TraceCmdExport, AGuestWithAScaledClockOrSeveralIsWrittenInTheHostsTime) {
   run::EpochRecord epoch;
   epoch.epoch.valid_from = GuestTsc(1);
   epoch.epoch.source = clock::ClockSource::kKvmDebugfs;
@@ -146,7 +146,7 @@ TEST_F(TraceCmdExport, a_guest_with_a_scaled_clock_or_several_is_written_in_the_
   EXPECT_EQ(events_of(back({"host", "vm1", "vm2"})), events_of(open(run_path())));
 }
 
-TEST_F(TraceCmdExport, a_range_is_cut_to_the_event) {
+TEST_F(TraceCmdExport, ARangeIsCutToTheEvent) {
   merge::Filter filter;
   filter.range.from = HostTsc(query::kBegin + 7'000'123);
   filter.range.until = HostTsc(query::kBegin + 21'000'456);
@@ -158,7 +158,7 @@ TEST_F(TraceCmdExport, a_range_is_cut_to_the_event) {
   EXPECT_EQ(events_of(back({"host", "vm1", "vm2"})), wanted);
 }
 
-TEST_F(TraceCmdExport, machines_are_chosen) {
+TEST_F(TraceCmdExport, MachinesAreChosen) {
   merge::Filter filter;
   filter.machines = {"vm2"};
   ASSERT_TRUE(write(filter).ok());
@@ -167,7 +167,7 @@ TEST_F(TraceCmdExport, machines_are_chosen) {
   EXPECT_TRUE(fs::exists(dat("vm2")));
 }
 
-TEST_F(TraceCmdExport, damage_and_losses_do_not_spoil_the_rest) {
+TEST_F(TraceCmdExport, DamageAndLossesDoNotSpoilTheRest) {
   // A page whose events were overwritten before it, one that is nonsense, and one that is cut.
   const std::string path = run_path() + "/host/cpu0.pages";
   std::string pages = read_file(path).value();
@@ -187,7 +187,7 @@ TEST_F(TraceCmdExport, damage_and_losses_do_not_spoil_the_rest) {
   EXPECT_GE(losses_of(again), 1u);
 }
 
-TEST_F(TraceCmdExport, a_guest_without_a_clock_is_left_out_and_told) {
+TEST_F(TraceCmdExport, AGuestWithoutAClockIsLeftOutAndTold) {
   run::MachineRecord vm;
   vm.name = "vm3";
   vm.kind = "guest";

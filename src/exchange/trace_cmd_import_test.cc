@@ -43,7 +43,7 @@ class TraceCmdImport : public testing::Test {
   run::ScratchDirectory directory_;
 };
 
-TEST_F(TraceCmdImport, version_6_becomes_a_run) {
+TEST_F(TraceCmdImport, Version6BecomesARun) {
   const auto summary = import({file("host.dat", sample_version_6())});
   ASSERT_TRUE(summary.ok()) << summary.error().message;
   EXPECT_EQ(summary->events, 4u);
@@ -57,7 +57,7 @@ TEST_F(TraceCmdImport, version_6_becomes_a_run) {
   EXPECT_EQ(run.manifest().start_tsc.value, 100u);
 }
 
-TEST_F(TraceCmdImport, a_guest_of_another_recording_is_told_and_has_no_clock) {
+TEST_F(TraceCmdImport, AGuestOfAnotherRecordingIsToldAndHasNoClock) {
   const auto summary = import({file("host.dat", sample_version_6()), file("vm1.dat", sample_trace_dat())});
   ASSERT_TRUE(summary.ok()) << summary.error().message;
   EXPECT_NE(summary->notices[0].find("about another host's recording"), std::string::npos);
@@ -66,7 +66,7 @@ TEST_F(TraceCmdImport, a_guest_of_another_recording_is_told_and_has_no_clock) {
   EXPECT_TRUE(run.find("vm1")->epochs.empty());
 }
 
-TEST_F(TraceCmdImport, what_cannot_be_read_leaves_nothing_behind) {
+TEST_F(TraceCmdImport, WhatCannotBeReadLeavesNothingBehind) {
   const std::string good = sample_trace_dat();
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "empty"},
@@ -85,7 +85,7 @@ TEST_F(TraceCmdImport, what_cannot_be_read_leaves_nothing_behind) {
   EXPECT_FALSE(import({directory_ / ""}).ok());
 }
 
-TEST_F(TraceCmdImport, without_events_there_is_no_run) {
+TEST_F(TraceCmdImport, WithoutEventsThereIsNoRun) {
   const std::string path = directory_ / "host.dat";
   TraceDatWriter empty = TraceDatWriter::create(path, 4096).value();
   empty.header_info(kSamplePage, "");
@@ -100,7 +100,7 @@ TEST_F(TraceCmdImport, without_events_there_is_no_run) {
   EXPECT_TRUE(left_over().empty());
 }
 
-TEST_F(TraceCmdImport, nothing_but_an_import_is_replaced) {
+TEST_F(TraceCmdImport, NothingButAnImportIsReplaced) {
   const std::string host = file("host.dat", sample_version_6());
   ASSERT_TRUE(import({host}).ok());
   EXPECT_EQ(import({host}).error().code, ErrorCode::kBusy);

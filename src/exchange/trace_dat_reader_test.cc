@@ -25,7 +25,7 @@ std::string bytes_of(const TraceDat& dat, const TraceDatBuffer& buffer, const Tr
   }
 }
 
-TEST(ReadTraceDat, gives_what_the_writer_was_given) {
+TEST(ReadTraceDat, GivesWhatTheWriterWasGiven) {
   const std::string file = sample_trace_dat();
   const TraceDat dat = read_trace_dat(std::as_bytes(std::span(file))).value();
   EXPECT_EQ(dat.page_size, 4096u);
@@ -69,7 +69,7 @@ std::string version_6_with_options(std::string_view options) {
   return file.insert(file.size() - kCpus - word, options);
 }
 
-TEST(ReadTraceDat, buffers_of_version_6_may_tell_of_more_buffers) {
+TEST(ReadTraceDat, BuffersOfVersion6MayTellOfMoreBuffers) {
   // Each lies at the same place, so the first one tells of many, and so do those.
   TraceDatBytes options;
   options.string(dat_format::kOptionsWord);
@@ -84,7 +84,7 @@ TEST(ReadTraceDat, buffers_of_version_6_may_tell_of_more_buffers) {
   EXPECT_EQ(dat.error().code, ErrorCode::kCorrupt);
 }
 
-TEST(ReadTraceDat, version_6_has_all_in_one_order) {
+TEST(ReadTraceDat, Version6HasAllInOneOrder) {
   const std::string file = sample_version_6();
   const TraceDat dat = read_trace_dat(std::as_bytes(std::span(file))).value();
   EXPECT_EQ(dat.kallsyms, "ffffffff81000000 T _text\n");
@@ -119,7 +119,7 @@ std::string packed(const char* name, const std::string& text) {
                          .view());
 }
 
-TEST(ReadTraceDat, compressed_sections_and_chunks_are_unpacked) {
+TEST(ReadTraceDat, CompressedSectionsAndChunksAreUnpacked) {
   for (const char* name : {"zlib", "zstd"}) {
     const std::string page = sample_page(100);
     const std::string file =
@@ -134,7 +134,7 @@ TEST(ReadTraceDat, compressed_sections_and_chunks_are_unpacked) {
   }
 }
 
-TEST(ReadTraceDat, broken_compressed_bytes_are_told) {
+TEST(ReadTraceDat, BrokenCompressedBytesAreTold) {
   const std::string file = compressed_trace_dat("zstd", packed("zstd", sample_header_info()),
                                                 std::string(TraceDatBytes()
                                                                 .number(std::uint32_t{1})
@@ -147,7 +147,7 @@ TEST(ReadTraceDat, broken_compressed_bytes_are_told) {
   EXPECT_EQ(pieces.next().error().code, ErrorCode::kCorrupt);
 }
 
-TEST(ReadTraceDat, what_is_none_or_of_another_kind_is_refused) {
+TEST(ReadTraceDat, WhatIsNoneOrOfAnotherKindIsRefused) {
   const auto error_of = [](const std::string& file) {
     const auto dat = read_trace_dat(std::as_bytes(std::span(file)));
     return dat ? std::string() : dat.error().message;
@@ -170,7 +170,7 @@ TEST(ReadTraceDat, what_is_none_or_of_another_kind_is_refused) {
   EXPECT_EQ(error_of(compressed_trace_dat("lz4", "", "    ")), "it is compressed with lz4");
 }
 
-TEST(ReadTraceDat, options_that_go_round_end) {
+TEST(ReadTraceDat, OptionsThatGoRoundEnd) {
   std::string file = sample_trace_dat();
   std::uint64_t options = 0;
   std::memcpy(&options, file.data() + 24, sizeof options);  // behind "none", its version's NUL
@@ -185,7 +185,7 @@ TEST(ReadTraceDat, options_that_go_round_end) {
   EXPECT_EQ(dat.error().message, "its options go round in a circle");
 }
 
-TEST(ReadTraceDat, cut_anywhere_it_tells_so_or_gives_what_is_whole) {
+TEST(ReadTraceDat, CutAnywhereItTellsSoOrGivesWhatIsWhole) {
   for (const std::string& whole : {sample_trace_dat(), sample_version_6()}) {
     for (std::size_t size = 0; size < whole.size(); size += size < 4000 ? 1 : 61) {
       const std::string file = whole.substr(0, size);

@@ -13,7 +13,7 @@ clock::HostClock clock_of(std::uint64_t khz) {
   return clock::HostClock::create({anchor}, HostTsc(1'000'000), khz).value();
 }
 
-TEST(TscToNs, an_hour_is_right_to_two_microseconds_at_any_speed) {
+TEST(TscToNs, AnHourIsRightToTwoMicrosecondsAtAnySpeed) {
   for (const std::uint64_t khz : {1'000'000ull, 1'999'999ull, 2'100'000ull, 2'894'561ull, 5'700'123ull}) {
     const std::uint64_t hour = khz * 1000 * 3600;
     const TscToNs speed = tsc_to_ns(clock_of(khz), HostTsc(1'000'000), HostTsc(hour));
@@ -23,12 +23,12 @@ TEST(TscToNs, an_hour_is_right_to_two_microseconds_at_any_speed) {
   }
 }
 
-TEST(TscToNs, a_run_without_length_still_has_a_speed) {
+TEST(TscToNs, ARunWithoutLengthStillHasASpeed) {
   const TscToNs speed = tsc_to_ns(clock_of(2'000'000), HostTsc(1'000'000), HostTsc(0));
   EXPECT_NEAR(static_cast<double>(speed.to_ns(2'000'000'000)), 1e9, 5);
 }
 
-TEST(TscToNs, speeds_that_no_clock_has_are_not_valid) {
+TEST(TscToNs, SpeedsThatNoClockHasAreNotValid) {
   EXPECT_FALSE((TscToNs{0, 0}.valid()));
   EXPECT_FALSE((TscToNs{1, 33}.valid()));
   EXPECT_FALSE((TscToNs{1, 32}.valid()));
