@@ -76,10 +76,16 @@ def record_now(name: str, into) -> dict:
 
 def test_the_shares_of_two_culprits_are_told(tmp_path):
     """One writes with four times as much in flight as the other; what each had in flight is measured by the writers."""
-    label = record_now("two-culprits", tmp_path)
-    known = {finding["culprit"]: finding["share"] for finding in label["expected"] + label["allowed"]
-             if finding["pattern"] == "disk-contention-vm" and finding["victim"] == "vm1" and "share" in finding}
-    told = json.loads(ivtrace("diagnose", tmp_path / "two-culprits" / "run.ivt", "--json", check=None).stdout)
+    # What the writers measured says whether this machine let them work; if it was busy with others, they try once more.
+    for attempt in ("first", "second"):
+        place = tmp_path / attempt
+        place.mkdir()
+        label = record_now("two-culprits", place)
+        known = {finding["culprit"]: finding["share"] for finding in label["expected"] + label["allowed"]
+                 if finding["pattern"] == "disk-contention-vm" and finding["victim"] == "vm1" and "share" in finding}
+        if "vm2" in known:
+            break
+    told = json.loads(ivtrace("diagnose", place / "two-culprits" / "run.ivt", "--json", check=None).stdout)
     shares = {finding["culprit"]: finding["share"] for finding in told["findings"]
               if finding["pattern"] == "disk-contention-vm" and finding["victim"] == "vm1"}
     assert known.keys() >= {"vm2"} and shares["vm2"] == pytest.approx(known["vm2"], abs=0.15), (known, shares)
