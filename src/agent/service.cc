@@ -132,6 +132,11 @@ Reply Service::handle(const Request& request, std::string& raw) {
       return read_bulk(request, raw);
     case Op::kDetach:
       return detach();
+    case Op::kTracerFile:
+    case Op::kTracerStart:
+    case Op::kTracerPoll:
+    case Op::kTracerStop:
+      break;
   }
   return failure(Error(ErrorCode::kUnsupported, "this agent does not know that request",
                        "use ivtrace and ivtrace-agent of one version"));

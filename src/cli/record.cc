@@ -27,6 +27,10 @@ struct RecordOptions {
   std::string profile;
   std::vector<std::string> filters;
   std::vector<std::string> rings;
+  std::vector<std::string> probes;
+  std::vector<std::string> stap_scripts;
+  std::vector<std::string> stap_options;
+  std::vector<std::string> bpftrace_scripts;
   std::string max_size;
   std::string buffer_size;
   std::string duration;
@@ -90,6 +94,35 @@ Result<std::pair<std::string, std::string>> parse_pair(const std::string& option
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
+/// Splits "MACHINE:REST".
+Result<std::pair<std::string, std::string>> parse_placed(const std::string& option, const std::string& text,
+                                                         const std::string& example) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) {
+    return Error(ErrorCode::kInvalid, option + " \"" + text + "\" is not understood: it says where, then what",
+                 "for example " + example + "; host is this machine");
+  }
+  return std::pair(text.substr(0, colon), text.substr(colon + 1));
+}
+
+Status parse_tracers(const RecordOptions& options, record::RecordConfig& config) {
+  for (const std::string& text : options.probes) {
+    IVT_ASSIGN_OR_RETURN(auto placed, parse_placed("--probe", text, "--probe vm1:kprobe:vfs_read"));
+    config.probes.push_back({std::move(placed.first), std::move(placed.second)});
+  }
+  for (const std::string& text : options.stap_scripts) {
+    IVT_ASSIGN_OR_RETURN(auto placed, parse_placed("--stap", text, "--stap vm1:disk.stp"));
+    config.tracers.push_back({std::move(placed.first), "stap", std::move(placed.second), options.stap_options});
+  }
+  for (const std::string& text : options.bpftrace_scripts) {
+    IVT_ASSIGN_OR_RETURN(auto placed, parse_placed("--bpftrace", text, "--bpftrace host:latency.bt"));
+    config.tracers.push_back({std::move(placed.first), "bpftrace", std::move(placed.second), {}});
+  }
+  if (!options.stap_options.empty() && options.stap_scripts.empty())
+    return Error(ErrorCode::kInvalid, "--stap-opt has no effect without --stap");
+  return {};
+}
+
 std::string profile_names(const std::string& between) {
   std::string list;
   for (const tracefs::Profile& profile : tracefs::profiles()) {
@@ -149,6 +182,7 @@ Result<record::RecordConfig> parse_options(const RecordOptions& options,
     IVT_ASSIGN_OR_RETURN(config.duration, parse_duration(options.duration));
   }
   IVT_RETURN_IF_ERROR(parse_sizes(options, config));
+  IVT_RETURN_IF_ERROR(parse_tracers(options, config));
   for (const std::string& text : options.filters) {
     IVT_ASSIGN_OR_RETURN(auto filter,
                          parse_pair("--filter", text, "--filter 'sched:sched_switch=prev_prio<100'"));
@@ -238,6 +272,20 @@ void declare_options(CLI::App& command, RecordOptions& options) {
   command
       .add_option("--filter", options.filters, "Let the kernel drop events that fail EXPR; may be repeated")
       ->type_name("EVENT=EXPR")
+      ->allow_extra_args(false);
+  command
+      .add_option("--probe", options.probes,
+                  "A dynamic probe: kprobe, kretprobe, fprobe, uprobe, uretprobe or usdt; may be repeated")
+      ->type_name("MACHINE:PROBE")
+      ->allow_extra_args(false);
+  command.add_option("--stap", options.stap_scripts, "A SystemTap script to run there; may be repeated")
+      ->type_name("MACHINE:SCRIPT")
+      ->allow_extra_args(false);
+  command.add_option("--stap-opt", options.stap_options, "An option for stap; may be repeated")
+      ->type_name("OPTION")
+      ->allow_extra_args(false);
+  command.add_option("--bpftrace", options.bpftrace_scripts, "A bpftrace script to run there; may be repeated")
+      ->type_name("MACHINE:SCRIPT")
       ->allow_extra_args(false);
   command.add_option("--max-size", options.max_size, "Bytes in the run at most (default 4G)")
       ->type_name("SIZE");

@@ -16,11 +16,13 @@ constexpr std::size_t kMaxText = 4096;    // a single string
 constexpr std::size_t kMaxNames = 65536;  // events, filters
 constexpr int kMaxDepth = 4;              // {"cpus":[{"cpu":0}]} is 3
 constexpr std::size_t kMaxChecks = 256;
+constexpr std::size_t kMaxTracers = 256;
+constexpr std::size_t kMaxLines = 8192;
 
 template <class E, std::size_t N>
 using Names = std::array<std::pair<E, const char*>, N>;
 
-constexpr Names<Op, 10> kOps{{{Op::kHello, "hello"},
+constexpr Names<Op, 14> kOps{{{Op::kHello, "hello"},
                               {Op::kDoctor, "doctor"},
                               {Op::kStart, "start"},
                               {Op::kStop, "stop"},
@@ -29,7 +31,11 @@ constexpr Names<Op, 10> kOps{{{Op::kHello, "hello"},
                               {Op::kStats, "stats"},
                               {Op::kClock, "clock"},
                               {Op::kRead, "read"},
-                              {Op::kDetach, "detach"}}};
+                              {Op::kDetach, "detach"},
+                              {Op::kTracerFile, "tracer_file"},
+                              {Op::kTracerStart, "tracer_start"},
+                              {Op::kTracerPoll, "tracer_poll"},
+                              {Op::kTracerStop, "tracer_stop"}}};
 constexpr Names<Bulk, 5> kBulks{{{Bulk::kFormats, "formats"},
                                  {Bulk::kKallsyms, "kallsyms"},
                                  {Bulk::kCmdlines, "cmdlines"},
@@ -102,6 +108,14 @@ class Reader {
   void text(const char* key, std::string& out) {
     const json* value = find(key);
     if (value != nullptr) take_text(key, *value, out);
+  }
+  /// A text that may have up to `limit` bytes.
+  void long_text(const char* key, std::size_t limit, std::string& out) {
+    const json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_string()) return fail(key, "is no text");
+    out = value->get<std::string>();
+    if (out.size() > limit) fail(key, "is too long");
   }
   template <class E, std::size_t N>
   void name(const char* key, const Names<E, N>& names, E& out) {
@@ -244,6 +258,57 @@ Check read_check(Reader& reader) {
   return check;
 }
 
+json to_json(const ProbeState& probe) {
+  return {{"spec", probe.spec},
+          {"event", probe.event},
+          {"definition", probe.definition},
+          {"error", probe.error}};
+}
+
+ProbeState read_probe(Reader& reader) {
+  ProbeState probe;
+  reader.text("spec", probe.spec);
+  reader.text("event", probe.event);
+  reader.text("definition", probe.definition);
+  reader.text("error", probe.error);
+  return probe;
+}
+
+json to_json(const TracerState& tracer) {
+  return {{"tracer", tracer.tracer},         {"state", tracer.state},
+          {"message", tracer.message},       {"hint", tracer.hint},
+          {"lost_lines", tracer.lost_lines}, {"lost_events", tracer.lost_events}};
+}
+
+TracerState read_tracer(Reader& reader) {
+  TracerState tracer;
+  reader.number("tracer", tracer.tracer);
+  reader.text("state", tracer.state);
+  reader.text("message", tracer.message);
+  reader.text("hint", tracer.hint);
+  reader.number("lost_lines", tracer.lost_lines);
+  reader.number("lost_events", tracer.lost_events);
+  return tracer;
+}
+
+json to_json(const TracerLine& line) {
+  return {{"tracer", line.tracer},
+          {"tsc", line.tsc},
+          {"arrival", line.arrival},
+          {"error", line.is_error},
+          {"text", line.text}};
+}
+
+TracerLine read_line(Reader& reader) {
+  TracerLine line;
+  reader.number("tracer", line.tracer);
+  reader.number("tsc", line.tsc);
+  reader.flag("arrival", line.arrival);
+  reader.flag("error", line.is_error);
+  reader.text("text", line.text);
+  return line;
+}
+
 template <class T>
 json to_array(const std::vector<T>& values) {
   json array = json::array();
@@ -259,6 +324,8 @@ std::string encode_request(const Request& request) {
     case Op::kStart:
       object["feed"] = request.feed;
       object["buffer_kb"] = request.buffer_kb;
+      if (!request.probes.empty()) object["probes"] = request.probes;
+      if (request.top_level) object["top_level"] = true;
       [[fallthrough]];
     case Op::kEvents:
       object["events"] = request.events;
@@ -275,6 +342,19 @@ std::string encode_request(const Request& request) {
       object["bulk"] = name_of(kBulks, request.bulk);
       object["offset"] = request.offset;
       break;
+    case Op::kTracerFile:
+      object["tracer"] = request.tracer;
+      object["offset"] = request.offset;
+      object["data"] = request.data;
+      break;
+    case Op::kTracerStart:
+      object["tracer"] = request.tracer;
+      object["tracer_kind"] = request.tracer_kind;
+      object["tracer_name"] = request.tracer_name;
+      object["arguments"] = request.arguments;
+      break;
+    case Op::kTracerPoll:
+    case Op::kTracerStop:
     case Op::kHello:
     case Op::kDoctor:
     case Op::kStop:
@@ -314,6 +394,12 @@ std::string encode_reply(const Reply& reply) {
   if (!reply.counters.empty()) object["counters"] = to_array(reply.counters);
   if (!reply.checks.empty()) object["checks"] = to_array(reply.checks);
   number("total", reply.total);
+  if (!reply.probes.empty()) object["probes"] = to_array(reply.probes);
+  if (!reply.tools.empty()) object["tools"] = reply.tools;
+  if (reply.printk_dest) object["printk_dest"] = true;
+  if (!reply.tracers.empty()) object["tracers"] = to_array(reply.tracers);
+  if (!reply.lines.empty()) object["lines"] = to_array(reply.lines);
+  if (reply.more) object["more"] = true;
   return dump(object);
 }
 
@@ -332,6 +418,13 @@ Result<Request> decode_request(std::string_view text) {
   reader.number("clock_limit_us", request.clock_limit_us);
   reader.name("bulk", kBulks, request.bulk);
   reader.number("offset", request.offset);
+  reader.texts("probes", request.probes);
+  reader.flag("top_level", request.top_level);
+  reader.number("tracer", request.tracer);
+  reader.long_text("data", 2 * kTracerFilePiece, request.data);
+  reader.text("tracer_kind", request.tracer_kind);
+  reader.text("tracer_name", request.tracer_name);
+  reader.texts("arguments", request.arguments);
   if (!problem.empty()) return Error(ErrorCode::kCorrupt, "request: " + problem);
   return request;
 }
@@ -363,6 +456,12 @@ Result<Reply> decode_reply(std::string_view text) {
   reader.objects("counters", kMaxCpus, [&](Reader& r) { reply.counters.push_back(read_counters(r)); });
   reader.objects("checks", kMaxChecks, [&](Reader& r) { reply.checks.push_back(read_check(r)); });
   reader.number("total", reply.total);
+  reader.objects("probes", kMaxTracers, [&](Reader& r) { reply.probes.push_back(read_probe(r)); });
+  reader.texts("tools", reply.tools);
+  reader.flag("printk_dest", reply.printk_dest);
+  reader.objects("tracers", kMaxTracers, [&](Reader& r) { reply.tracers.push_back(read_tracer(r)); });
+  reader.objects("lines", kMaxLines, [&](Reader& r) { reply.lines.push_back(read_line(r)); });
+  reader.flag("more", reply.more);
   if (!problem.empty()) return Error(ErrorCode::kCorrupt, "reply: " + problem);
   return reply;
 }

@@ -27,6 +27,10 @@ enum class Op {
   kRead,    ///< bulk text (Bulk), from an offset on
   kDetach,  ///< let go of the memory: its device is about to be unplugged. The reply is the agent's last
             ///< store
+  kTracerFile,   ///< a piece of a tracer's file: script or compiled module
+  kTracerStart,  ///< run a tracer whose file is there; the reply comes at once, kTracerPoll tells what became of it
+  kTracerPoll,   ///< the tracers' states, and what they printed since the last poll
+  kTracerStop,   ///< end all tracers; kTracerPoll goes on telling until each has ended
 };
 
 enum class Bulk {
@@ -51,7 +55,43 @@ struct Request {
   std::uint64_t clock_limit_us = 0;
   // kRead
   Bulk bulk = Bulk::kFormats;
-  std::uint64_t offset = 0;
+  std::uint64_t offset = 0;  ///< also kTracerFile: where `data` belongs in the file; 0 begins it anew
+  // kStart
+  std::vector<std::string> probes;  ///< dynamic probes, as docs/probes.md writes them, without the machine
+  bool top_level = false;  ///< record in the kernel's top-level buffer, for what cannot be sent to another one
+  // kTracerFile, kTracerStart
+  std::uint32_t tracer = 0;            ///< the recorder's number for it
+  std::string data;                    ///< kTracerFile: base64
+  std::string tracer_kind;             ///< kTracerStart: "stap-module", "stap" (compiled there) or "bpftrace"
+  std::string tracer_name;             ///< kTracerStart: of the script, without its folder and ending
+  std::vector<std::string> arguments;  ///< kTracerStart: further options of the program
+};
+
+/// A dynamic probe and what became of it.
+struct ProbeState {
+  std::string spec;        ///< as asked for
+  std::string event;       ///< "kprobe:vfs_read": as it is recorded; empty when it could not be set
+  std::string definition;  ///< what the kernel was told
+  std::string error;       ///< why it is not there, with what to do
+};
+
+/// A tracer program on its way.
+struct TracerState {
+  std::uint32_t tracer = 0;
+  std::string state;    ///< "starting", "armed", "ended" or "failed"
+  std::string message;  ///< why it failed or ended
+  std::string hint;     ///< what to do
+  std::uint64_t lost_lines = 0;   ///< printed and not kept
+  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost
+};
+
+/// A line that a tracer printed.
+struct TracerLine {
+  std::uint32_t tracer = 0;
+  std::uint64_t tsc = 0;   ///< the machine's own
+  bool arrival = false;    ///< `tsc` is when the line was read, not a time that the line tells itself
+  bool is_error = false;   ///< of its standard error
+  std::string text;
 };
 
 /// A CPU of the guest as its own kernel counts it.
@@ -109,7 +149,20 @@ struct Reply {
   std::vector<Check> checks;
   // kRead
   std::uint64_t total = 0;  ///< whole size of the bulk text
+  // kStart
+  std::vector<ProbeState> probes;
+  // kHello
+  std::vector<std::string> tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"
+  bool printk_dest = false;  ///< the kernel can send trace_printk to an instance (Linux ≥ 6.12)
+  // kTracerPoll
+  std::vector<TracerState> tracers;
+  std::vector<TracerLine> lines;  ///< at most kTracerLinesBytes of text
+  bool more = false;              ///< there are more lines: poll again
 };
+
+/// Text of the lines in one kTracerPoll reply, and bytes of one kTracerFile piece.
+inline constexpr std::size_t kTracerLinesBytes = 64u << 10;
+inline constexpr std::size_t kTracerFilePiece = 44u << 10;
 
 std::string encode_request(const Request& request);
 std::string encode_reply(const Reply& reply);

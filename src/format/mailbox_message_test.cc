@@ -35,7 +35,8 @@ TEST(MailboxMessage, RequestGolden) {
 
 TEST(MailboxMessage, RequestsComeBackAsTheyWere) {
   for (const Op op : {Op::kHello, Op::kDoctor, Op::kStart, Op::kStop, Op::kEvents, Op::kBuffer, Op::kStats,
-                      Op::kClock, Op::kRead, Op::kDetach}) {
+                      Op::kClock, Op::kRead, Op::kDetach, Op::kTracerFile, Op::kTracerStart, Op::kTracerPoll,
+                      Op::kTracerStop}) {
     Request request;
     request.op = op;
     const auto back = decode_request(encode_request(request));
@@ -75,6 +76,12 @@ Reply full_reply() {
   reply.counters = {{1, 2, 3, 4, 5, 6, 7, 8}};
   reply.checks = {{"lockdown", "missing", "integrity", "boot without it"}};
   reply.total = 1234;
+  reply.probes = {{"kprobe:vfs_read", "kprobe:vfs_read", "p:x/y vfs_read", ""}};
+  reply.tools = {"stap 4.8"};
+  reply.printk_dest = true;
+  reply.tracers = {{1, "armed", "", "", 2, 3}};
+  reply.lines = {{1, 99, true, false, "hello"}};
+  reply.more = true;
   return reply;
 }
 
@@ -94,6 +101,16 @@ TEST(MailboxMessage, RepliesComeBackAsTheyWere) {
   EXPECT_EQ(back->checks[0].hint, "boot without it");
   EXPECT_EQ(back->rejected, full_reply().rejected);
   EXPECT_EQ(back->total, 1234u);
+  ASSERT_EQ(back->probes.size(), 1u);
+  EXPECT_EQ(back->probes[0].definition, "p:x/y vfs_read");
+  EXPECT_EQ(back->tools, full_reply().tools);
+  EXPECT_TRUE(back->printk_dest);
+  ASSERT_EQ(back->tracers.size(), 1u);
+  EXPECT_EQ(back->tracers[0].lost_events, 3u);
+  ASSERT_EQ(back->lines.size(), 1u);
+  EXPECT_TRUE(back->lines[0].arrival);
+  EXPECT_EQ(back->lines[0].text, "hello");
+  EXPECT_TRUE(back->more);
   EXPECT_EQ(encode_reply(*back), encode_reply(*decode_reply(encode_reply(*back))));
 }
 
@@ -136,6 +153,32 @@ TEST(MailboxMessage, HostileSizesAreBounded) {
   const auto cpus = decode_reply(many);
   ASSERT_TRUE(cpus.ok());
   EXPECT_EQ(cpus->cpus.size(), kMaxCpus);
+}
+
+TEST(MailboxMessage, ATracersFileComesBackAsItWas) {
+  Request request;
+  request.op = Op::kTracerFile;
+  request.tracer = 2;
+  request.offset = 45056;
+  request.data = std::string(kTracerFilePiece / 3 * 4, 'A');
+  const std::string text = encode_request(request);
+  EXPECT_LE(text.size(), kRequestBytes);
+  const auto back = decode_request(text);
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->tracer, 2u);
+  EXPECT_EQ(back->offset, 45056u);
+  EXPECT_EQ(back->data, request.data);
+  request.data = std::string(2 * kTracerFilePiece + 1, 'A');
+  EXPECT_FALSE(decode_request(encode_request(request)).ok());
+  Request start;
+  start.op = Op::kTracerStart;
+  start.tracer = 2;
+  start.tracer_kind = "stap-module";
+  start.tracer_name = "disk";
+  start.arguments = {"-x", "1"};
+  EXPECT_EQ(encode_request(start),
+            R"({"arguments":["-x","1"],"op":"tracer_start","tracer":2,"tracer_kind":"stap-module",)"
+            R"("tracer_name":"disk"})");
 }
 
 TEST(MailboxMessage, AFilterIsNeverCutShort) {

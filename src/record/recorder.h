@@ -22,6 +22,20 @@ struct ExtraRing {
   std::string path;
 };
 
+/// A dynamic probe on the machines whose name matches.
+struct ProbeRequest {
+  std::string machine;  ///< "host", a guest's name, or a glob
+  std::string spec;     ///< as docs/probes.md writes it, without the machine
+};
+
+/// A tracer program to be run on the machines whose name matches.
+struct TracerRequest {
+  std::string machine;  ///< as ProbeRequest
+  std::string kind;     ///< "stap" or "bpftrace"
+  std::string path;     ///< of the script, on this host
+  std::vector<std::string> options;
+};
+
 /// What is asked for.
 struct RecordConfig {
   std::string out;                         ///< run directory, must not exist
@@ -32,6 +46,8 @@ struct RecordConfig {
   std::string profile = "io";       ///< tracefs::find_profile()
   std::map<std::string, std::string>
       filters;  ///< as tracefs::resolve_filters() takes them, for every machine
+  std::vector<ProbeRequest> probes;
+  std::vector<TracerRequest> tracers;
   std::uint64_t max_bytes = 4ull << 30;
   std::optional<std::uint64_t> disk_floor;  ///< empty: the larger of 1 GiB and 5 % of the disk
   std::optional<Nanoseconds> duration;

@@ -196,6 +196,8 @@ constexpr const char* kTypeName<CountersRecord> = "counters";
 template <>
 constexpr const char* kTypeName<LossRecord> = "loss";
 template <>
+constexpr const char* kTypeName<TracerRecord> = "tracer";
+template <>
 constexpr const char* kTypeName<NoteRecord> = "note";
 template <>
 constexpr const char* kTypeName<ContainmentRecord> = "containment";

@@ -153,6 +153,23 @@ struct LossRecord {
   std::string detail;
 };
 
+/// A tracer beside the kernel's own events: a script, a dynamic probe. Written again, whole, when something
+/// of it changes; the last one of each (machine, kind, id) counts.
+struct TracerRecord {
+  std::string machine;
+  std::string kind;  ///< "stap", "bpftrace" or "probe"
+  std::uint32_t id = 0;
+  std::string name;                 ///< the script's, or the probe's event
+  std::string source;               ///< the script's path, or the probe as it was asked for
+  std::string state;                ///< "armed", "ended" or "failed"
+  std::string detail;               ///< why it failed; of a probe: what the kernel was told
+  std::string hint;                 ///< what to do
+  std::vector<std::string> events;  ///< what it gives: "stap:disk_issue"
+  std::uint64_t lines = 0;          ///< that it printed and that are in the run
+  std::uint64_t lost = 0;           ///< events and lines that it lost, as far as it knows
+  std::string output;               ///< file of the machine's folder with what it printed at its end; may be empty
+};
+
 /// Anything else worth telling a person: "guest vm3 came", "size limit reached".
 struct NoteRecord {
   HostTsc tsc;
@@ -181,7 +198,7 @@ struct EndRecord {
 
 using Record = std::variant<MachineRecord, VcpuRecord, ThreadsRecord, DiskRecord, ExtentsRecord, GoneRecord,
                             SegmentRecord, MarkRecord, AnchorRecord, EpochRecord, BurstRecord, CountersRecord,
-                            LossRecord, NoteRecord, ContainmentRecord, EndRecord>;
+                            LossRecord, TracerRecord, NoteRecord, ContainmentRecord, EndRecord>;
 
 /// Bounds of what is decoded; the encoder cuts texts at 64 KiB and lists at 65,536 elements.
 inline constexpr std::size_t kMaxJournalLine = 8u << 20;

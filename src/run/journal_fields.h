@@ -137,6 +137,13 @@ void describe(A& a, R& r) {
   a("from", r.from), a("until", r.until), a("detail", r.detail);
 }
 
+template <class A, Is<TracerRecord> R>
+void describe(A& a, R& r) {
+  a("machine", r.machine), a("kind", r.kind), a("id", r.id), a("name", r.name), a("source", r.source);
+  a("state", r.state), a("detail", r.detail), a("hint", r.hint), a("events", r.events), a("lines", r.lines);
+  a("lost", r.lost), a("output", r.output);
+}
+
 template <class A, Is<NoteRecord> R>
 void describe(A& a, R& r) {
   a("tsc", r.tsc), a("machine", r.machine), a("text", r.text);

@@ -68,6 +68,7 @@ class RunLoader {
     std::map<std::int32_t, std::size_t> vcpus;
     std::map<std::string, std::size_t> disks;
     std::map<std::int32_t, std::size_t> containment;
+  std::map<std::pair<std::string, std::uint32_t>, std::size_t> tracers;
     std::map<std::tuple<std::string, std::uint32_t, std::uint64_t>, std::size_t> counters;
   };
 
@@ -237,6 +238,12 @@ class RunLoader {
     if (auto [m, draft] = machine(r.machine, at); m != nullptr) {
       const std::int32_t key = r.vcpu;
       put_last(draft->containment, m->containment, key, r);
+    }
+  }
+  void take(TracerRecord& r, std::uint64_t at) {
+    if (auto [m, draft] = machine(r.machine, at); m != nullptr) {
+      const std::pair key{r.kind, r.id};
+      put_last(draft->tracers, m->tracers, key, r);
     }
   }
   void take(NoteRecord& r, std::uint64_t) { run_.notes_.push_back(std::move(r)); }

@@ -63,6 +63,7 @@ struct Machine {
   std::vector<BurstRecord> bursts;
   std::vector<CountersRecord> counters;  ///< the last of each (buffer, cpu, generation)
   std::vector<LossRecord> losses;
+  std::vector<TracerRecord> tracers;           ///< the last of each (kind, id)
   std::vector<ContainmentRecord> containment;  ///< the last of each vCPU
   std::vector<PagesFile> files;                ///< by buffer, then CPU
 };
