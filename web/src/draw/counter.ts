@@ -27,7 +27,13 @@ export function rangeOf(row: PlacedRow): { low: number; high: number } {
 }
 
 /** The mean value of each bin of shares; undefined where it is not known. */
-export function meansOf(bins: number, bin: ArrayLike<number>, category: ArrayLike<number>, share: ArrayLike<number>, categories: Category[]): (number | undefined)[] {
+export function meansOf(
+  bins: number,
+  bin: ArrayLike<number>,
+  category: ArrayLike<number>,
+  share: ArrayLike<number>,
+  categories: Category[],
+): (number | undefined)[] {
   const sums = new Array<number>(bins).fill(0);
   const weights = new Array<number>(bins).fill(0);
   for (let i = 0; i < bin.length; i++) {

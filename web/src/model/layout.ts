@@ -4,8 +4,7 @@ import type { Machine, Run, Track, TrackKind } from '../api/types';
 
 export type Section = 'cpu' | 'vcpu' | 'disk' | 'irq' | 'thread' | 'marks';
 
-export const sectionOf = (kind: TrackKind): Section =>
-  kind === 'task' ? 'vcpu' : kind === 'counter' ? 'marks' : kind;
+export const sectionOf = (kind: TrackKind): Section => (kind === 'task' ? 'vcpu' : kind === 'counter' ? 'marks' : kind);
 
 export const kSectionNames: Record<Section, string> = {
   cpu: 'CPUs',
