@@ -1,9 +1,10 @@
-// A made server that says what it does: slices that nest, an instant, a counter. Build and run it while ivtrace
-// records, as root:
+// A made server that says what it does: slices that nest, an instant, a counter. Build and run it while
+// ivtrace records, as root:
 //
 //     c++ -O2 -Iinclude -o server examples/mark/server.cc
 //     ivtrace record -o run.ivt --duration 5s & sleep 2; ./server; wait
-//     ivtrace query run.ivt "SELECT name, count(*), avg(until_ns - from_ns) / 1000 AS us FROM mark_slice GROUP BY name"
+//     ivtrace query run.ivt "SELECT name, count(*), avg(until_ns - from_ns) / 1000 AS us FROM mark_slice
+//     GROUP BY name"
 #include <ivtrace/mark.h>
 
 #include <chrono>

@@ -17,8 +17,7 @@ namespace ivtrace::tracefs {
 
 /// One directory of tracefs' `instances`. All settings live in it, so nothing of the machine's own tracing
 /// changes and remove() undoes everything. Owns the instance: the destructor removes it, unless leave() gave
-/// it up. Programs that mark the trace are told when it begins to record and when it goes (mark_signal.h).
-/// Movable. Const functions may be called by several threads, the others by one at a time.
+/// it up. Movable. Const functions may be called by several threads, the others by one at a time.
 /// (Documentation/trace/ftrace.rst, "Instances"; Documentation/trace/events.rst.)
 class Instance {
  public:

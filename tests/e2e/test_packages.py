@@ -65,7 +65,7 @@ def test_both_are_as_debian_wants_packages(packages, tmp_path):
     for program in ("ivtrace/usr/lib/ivtrace/ivtrace-agent", "ivtrace-agent/usr/sbin/ivtrace-agent", *marker):
         assert is_stripped(tmp_path / program)
         said = subprocess.run([tmp_path / program, "--version"], capture_output=True, text=True, check=True)
-        assert said.stdout == f"ivtrace-agent {version}\n"
+        assert said.stdout == f"{program.rpartition('/')[2]} {version}\n"
 
 
 class Installation:
