@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "format/mark_file.h"
 #include "mark/mark_fixture.h"
+#include "tracefs/mark_signal.h"
 
 namespace ivtrace::mark {
 namespace {
@@ -64,7 +65,7 @@ std::string self() { return std::to_string(::getpid()); }
 
 TEST(MarkLibrary, WritesAtracesSyntax) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   Recording recording(place, "ivtrace-12");
   EXPECT_EQ(ivtrace_mark_begin("read"), 1);
   EXPECT_EQ(ivtrace_mark_instant("here"), 1);
@@ -80,7 +81,7 @@ TEST(MarkLibrary, WritesAtracesSyntax) {
 
 TEST(MarkLibrary, NamesCannotBreakTheLine) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   Recording recording(place, "ivtrace-12");
   ivtrace_mark_instant("a|b\nc\x01");
   ivtrace_mark_instant("");
@@ -96,7 +97,7 @@ TEST(MarkLibrary, NamesCannotBreakTheLine) {
 
 TEST(MarkLibrary, WritesToEveryRecordingOfTheMachineAndToNothingElse) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   Recording host(place, "ivtrace-12"), agent(place, "ivtrace-agent-13"), top_level;
   std::vector<Recording> others;
   for (const char* name : {"ivtrace-12-sys", "ivtrace-agent-13-probe", "ivtrace-", "ivtrace-agent-",
@@ -110,21 +111,21 @@ TEST(MarkLibrary, WritesToEveryRecordingOfTheMachineAndToNothingElse) {
 
 TEST(MarkLibrary, NoticesThatARecordingBeganOrEnded) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   EXPECT_EQ(ivtrace_mark_instant("nobody"), 0);
   EXPECT_TRUE(ivtrace_mark_is_off_());
   Recording first(place, "ivtrace-12");
   EXPECT_EQ(ivtrace_mark_instant("not told yet"), 0);
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   EXPECT_FALSE(ivtrace_mark_is_off_());
   EXPECT_EQ(ivtrace_mark_instant("one"), 1);
   Recording second(place, "ivtrace-13");
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   EXPECT_EQ(ivtrace_mark_instant("two"), 2);
   first.remove();
   EXPECT_EQ(ivtrace_mark_instant("one is gone"), 1);
   second.remove();
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   EXPECT_EQ(ivtrace_mark_instant("nobody"), 0);
   EXPECT_TRUE(ivtrace_mark_is_off_());
 }
@@ -137,16 +138,16 @@ TEST(MarkLibrary, WithoutTheFileItLooksForItselfNowAndThen) {
   recording.remove();
   EXPECT_EQ(ivtrace_mark_instant("gone"), 0);
   // The file comes: from then on it tells.
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   while (ivtrace_mark_instant("nobody") == 0 && !ivtrace_mark_is_off_()) std::this_thread::yield();
   Recording again(place, "ivtrace-14");
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   EXPECT_EQ(ivtrace_mark_instant("told"), 1);
 }
 
 TEST(MarkLibrary, KeepsNoFileOpenAndLeavesErrnoAlone) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   Recording recording(place, "ivtrace-12");
   const auto open_files = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
@@ -154,10 +155,14 @@ TEST(MarkLibrary, KeepsNoFileOpenAndLeavesErrnoAlone) {
   };
   const auto before = open_files();
   errno = EXDEV;
-  EXPECT_EQ(ivtrace_mark_instant("one"), 1);
-  recording.remove();
-  EXPECT_EQ(ivtrace_mark_instant("two"), 0);
+  const int taken = ivtrace_mark_instant("one");
   EXPECT_EQ(errno, EXDEV);
+  EXPECT_EQ(taken, 1);
+  recording.remove();
+  errno = EXDEV;
+  const int gone = ivtrace_mark_instant("two");
+  EXPECT_EQ(errno, EXDEV);
+  EXPECT_EQ(gone, 0);
   EXPECT_EQ(open_files(), before);
 }
 
@@ -171,7 +176,7 @@ TEST(MarkLibrary, AFileThatIsTooShortIsNotMapped) {
 
 TEST(MarkLibrary, NoMarkOfAnyThreadIsMissedWhileRecordingsComeAndGo) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   Recording recording(place, "ivtrace-12");
   constexpr int kThreads = 4, kMarks = 500;
   std::atomic<bool> stop{false};
@@ -185,9 +190,9 @@ TEST(MarkLibrary, NoMarkOfAnyThreadIsMissedWhileRecordingsComeAndGo) {
   std::thread disturber([&] {
     for (int i = 0; !stop; i = (i + 1) % 2) {
       const std::string other = place.instance("ivtrace-2" + std::to_string(i));
-      place.signal();
+      tracefs::signal_marks(place.kFile);
       std::filesystem::remove_all(other);
-      place.signal();
+      tracefs::signal_marks(place.kFile);
     }
   });
   std::vector<std::thread> threads;
@@ -207,7 +212,7 @@ TEST(MarkLibrary, NoMarkOfAnyThreadIsMissedWhileRecordingsComeAndGo) {
 
 TEST(MarkSignal, MakesAFileThatEverybodyMayRead) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   struct stat about {};
   ASSERT_EQ(::stat(IVTRACE_MARK_RUN "/mark", &about), 0);
   EXPECT_EQ(about.st_mode & 07777, 0644u);
@@ -219,7 +224,7 @@ TEST(MarkSignal, MakesAFileThatEverybodyMayRead) {
     return value;
   };
   EXPECT_EQ(generation(), format::kFirstMarkGeneration);
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   EXPECT_EQ(generation(), format::kFirstMarkGeneration + 1);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(IVTRACE_MARK_RUN),
                           std::filesystem::directory_iterator()),

@@ -19,6 +19,7 @@
 
 #include "mark/mark_fixture.h"
 #include "tracefs/instance.h"
+#include "tracefs/mark_signal.h"
 #include "tracefs/mount.h"
 
 namespace ivtrace::mark {
@@ -57,7 +58,7 @@ void compare(benchmark::State& state, const char* counter, int times, Work work,
 
 void off_against_a_call(benchmark::State& state) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   compare(
       state, "of_call", 200'000, [] { ivtrace_mark_instant("x"); }, [] { empty_function("x"); });
 }
@@ -65,7 +66,7 @@ BENCHMARK(off_against_a_call)->Iterations(1);
 
 void off_against_getpid(benchmark::State& state) {
   const MarkPlace place;
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   compare(
       state, "of_getpid", 200'000, [] { ivtrace_mark_instant("x"); }, [] { ::syscall(SYS_getpid); });
 }
@@ -88,7 +89,7 @@ void null_write() {
 void on_against_a_null_write(benchmark::State& state) {
   const MarkPlace place;
   std::filesystem::create_symlink("/dev/null", place.instance("ivtrace-1") + "/trace_marker");
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   compare(
       state, "of_null_write", 5'000, [] { ivtrace_mark_begin("request"); }, null_write);
 }
@@ -104,7 +105,7 @@ void on_with_a_real_trace_marker(benchmark::State& state) {
   const MarkPlace place;
   std::filesystem::create_symlink(dir->where() + "/instances/" + instance->name() + "/trace_marker",
                                   place.instance("ivtrace-1") + "/trace_marker");
-  place.signal();
+  tracefs::signal_marks(place.kFile);
   if (ivtrace_mark_begin("request") != 1) return state.SkipWithError("the trace_marker takes nothing");
   compare(
       state, "of_null_write", 5'000, [] { ivtrace_mark_begin("request"); }, null_write);

@@ -14,7 +14,6 @@
 #include <string>
 
 #include "base/check.h"
-#include "tracefs/mark_signal.h"
 
 namespace ivtrace::mark {
 
@@ -36,8 +35,8 @@ class MarkPlace {
   MarkPlace(const MarkPlace&) = delete;
   MarkPlace& operator=(const MarkPlace&) = delete;
 
-  /// A recording began or ended.
-  void signal() const { tracefs::signal_marks(IVTRACE_MARK_RUN "/mark"); }
+  /// What tells that a recording began or ended.
+  static constexpr const char* kFile = IVTRACE_MARK_RUN "/mark";
   std::string instance(const std::string& name) const {
     const std::string path = IVTRACE_MARK_TRACEFS "/instances/" + name;
     std::filesystem::create_directories(path);
