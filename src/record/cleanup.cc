@@ -159,7 +159,8 @@ Result<tracefs::Instance> Salvage::adopt(const tracefs::TraceDir& dir, const std
 
 void Salvage::end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& named) {
   auto instance = adopt(dir, named.name);
-  if (!instance && (instance.error().code == ErrorCode::kNotFound || instance.error().code == ErrorCode::kBusy))
+  if (!instance &&
+      (instance.error().code == ErrorCode::kNotFound || instance.error().code == ErrorCode::kBusy))
     return;
   if (!instance) return problem(instance.error().to_string());
   if (Status off = instance->set_tracing(false); !off) problem(off.error().to_string());

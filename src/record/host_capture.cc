@@ -105,7 +105,8 @@ void HostBuffer::journal_counters(bool final_counters) {
 
 // ---- HostCapture
 
-Result<tracefs::Instance> HostCapture::main_instance(const tracefs::TraceDir& dir, const HostSettings& settings,
+Result<tracefs::Instance> HostCapture::main_instance(const tracefs::TraceDir& dir,
+                                                     const HostSettings& settings,
                                                      const Registered& registered) {
   const bool sent_to_us = settings.printk && tracefs::has_printk_dest(dir);
   if (settings.printk && !sent_to_us) {

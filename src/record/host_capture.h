@@ -105,8 +105,8 @@ struct HostSettings {
   std::vector<std::string> events;  ///< "system:name", those of system calls included
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
-  /// Record what trace_printk() writes too: sent to our instance where the kernel can do that, elsewhere the main
-  /// buffer is the kernel's top-level one; kBusy when somebody else uses that.
+  /// Record what trace_printk() writes too: sent to our instance where the kernel can do that, elsewhere the
+  /// main buffer is the kernel's top-level one; kBusy when somebody else uses that.
   bool printk = false;
   std::string top_level_state = tracefs::kTopLevelState;
 };
@@ -119,7 +119,8 @@ class HostCapture {
   /// Makes the instances, with tracing off. `registered` is told each instance's name and buffer before it is
   /// made.
   using Registered = std::function<Status(const std::string& name, const std::string& buffer)>;
-  static Result<std::unique_ptr<HostCapture>> create(const tracefs::TraceDir& dir, const HostSettings& settings,
+  static Result<std::unique_ptr<HostCapture>> create(const tracefs::TraceDir& dir,
+                                                     const HostSettings& settings,
                                                      const Registered& registered);
   ~HostCapture();
 

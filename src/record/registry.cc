@@ -98,7 +98,8 @@ Result<RegistryEntry> decode_entry(const std::string& content) {
   for (const json& one : objects(object, "instances")) {
     RegistryEntry::Instance instance{text(one, "name"), text(one, "buffer")};
     const bool sane = instance.buffer.empty() || format::valid_machine_name(instance.buffer);
-    const bool ours = recorder_of_instance(instance.name) == entry.pid || instance.name == tracefs::kTopLevelName;
+    const bool ours =
+        recorder_of_instance(instance.name) == entry.pid || instance.name == tracefs::kTopLevelName;
     if (!ours || !sane) {
       return Error(ErrorCode::kCorrupt,
                    "\"" + instance.name + "\" is no instance of recorder " + std::to_string(entry.pid));

@@ -26,8 +26,8 @@ class Instance {
   static Result<Instance> create(const TraceDir& dir, const std::string& name);
   /// Takes over one that exists, as it is (the leftover of a dead process).
   static Result<Instance> adopt(const TraceDir& dir, const std::string& name);
-  /// The buffer at `dir`, which is no directory of `instances` and stays: remove() disables what was enabled here
-  /// and calls `give_back` in place of removing it. For the top-level buffer (tracefs/top_level.h).
+  /// The buffer at `dir`, which is no directory of `instances` and stays: remove() disables what was enabled
+  /// here and calls `give_back` in place of removing it. For the top-level buffer (tracefs/top_level.h).
   static Instance borrow(UniqueFd dir, const std::string& name, std::function<Status()> give_back);
   /// Names of all instances, ours and others'.
   static Result<std::vector<std::string>> list(const TraceDir& dir);

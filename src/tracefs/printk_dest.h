@@ -9,8 +9,8 @@ namespace ivtrace::tracefs {
 
 bool has_printk_dest(const TraceDir& dir);
 
-/// Sends what trace_printk() writes to `instance`, until that is removed: then the kernel sends it to the top-level
-/// buffer again, where it goes by default. kBusy when another instance has it.
+/// Sends what trace_printk() writes to `instance`, until that is removed: then the kernel sends it to the
+/// top-level buffer again, where it goes by default. kBusy when another instance has it.
 Status send_printk_to(const TraceDir& dir, Instance& instance);
 
 }  // namespace ivtrace::tracefs

@@ -92,7 +92,8 @@ class StateFile {
       if (errno != EWOULDBLOCK) return errno_error(errno, "cannot lock " + path);
       return in_use("another ivtrace records in it", "end that one first");
     }
-    struct stat open {}, named {};
+    struct stat open {
+    }, named{};
     // Whoever gave it back a moment ago has removed the name.
     if (::fstat(fd.get(), &open) != 0 || ::stat(path.c_str(), &named) != 0 || open.st_ino != named.st_ino)
       return in_use("another ivtrace has just given it back", "try again");
@@ -123,7 +124,8 @@ Status put_back(int dir_fd, StateFile& state, const TopLevelSettings& settings) 
   return {};
 }
 
-/// The dead borrower's settings; nothing when it died before it had written them, and so before it changed any.
+/// The dead borrower's settings; nothing when it died before it had written them, and so before it changed
+/// any.
 Result<std::optional<TopLevelSettings>> left_settings(StateFile& state) {
   IVT_ASSIGN_OR_RETURN(const std::string text, state.read());
   auto settings = decode_settings(text);
@@ -165,8 +167,9 @@ Result<TopLevelSettings> decode_settings(std::string_view text) {
     values[i] = lines[i].substr(kNames[i].size());
   }
   const auto kb = parse_u64(values[1]);
-  const bool sane = !values[0].empty() && values[0].find_first_of("/ ") == std::string::npos && kb && *kb != 0 &&
-                    (values[2].empty() || parse_u64(values[2])) && (values[3] == "0" || values[3] == "1");
+  const bool sane = !values[0].empty() && values[0].find_first_of("/ ") == std::string::npos && kb &&
+                    *kb != 0 && (values[2].empty() || parse_u64(values[2])) &&
+                    (values[3] == "0" || values[3] == "1");
   if (!sane) return corrupt;
   return TopLevelSettings{values[0], *kb, values[2], values[3] == "1"};
 }
@@ -181,11 +184,13 @@ Status check_free(int dir_fd) {
     return in_use("it is set to follow the process " + std::string(trim(*pids)));
   IVT_ASSIGN_OR_RETURN(const std::vector<std::string> cpus, list_directory_at(dir_fd, "per_cpu"));
   for (const std::string& cpu : cpus) {
-    IVT_ASSIGN_OR_RETURN(const std::string stats, read_file_at(dir_fd, "per_cpu/" + cpu + "/stats", 64u << 10));
+    IVT_ASSIGN_OR_RETURN(const std::string stats,
+                         read_file_at(dir_fd, "per_cpu/" + cpu + "/stats", 64u << 10));
     IVT_ASSIGN_OR_RETURN(const format::CpuCounters counters, parse_stats(stats));
     if (counters.unread == 0) continue;
-    return in_use("it holds " + std::to_string(counters.unread) + " events of " + cpu + " that nobody has read",
-                  "read them; echo >/sys/kernel/tracing/trace throws them away");
+    return in_use(
+        "it holds " + std::to_string(counters.unread) + " events of " + cpu + " that nobody has read",
+        "read them; echo >/sys/kernel/tracing/trace throws them away");
   }
   return {};
 }

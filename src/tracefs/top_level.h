@@ -34,14 +34,16 @@ std::string encode_settings(const TopLevelSettings& settings);
 Result<TopLevelSettings> decode_settings(std::string_view text);
 
 /// The top-level buffer with tracing off and nothing enabled, as Instance::create() gives a private one. Its
-/// remove(), or destructor, puts everything back. kBusy, with what it is that somebody does with it, when it is in use.
+/// remove(), or destructor, puts everything back. kBusy, with what it is that somebody does with it, when it
+/// is in use.
 Result<Instance> take_top_level(const TraceDir& dir, const std::string& state_file = kTopLevelState);
 
-/// The top-level buffer as a dead borrower left it, to save what it holds; remove() puts everything back. kNotFound
-/// when nobody left it, kBusy when the borrower lives.
+/// The top-level buffer as a dead borrower left it, to save what it holds; remove() puts everything back.
+/// kNotFound when nobody left it, kBusy when the borrower lives.
 Result<Instance> adopt_top_level(const TraceDir& dir, const std::string& state_file = kTopLevelState);
 
-/// Puts back what a dead borrower changed. True when there was something to put back; a living one is left alone.
+/// Puts back what a dead borrower changed. True when there was something to put back; a living one is left
+/// alone.
 Result<bool> restore_top_level(const TraceDir& dir, const std::string& state_file = kTopLevelState);
 
 /// Why the buffer at `dir_fd` is in use, with what to do; success when it is free.

@@ -12,7 +12,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// A directory with the files of tracefs that check_free() reads: nobody's tests change the machine's own top level.
+/// A directory with the files of tracefs that check_free() reads: nobody's tests change the machine's own top
+/// level.
 class TopLevelTest : public ::testing::Test {
  protected:
   void SetUp() override {

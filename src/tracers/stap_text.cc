@@ -1,0 +1,90 @@
+// What stap says, and what it is told about a kernel's symbols.
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+#include "base/text.h"
+#include "tracers/stap_compile.h"
+
+namespace ivtrace::tracers {
+namespace {
+
+constexpr std::size_t kMaxError = 400;
+
+struct Symbol {
+  std::uint64_t address = 0;
+  char type = 0;
+  std::string_view name;
+};
+
+/// "ffffffff81000000 T _stext"; nothing for a module's symbol, which has a third word behind a tab.
+std::optional<Symbol> symbol_of(std::string_view line) {
+  const std::size_t blank = line.find(' ');
+  if (blank == line.npos || blank + 3 >= line.size() || line[blank + 2] != ' ') return std::nullopt;
+  if (line.find('\t') != line.npos) return std::nullopt;
+  Symbol symbol{0, line[blank + 1], line.substr(blank + 3)};
+  const auto [end, error] = std::from_chars(line.data(), line.data() + blank, symbol.address, 16);
+  if (error != std::errc() || end != line.data() + blank) return std::nullopt;
+  return symbol;
+}
+
+bool is_error(std::string_view line) {
+  return line.starts_with("parse error:") || line.starts_with("semantic error:");
+}
+
+}  // namespace
+
+std::string first_stap_error(std::string_view errors) {
+  const std::vector<std::string_view> lines = split(errors, '\n');
+  std::string text;
+  for (std::size_t i = 0; i < lines.size() && text.empty(); ++i) {
+    if (!is_error(lines[i])) continue;
+    text = lines[i];
+    // The place is in the line itself, in the one below it ("saw: … at x.stp:1:7"), or in that of a later
+    // error, which says where the first one came up.
+    for (std::size_t j = i + 1; j < lines.size() && text.find(" at ") == text.npos; ++j) {
+      if (lines[j].find(" at ") != lines[j].npos) text += "; " + std::string(trim(lines[j]));
+    }
+  }
+  for (std::size_t i = 0; i < lines.size() && text.empty(); ++i) {
+    // The compiler's: "/tmp/…/x_src.c:12:3: error: …".
+    if (const std::size_t at = lines[i].find(": error: "); at != lines[i].npos)
+      text = lines[i].substr(at + 2);
+  }
+  for (std::size_t i = 0; i < lines.size() && text.empty(); ++i) {
+    if (!lines[i].starts_with("WARNING:")) text = trim(lines[i]);
+  }
+  if (text.size() > kMaxError) text.resize(kMaxError);
+  return text;
+}
+
+std::string system_map_of(std::string_view kallsyms) {
+  constexpr std::uint64_t kLinkedAt = 0xffffffff81000000;  // where _text is without KASLR
+  std::vector<Symbol> symbols;
+  std::uint64_t text_at = 0;
+  for (const std::string_view line : split(kallsyms, '\n')) {
+    const auto symbol = symbol_of(line);
+    if (!symbol) continue;
+    if (symbol->name == "_text") text_at = symbol->address;
+    symbols.push_back(*symbol);
+  }
+  if (text_at == 0) return "";
+  std::string map;
+  for (const Symbol& symbol : symbols) {
+    if (symbol.address < text_at) continue;  // per-CPU variables are offsets
+    char address[17] = "0000000000000000";
+    char digits[17];
+    const auto end = std::to_chars(digits, digits + 16, symbol.address - text_at + kLinkedAt, 16).ptr;
+    std::copy(digits, end, address + 16 - (end - digits));
+    map.append(address, 16)
+        .append(1, ' ')
+        .append(1, symbol.type)
+        .append(1, ' ')
+        .append(symbol.name)
+        .append(1, '\n');
+  }
+  return map;
+}
+
+}  // namespace ivtrace::tracers
