@@ -14,6 +14,7 @@
 #include "tracefs/checks.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
+#include "tracefs/printk_dest.h"
 #include "tracefs/texts.h"
 
 namespace ivtrace::agent {
@@ -138,6 +139,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
 Reply Service::hello() {
   Reply reply = machine_facts(*frequency_);
   reply.recording = capture_ != nullptr;
+  reply.printk_dest = tracefs::has_printk_dest(*dir_);
   if (capture_) {
     reply.feed = tracefs::to_string(capture_->feed());
     reply.page_size = capture_->sub_buffer_bytes();

@@ -11,6 +11,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/text.h"
 #include "base/tsc.h"
 #include "clock/anchors.h"
 #include "clock/kvm.h"
@@ -47,6 +48,13 @@ std::string iso_now() {
 /// What the kernel could not keep; at the end also what nobody took out of its buffer.
 std::uint64_t lost_of(const format::CpuCounters& counters, bool last) {
   return counters.overrun + counters.dropped + counters.commit_overrun + (last ? counters.unread : 0);
+}
+
+/// Scripts of SystemTap's on this host tell their events with trace_printk().
+bool asks_for_printk(const RecordConfig& config) {
+  return std::any_of(config.tracers.begin(), config.tracers.end(), [](const TracerRequest& tracer) {
+    return tracer.kind == "stap" && glob_match(tracer.machine, format::kHostMachine);
+  });
 }
 
 /// Each guest's CPUs and each of the host's take a descriptor or some: as many as this process may have.
@@ -222,6 +230,8 @@ Status Recorder::prepare_host() {
   settings.events = host_events_;
   settings.filters = filters_;
   settings.buffer_kb = config_.buffer_kb;
+  settings.printk = asks_for_printk(config_);
+  settings.top_level_state = top_level_state(config_.state_directory);
   IVT_ASSIGN_OR_RETURN(host_,
                        HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
                          return registration_->add_instance(name, buffer);
