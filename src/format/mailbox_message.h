@@ -55,7 +55,7 @@ struct Request {
   std::uint64_t clock_limit_us = 0;
   // kRead
   Bulk bulk = Bulk::kFormats;
-  std::uint64_t offset = 0;  ///< also kTracerFile: where `data` belongs in the file; 0 begins it anew
+  std::uint64_t offset = 0;  ///< kTracerFile: place of `data`, 0 begins anew; kTracerPoll, -Stop: lines received
   // kStart
   std::vector<std::string> probes;  ///< dynamic probes, as docs/probes.md writes them, without the machine
   bool top_level = false;  ///< record in the kernel's top-level buffer, for what cannot be sent to another one
@@ -63,7 +63,7 @@ struct Request {
   std::uint32_t tracer = 0;            ///< the recorder's number for it
   std::string data;                    ///< kTracerFile: base64
   std::string tracer_kind;             ///< kTracerStart: "stap-module", "stap" (compiled there) or "bpftrace"
-  std::string tracer_name;             ///< kTracerStart: of the script, without its folder and ending
+  std::string tracer_name;             ///< kTracerFile: the file's name
   std::vector<std::string> arguments;  ///< kTracerStart: further options of the program
 };
 

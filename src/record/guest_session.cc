@@ -33,7 +33,11 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
       guest_(std::move(guest)),
       settings_(std::move(settings)),
       log_(log),
-      registration_(registration) {
+      registration_(registration),
+      tracer_port_([this](const format::Request& request, Nanoseconds limit) { return ask(request, limit); }),
+      tracers_(machine_, tracers_of(settings_.tracers, machine_), log, [this](const std::string& line) {
+        if (settings_.notice) settings_.notice(line);
+      }) {
   record_.name = machine_;
   record_.kind = "guest";
   record_.ring_file = ring_path_;
@@ -51,6 +55,7 @@ GuestSession::~GuestSession() { stop(); }
 
 void GuestSession::start() {
   journal_machine();
+  tracers_busy_ = !tracers_.empty() && !ring_path_.empty();
   if (ring_path_.empty()) {
     say("has no ring (no ivshmem-plain device): seen from the host only");
     settled_ = true;
@@ -109,7 +114,7 @@ bool GuestSession::stopping() const {
 
 bool GuestSession::lost_anything() const {
   const auto ring = link();
-  return lost_ > 0 || unknown_loss_ || (ring && ring->view().lost_anything);
+  return lost_ > 0 || unknown_loss_ || tracers_lost_ || (ring && ring->view().lost_anything);
 }
 
 MachineProgress GuestSession::progress() const {
@@ -133,16 +138,22 @@ void GuestSession::on_tsc_write(std::uint32_t apic_id, std::int64_t offset, Host
 void GuestSession::run() {
   while (!stopping()) {
     once_a_second();
+    const auto next = std::chrono::steady_clock::now() + seconds(1);
+    while (tracers_busy_ && std::chrono::steady_clock::now() < next && !stopping()) tick_tracers();
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, seconds(1), [this] { return stopping_; });
+    wake_.wait_until(lock, next, [this] { return stopping_; });
   }
   if (recording_) stop_agent();
+  tracers_.abandon("its guest did not answer at the end");
+  tracers_busy_ = false;
+  tracers_lost_ = tracers_.lost_anything();
   if (const auto ring = link()) ring->finish();
 }
 
 void GuestSession::once_a_second() {
   if (cpu_limit_us_ != record_.cpu_limit_us) journal_machine();
   if (!open_ring()) {
+    tracers_busy_ = false;
     settled_ = true;
     return;
   }
@@ -159,6 +170,7 @@ void GuestSession::once_a_second() {
   } else {
     begin_recording();
   }
+  if (!recording_) tracers_busy_ = false;
   settled_ = true;
 }
 
@@ -223,6 +235,7 @@ bool GuestSession::begin_recording() {
   journal_machine();
   settled_ = true;
   fetch_texts(false);
+  begin_tracers();
   return true;
 }
 
@@ -248,6 +261,20 @@ Result<format::Reply> GuestSession::ask(const format::Request& request, Nanoseco
 
 bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_alive; }
 
+// An agent that was started again has lost its tracers with its life.
+void GuestSession::begin_tracers() {
+  if (tracers_.empty()) return;
+  TracerMachine machine{machine_, record_.kernel_release, tools_, {}};
+  tracers_.begin(tracer_port_, machine, stream_generation_);
+  tracers_busy_ = true;
+}
+
+void GuestSession::tick_tracers() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  static_cast<void>(tracers_.tick());  // an agent that does not answer shows in the counters' tick
+  tracers_busy_ = tracers_.busy();
+}
+
 bool GuestSession::hello() {
   format::Request request;
   request.op = format::Op::kHello;
@@ -270,6 +297,7 @@ bool GuestSession::hello() {
   record_.boot_id = reply->boot_id;
   record_.tsc_khz = reply->tsc_khz;
   record_.agent_version = reply->agent_version;
+  tools_ = reply->tools;
   record_.cpus = reply->cpus;
   record_.cpu_count = static_cast<std::uint32_t>(reply->cpus.size());
   return true;
@@ -306,6 +334,7 @@ void GuestSession::keep_recording() {
     clock_->tick();
   }
   apply_tsc_writes();
+  static_cast<void>(tracers_.tick());
   say(view.over_share ? "has used up its half of the run's size" : "");
   fetch_texts(true);
 }
@@ -322,6 +351,7 @@ void GuestSession::stop_agent() {
   const GuestLink::View view = ring->view();
   if (view.lost) return lose_ring(view);
   if (view.agent_alive && !gone_) {
+    tracers_.stop();
     fetch_texts(true);
     fetch_cmdlines();
     if (clock_) {

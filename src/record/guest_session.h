@@ -29,6 +29,7 @@
 #include "hypervisor/inventory.h"
 #include "record/guest_clock.h"
 #include "record/guest_link.h"
+#include "record/machine_tracers.h"
 #include "record/recorder.h"
 #include "record/registry.h"
 #include "record/run_log.h"
@@ -43,6 +44,7 @@ struct SessionSettings {
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
   std::string feed;
+  std::vector<TracerRequest> tracers;      ///< of all machines
   const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
 };
@@ -76,6 +78,8 @@ class GuestSession {
   bool lost_anything() const;
   /// Was the agent started, or found to be missing? The recording's first moments wait for that.
   bool settled() const { return settled_.load(std::memory_order_relaxed); }
+  /// Whether a tracer is about to be armed. The recording's first moments wait for that, too.
+  bool tracers_busy() const { return tracers_busy_.load(std::memory_order_relaxed); }
   /// As Guest::cpu_limit_us, as it is now. By the thread that starts sessions and gives them rings.
   void set_cpu_limit(std::uint64_t us);
   /// A change of a vCPU's TSC offset that KVM's tracepoint told.
@@ -100,6 +104,8 @@ class GuestSession {
   void save_text(const char* name, const std::string& text);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
+  void begin_tracers();
+  void tick_tracers();
   void say(const std::string& note);
   void journal_machine();
   bool stopping() const;
@@ -114,6 +120,9 @@ class GuestSession {
   // The session's thread only.
   std::optional<ring::MailboxClient> mailbox_;
   std::optional<GuestClockKeeper> clock_;
+  GuestTracers tracer_port_;
+  MachineTracers tracers_;
+  std::vector<std::string> tools_;
   run::MachineRecord record_;
   std::uint64_t stream_generation_ = 0;
   std::uint64_t ring_generation_ = 0;
@@ -133,6 +142,8 @@ class GuestSession {
   std::atomic<std::uint64_t> lost_{0};
   std::atomic<bool> unknown_loss_{false};
   std::atomic<bool> settled_{false};
+  std::atomic<bool> tracers_busy_{false};
+  std::atomic<bool> tracers_lost_{false};
   std::atomic<bool> gone_{false};
   std::atomic<std::uint64_t> cpu_limit_us_{0};
 

@@ -20,6 +20,7 @@
 #include "record/guest_set.h"
 #include "record/host_capture.h"
 #include "record/host_texts.h"
+#include "record/machine_tracers.h"
 #include "record/registry.h"
 #include "record/tsc_watch.h"
 #include "tracefs/events.h"
@@ -31,6 +32,8 @@ using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kTick{50};
+/// The first compilation of a script takes minutes.
+constexpr std::chrono::minutes kTracersLimit{30};
 constexpr unsigned kCountersEach = 5;  // seconds between counters of the host in the journal
 
 std::string iso_now() {
@@ -95,6 +98,7 @@ class Recorder {
   void anchor();
   void mark();
   void follow_qemu();
+  void wait_for_tracers();
   void watch_tsc();
   void show_progress(bool last);
   MachineProgress host_progress(std::uint64_t& delivered, bool last) const;
@@ -115,6 +119,8 @@ class Recorder {
   std::unique_ptr<Registration> registration_;
   std::unique_ptr<HostCapture> host_;
   std::unique_ptr<TscWatch> tsc_;
+  LocalTracers tracer_port_;
+  std::unique_ptr<MachineTracers> tracers_;
   std::optional<clock::KvmDebugfs> kvm_;
   std::unique_ptr<run::RunWriter> writer_;
   std::optional<SpaceBudget> space_;
@@ -269,6 +275,10 @@ Status Recorder::start_host() {
   IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
   early_tasks_ = task_names();
   IVT_RETURN_IF_ERROR(host_->start(*log_));
+  tracers_ = std::make_unique<MachineTracers>(format::kHostMachine,
+                                              tracers_of(config_.tracers, format::kHostMachine), *log_,
+                                              [this](const std::string& line) { notice(line); });
+  tracers_->begin(tracer_port_, {format::kHostMachine, host_record_.kernel_release, {}, {}}, 0);
   started_ = shown_ = SteadyClock::now();
   next_second_ = started_ + std::chrono::seconds(1);
   return {};
@@ -280,12 +290,28 @@ void Recorder::start_guests() {
   settings.filters = filters_;
   settings.buffer_kb = config_.buffer_kb;
   settings.feed = config_.feed;
+  settings.tracers = config_.tracers;
   settings.kvm = kvm_ ? &*kvm_ : nullptr;
   settings.notice = [this](const std::string& line) { notice(line); };
   guests_ = std::make_unique<GuestSet>(config_, std::move(settings), *log_, *registration_);
   guests_->start(std::move(watch_), found_);
   follow_qemu();
   guests_->wait_settled(stop_);
+  wait_for_tracers();
+}
+
+// A duration and a command begin when all is armed; what happens meanwhile is recorded as well.
+void Recorder::wait_for_tracers() {
+  for (const TracerRequest& request : config_.tracers) {
+    const auto sessions = guests_->sessions();
+    const bool wanted = !tracers_of({request}, format::kHostMachine).empty() ||
+                        std::any_of(sessions.begin(), sessions.end(), [&](const auto& session) {
+                          return !tracers_of({request}, session->machine()).empty();
+                        });
+    if (!wanted) notice("no machine is called " + request.machine + ": " + request.path + " waits for it");
+  }
+  const auto limit = SteadyClock::now() + kTracersLimit;
+  while ((tracers_->busy() || guests_->tracers_busy()) && !stop_ && SteadyClock::now() < limit) tick();
 }
 
 Status Recorder::start_command() {
@@ -307,6 +333,7 @@ void Recorder::record_until_end() {
 
 void Recorder::tick() {
   std::this_thread::sleep_for(kTick);
+  static_cast<void>(tracers_->tick());  // in this process there is nobody who could not answer
   if (SteadyClock::now() < next_second_) return;
   next_second_ += std::chrono::seconds(1);
   second();
@@ -418,6 +445,7 @@ void Recorder::watch_tsc() {
 // Guests first: what their end makes the host do is still recorded, as their beginning was.
 void Recorder::stop_everything() {
   stop_guests();
+  tracers_->stop();
   if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
   if (Status late = save_late_task_names(*log_, early_tasks_); !late)
     space_->trip("disk-full", late.error().message);
@@ -442,6 +470,7 @@ void Recorder::stop_everything() {
 // A recording that could not begin leaves no directory that a second try would stumble over.
 void Recorder::discard_run() {
   guests_.reset();
+  tracers_.reset();
   remove_instances();
   host_.reset();
   registration_->withdraw();
@@ -518,6 +547,7 @@ RecordSummary Recorder::summary() {
   if (guests_) {
     for (const auto& session : guests_->sessions()) summary.lost_anything |= session->lost_anything();
   }
+  summary.lost_anything |= tracers_->lost_anything();
   summary.lost_anything |= space_->tripped() && space_->reason() != "size-limit";
   if (command_) summary.command_status = command_->poll();
   return summary;
