@@ -14,6 +14,7 @@
 #include "tracefs/events.h"
 #include "tracefs/printk_dest.h"
 #include "tracefs/top_level.h"
+#include "tracers/stap_leftovers.h"
 
 namespace ivtrace::agent {
 namespace {
@@ -42,7 +43,10 @@ std::string instance_name(pid_t pid) { return kInstancePrefix + std::to_string(p
 
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
   std::vector<std::string> stuck;
-  if (!tracefs::restore_top_level(dir)) stuck.push_back(tracefs::kTopLevelName);
+  std::vector<std::string> modules = tracers::unload_leftover_modules();
+  stuck.insert(stuck.end(), modules.begin(), modules.end());
+  if (const auto restored = tracefs::restore_top_level(dir); !restored)
+    stuck.push_back("the top-level trace buffer is not as it was: " + restored.error().to_string());
   const Result<std::vector<std::string>> names = tracefs::Instance::list(dir);
   if (!names) return stuck;
   for (const std::string& name : *names) {
@@ -52,7 +56,7 @@ std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
     const Result<std::uint64_t> pid = parse_u64(number);
     if (!pid || agent_lives(*pid)) continue;
     Result<tracefs::Instance> leftover = tracefs::Instance::adopt(dir, name);
-    if (leftover && !leftover->remove()) stuck.push_back(name);
+    if (leftover && !leftover->remove()) stuck.push_back("cannot remove the left tracing instance " + name);
   }
   return stuck;
 }

@@ -20,8 +20,8 @@ inline constexpr std::uint64_t kDefaultBufferKb = 4096;
 
 /// Name of the tracing instance of an agent with this pid.
 std::string instance_name(pid_t pid);
-/// Removes the instances of agents that are dead, and puts back the top-level buffer that one had; names of
-/// what could not be.
+/// Removes the instances of agents that are dead, unloads their SystemTap modules, and puts back the
+/// top-level buffer that one had. A line for each thing that could not be undone.
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir);
 
 /// Runs from start() until stop() or destruction, which drops what is not delivered and removes the instance.

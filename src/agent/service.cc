@@ -16,6 +16,7 @@
 #include "tracefs/events.h"
 #include "tracefs/printk_dest.h"
 #include "tracefs/texts.h"
+#include "tracers/tools.h"
 
 namespace ivtrace::agent {
 namespace {
@@ -138,6 +139,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
 
 Reply Service::hello() {
   Reply reply = machine_facts(*frequency_);
+  reply.tools = tracers::tracer_tools();
   reply.recording = capture_ != nullptr;
   reply.printk_dest = tracefs::has_printk_dest(*dir_);
   if (capture_) {

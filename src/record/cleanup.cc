@@ -16,6 +16,7 @@
 #include "ring/mailbox.h"
 #include "run/run_reader.h"
 #include "tracefs/top_level.h"
+#include "tracers/stap_leftovers.h"
 
 namespace ivtrace::record {
 namespace {
@@ -220,6 +221,8 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
     if (dir || entry.instances.empty()) std::filesystem::remove(path, ignored);
   }
   if (!dir) return std::move(dir).error();
+  for (std::string& problem : tracers::unload_leftover_modules())
+    report.problems.push_back(std::move(problem));
   // Of one that died before it could write its entry.
   if (const auto restored = tracefs::restore_top_level(*dir, top_level_state(state_directory)); !restored) {
     report.problems.push_back(restored.error().to_string());

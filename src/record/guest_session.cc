@@ -215,6 +215,7 @@ bool GuestSession::begin_recording() {
   request.filters = settings_.filters;
   request.buffer_kb = settings_.buffer_kb;
   request.feed = settings_.feed;
+  request.top_level = tracers_.want_printk();
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
     say("its agent cannot record: " +
@@ -265,6 +266,11 @@ bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_a
 void GuestSession::begin_tracers() {
   if (tracers_.empty()) return;
   TracerMachine machine{machine_, record_.kernel_release, tools_, {}};
+  if (tracers_.want_kallsyms()) {
+    fetch_texts(true);
+    const std::string saved = log_.writer().path() + "/" + machine_ + "/" + format::kKallsymsName;
+    machine.kallsyms = [saved] { return read_file(saved, kMaxKallsyms); };
+  }
   tracers_.begin(tracer_port_, machine, stream_generation_);
   tracers_busy_ = true;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/tsc.h"
 #include "format/text_event.h"
+#include "tracers/stap_compile.h"
 #include "tracers/tracer.h"
 
 namespace ivtrace::record {
@@ -91,6 +92,18 @@ void MachineTracers::begin(TracerPort& port, const TracerMachine& machine, std::
       preparation->done = true;
     });
   }
+}
+
+bool MachineTracers::want_printk() const {
+  return std::any_of(requests_.begin(), requests_.end(),
+                     [](const TracerRequest& request) { return request.kind == "stap"; });
+}
+
+bool MachineTracers::want_kallsyms() const {
+  return std::any_of(requests_.begin(), requests_.end(), [](const TracerRequest& request) {
+    const auto wanted = tracers::wants_kallsyms({request.path, "", request.options, ""});
+    return request.kind == "stap" && wanted && *wanted;
+  });
 }
 
 bool MachineTracers::busy() const {

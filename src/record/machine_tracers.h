@@ -36,6 +36,10 @@ class MachineTracers {
   ~MachineTracers();
 
   bool empty() const { return requests_.empty(); }
+  /// Whether one of them tells its events with trace_printk(): scripts of SystemTap's do.
+  bool want_printk() const;
+  /// Whether one of them needs the machine's symbols before it can be prepared.
+  bool want_kallsyms() const;
   /// Prepares all of them, from the beginning: also for an agent that was started again. The formats of the
   /// machine must be in the run. Borrows the port until the next begin() or the end.
   void begin(TracerPort& port, const TracerMachine& machine, std::uint64_t generation);

@@ -4,16 +4,31 @@
 #include <filesystem>
 
 #include "base/fd.h"
+#include "tracers/stap_compile.h"
 
 namespace ivtrace::record {
 namespace {
 
 constexpr std::size_t kMaxScript = 1u << 20;
+constexpr std::size_t kMaxModule = 64u << 20;
 
 Result<PreparedTracer> read_script(const TracerRequest& request) {
   auto script = read_file(request.path, kMaxScript);
   if (!script) return std::move(script).error();
   return PreparedTracer{request.kind, script_name(request.path) + ".bt", *std::move(script), request.options};
+}
+
+Result<PreparedTracer> compile(const TracerRequest& request, const TracerMachine& machine,
+                               const std::function<void(const std::string&)>& notice,
+                               const std::function<bool()>& give_up) {
+  tracers::StapCompile what{request.path, machine.kernel_release, request.options, ""};
+  IVT_ASSIGN_OR_RETURN(const bool symbols, tracers::wants_kallsyms(what));
+  if (symbols && machine.kallsyms) {
+    IVT_ASSIGN_OR_RETURN(what.kallsyms, machine.kallsyms());
+  }
+  IVT_ASSIGN_OR_RETURN(const tracers::StapModule module, tracers::compile_stap(what, {notice, give_up}));
+  IVT_ASSIGN_OR_RETURN(std::string bytes, read_file(module.path, kMaxModule));
+  return PreparedTracer{"stap-module", module.name + ".ko", std::move(bytes), {}};
 }
 
 }  // namespace
@@ -28,9 +43,10 @@ std::string script_name(const std::string& path) {
   return name.substr(0, 40);
 }
 
-Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine&,
-                                      const std::function<void(const std::string&)>&,
-                                      const std::function<bool()>&) {
+Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine& machine,
+                                      const std::function<void(const std::string&)>& notice,
+                                      const std::function<bool()>& give_up) {
+  if (request.kind == "stap") return compile(request, machine, notice, give_up);
   return read_script(request);
 }
 

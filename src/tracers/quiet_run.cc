@@ -17,7 +17,7 @@
 namespace ivtrace::tracers {
 namespace {
 
-constexpr std::chrono::milliseconds kNap{100};
+constexpr std::chrono::milliseconds kNap{10};
 constexpr std::size_t kMaxOutput = 64u << 20;
 constexpr std::size_t kMaxErrors = 1u << 20;
 constexpr const char* kSystemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

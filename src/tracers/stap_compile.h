@@ -30,7 +30,7 @@ struct StapModule {
 
 struct StapCallbacks {
   std::function<void(const std::string&)> notice;  ///< one line for the user; may be empty
-  std::function<bool()> give_up;                   ///< asked about ten times a second; may be empty
+  std::function<bool()> give_up;                   ///< asked some ten times a second; may be empty
 };
 
 /// Blocks, for minutes when the script's kernel has not been compiled for before. Threads may call it side by
