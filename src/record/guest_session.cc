@@ -215,6 +215,7 @@ bool GuestSession::begin_recording() {
   request.filters = settings_.filters;
   request.buffer_kb = settings_.buffer_kb;
   request.feed = settings_.feed;
+  request.top_level = tracers_.want_printk();
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
     say("its agent cannot record: " +
@@ -264,8 +265,7 @@ bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_a
 // An agent that was started again has lost its tracers with its life.
 void GuestSession::begin_tracers() {
   if (tracers_.empty()) return;
-  TracerMachine machine{machine_, record_.kernel_release, tools_, {}};
-  tracers_.begin(tracer_port_, machine, stream_generation_);
+  tracers_.begin(tracer_port_, record_.kernel_release, stream_generation_);
   tracers_busy_ = true;
 }
 
@@ -297,7 +297,6 @@ bool GuestSession::hello() {
   record_.boot_id = reply->boot_id;
   record_.tsc_khz = reply->tsc_khz;
   record_.agent_version = reply->agent_version;
-  tools_ = reply->tools;
   record_.cpus = reply->cpus;
   record_.cpu_count = static_cast<std::uint32_t>(reply->cpus.size());
   return true;

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "base/fd.h"
+#include "tracers/stap_compile.h"
+#include "tracers/tracer_set.h"
 
 namespace ivtrace::record {
 namespace {
@@ -14,6 +16,18 @@ Result<PreparedTracer> read_script(const TracerRequest& request) {
   auto script = read_file(request.path, kMaxScript);
   if (!script) return std::move(script).error();
   return PreparedTracer{request.kind, script_name(request.path) + ".bt", *std::move(script), request.options};
+}
+
+Result<PreparedTracer> compile(const TracerRequest& request, const TracerMachine& machine,
+                               const tracers::StapCallbacks& callbacks) {
+  tracers::StapCompile what{request.path, machine.kernel_release, request.options, {}};
+  IVT_ASSIGN_OR_RETURN(const bool wants_kallsyms, tracers::wants_kallsyms(what));
+  if (wants_kallsyms) {
+    IVT_ASSIGN_OR_RETURN(what.kallsyms, machine.kallsyms(callbacks.give_up));
+  }
+  IVT_ASSIGN_OR_RETURN(const tracers::StapModule module, tracers::compile_stap(what, callbacks));
+  IVT_ASSIGN_OR_RETURN(std::string bytes, read_file(module.path, tracers::kMaxTracerFile));
+  return PreparedTracer{"stap-module", module.name + ".ko", std::move(bytes), {}};
 }
 
 }  // namespace
@@ -28,10 +42,10 @@ std::string script_name(const std::string& path) {
   return name.substr(0, 40);
 }
 
-Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine&,
-                                      const std::function<void(const std::string&)>&,
-                                      const std::function<bool()>&) {
-  return read_script(request);
+Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine& machine,
+                                      const std::function<void(const std::string&)>& notice,
+                                      const std::function<bool()>& give_up) {
+  return request.kind == "stap" ? compile(request, machine, {notice, give_up}) : read_script(request);
 }
 
 }  // namespace ivtrace::record
