@@ -265,13 +265,7 @@ bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_a
 // An agent that was started again has lost its tracers with its life.
 void GuestSession::begin_tracers() {
   if (tracers_.empty()) return;
-  TracerMachine machine{machine_, record_.kernel_release, tools_, {}};
-  if (tracers_.want_kallsyms()) {
-    fetch_texts(true);
-    const std::string saved = log_.writer().path() + "/" + machine_ + "/" + format::kKallsymsName;
-    machine.kallsyms = [saved] { return read_file(saved, kMaxKallsyms); };
-  }
-  tracers_.begin(tracer_port_, machine, stream_generation_);
+  tracers_.begin(tracer_port_, record_.kernel_release, stream_generation_);
   tracers_busy_ = true;
 }
 
@@ -303,7 +297,6 @@ bool GuestSession::hello() {
   record_.boot_id = reply->boot_id;
   record_.tsc_khz = reply->tsc_khz;
   record_.agent_version = reply->agent_version;
-  tools_ = reply->tools;
   record_.cpus = reply->cpus;
   record_.cpu_count = static_cast<std::uint32_t>(reply->cpus.size());
   return true;

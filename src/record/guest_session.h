@@ -122,7 +122,6 @@ class GuestSession {
   std::optional<GuestClockKeeper> clock_;
   GuestTracers tracer_port_;
   MachineTracers tracers_;
-  std::vector<std::string> tools_;
   run::MachineRecord record_;
   std::uint64_t stream_generation_ = 0;
   std::uint64_t ring_generation_ = 0;

@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "base/tsc.h"
 #include "format/text_event.h"
-#include "tracers/stap_compile.h"
 #include "tracers/tracer.h"
 
 namespace ivtrace::record {
@@ -18,6 +17,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kLineDelay = std::chrono::seconds(1);
+constexpr auto kSymbolsLimit = std::chrono::seconds(60);
+constexpr auto kSymbolsNap = std::chrono::milliseconds(100);
+constexpr std::size_t kMaxSymbols = 64u << 20;
 constexpr auto kStopLimit = std::chrono::seconds(10);
 constexpr auto kStopNap = std::chrono::milliseconds(20);
 constexpr unsigned kMaxRounds = 64;  // polls in a row, so that a tracer that prints for ever does not hold us
@@ -34,6 +36,16 @@ std::string one_line(const Error& error) {
   std::string text;
   append_terminal_safe(text, error.message);
   return text;
+}
+
+/// A file that the recorder writes to the run in its first seconds.
+Result<std::string> await(const std::string& path, const std::function<bool()>& give_up) {
+  const auto limit = Clock::now() + kSymbolsLimit;
+  for (;;) {
+    auto text = read_file(path, kMaxSymbols);
+    if (text || text.error().code != ErrorCode::kNotFound || Clock::now() >= limit || give_up()) return text;
+    std::this_thread::sleep_for(kSymbolsNap);
+  }
 }
 
 }  // namespace
@@ -63,7 +75,7 @@ MachineTracers::MachineTracers(std::string machine, std::vector<TracerRequest> r
 
 MachineTracers::~MachineTracers() { give_up_ = true; }
 
-void MachineTracers::begin(TracerPort& port, const TracerMachine& machine, std::uint64_t generation) {
+void MachineTracers::begin(TracerPort& port, const std::string& kernel_release, std::uint64_t generation) {
   port_ = &port;
   give_up_ = true;
   all_.clear();
@@ -73,6 +85,8 @@ void MachineTracers::begin(TracerPort& port, const TracerMachine& machine, std::
   if (requests_.empty()) return;
   if (lines_) lines_->finish();
   lines_ = std::make_unique<LineFile>(machine_, generation, log_);
+  const std::string symbols = log_.writer().path() + "/" + machine_ + "/" + format::kKallsymsName;
+  const TracerMachine machine{kernel_release, [symbols](const auto& give_up) { return await(symbols, give_up); }};
   std::uint32_t id = 0;
   for (const TracerRequest& request : requests_) {
     One& one = all_.emplace_back();
@@ -95,15 +109,7 @@ void MachineTracers::begin(TracerPort& port, const TracerMachine& machine, std::
 }
 
 bool MachineTracers::want_printk() const {
-  return std::any_of(requests_.begin(), requests_.end(),
-                     [](const TracerRequest& request) { return request.kind == "stap"; });
-}
-
-bool MachineTracers::want_kallsyms() const {
-  return std::any_of(requests_.begin(), requests_.end(), [](const TracerRequest& request) {
-    const auto wanted = tracers::wants_kallsyms({request.path, "", request.options, ""});
-    return request.kind == "stap" && wanted && *wanted;
-  });
+  return std::any_of(requests_.begin(), requests_.end(), [](const auto& one) { return one.kind == "stap"; });
 }
 
 bool MachineTracers::busy() const {

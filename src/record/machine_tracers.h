@@ -36,13 +36,11 @@ class MachineTracers {
   ~MachineTracers();
 
   bool empty() const { return requests_.empty(); }
-  /// Whether one of them tells its events with trace_printk(): scripts of SystemTap's do.
+  /// Whether one of them writes to the kernel's ring by trace_printk().
   bool want_printk() const;
-  /// Whether one of them needs the machine's symbols before it can be prepared.
-  bool want_kallsyms() const;
   /// Prepares all of them, from the beginning: also for an agent that was started again. The formats of the
   /// machine must be in the run. Borrows the port until the next begin() or the end.
-  void begin(TracerPort& port, const TracerMachine& machine, std::uint64_t generation);
+  void begin(TracerPort& port, const std::string& kernel_release, std::uint64_t generation);
   /// Goes on with what is ready, takes what was printed. False: nobody answers; then try again later.
   bool tick();
   /// Whether one of them is not armed yet and may still become so.

@@ -278,9 +278,7 @@ Status Recorder::start_host() {
   tracers_ = std::make_unique<MachineTracers>(format::kHostMachine,
                                               tracers_of(config_.tracers, format::kHostMachine), *log_,
                                               [this](const std::string& line) { notice(line); });
-  tracers_->begin(
-      tracer_port_,
-      {format::kHostMachine, host_record_.kernel_release, {}, [] { return read_file("/proc/kallsyms"); }}, 0);
+  tracers_->begin(tracer_port_, host_record_.kernel_release, 0);
   started_ = shown_ = SteadyClock::now();
   next_second_ = started_ + std::chrono::seconds(1);
   return {};

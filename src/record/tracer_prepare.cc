@@ -5,12 +5,12 @@
 
 #include "base/fd.h"
 #include "tracers/stap_compile.h"
+#include "tracers/tracer_set.h"
 
 namespace ivtrace::record {
 namespace {
 
 constexpr std::size_t kMaxScript = 1u << 20;
-constexpr std::size_t kMaxModule = 64u << 20;
 
 Result<PreparedTracer> read_script(const TracerRequest& request) {
   auto script = read_file(request.path, kMaxScript);
@@ -19,15 +19,14 @@ Result<PreparedTracer> read_script(const TracerRequest& request) {
 }
 
 Result<PreparedTracer> compile(const TracerRequest& request, const TracerMachine& machine,
-                               const std::function<void(const std::string&)>& notice,
-                               const std::function<bool()>& give_up) {
-  tracers::StapCompile what{request.path, machine.kernel_release, request.options, ""};
-  IVT_ASSIGN_OR_RETURN(const bool symbols, tracers::wants_kallsyms(what));
-  if (symbols && machine.kallsyms) {
-    IVT_ASSIGN_OR_RETURN(what.kallsyms, machine.kallsyms());
+                               const tracers::StapCallbacks& callbacks) {
+  tracers::StapCompile what{request.path, machine.kernel_release, request.options, {}};
+  IVT_ASSIGN_OR_RETURN(const bool wants_kallsyms, tracers::wants_kallsyms(what));
+  if (wants_kallsyms) {
+    IVT_ASSIGN_OR_RETURN(what.kallsyms, machine.kallsyms(callbacks.give_up));
   }
-  IVT_ASSIGN_OR_RETURN(const tracers::StapModule module, tracers::compile_stap(what, {notice, give_up}));
-  IVT_ASSIGN_OR_RETURN(std::string bytes, read_file(module.path, kMaxModule));
+  IVT_ASSIGN_OR_RETURN(const tracers::StapModule module, tracers::compile_stap(what, callbacks));
+  IVT_ASSIGN_OR_RETURN(std::string bytes, read_file(module.path, tracers::kMaxTracerFile));
   return PreparedTracer{"stap-module", module.name + ".ko", std::move(bytes), {}};
 }
 
@@ -46,8 +45,7 @@ std::string script_name(const std::string& path) {
 Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine& machine,
                                       const std::function<void(const std::string&)>& notice,
                                       const std::function<bool()>& give_up) {
-  if (request.kind == "stap") return compile(request, machine, notice, give_up);
-  return read_script(request);
+  return request.kind == "stap" ? compile(request, machine, {notice, give_up}) : read_script(request);
 }
 
 }  // namespace ivtrace::record

@@ -12,11 +12,9 @@ namespace ivtrace::record {
 
 /// The machine that a tracer is to run on.
 struct TracerMachine {
-  std::string name;
   std::string kernel_release;
-  std::vector<std::string> tools;  ///< as Reply::tools; empty: not known
-  /// Its /proc/kallsyms, when somebody needs it; may take some seconds.
-  std::function<Result<std::string>()> kallsyms;
+  /// Its /proc/kallsyms, when somebody needs it; may take some seconds, until the argument gives up.
+  std::function<Result<std::string>(const std::function<bool()>&)> kallsyms;
 };
 
 /// A tracer that only needs to be brought there and started.
