@@ -18,6 +18,7 @@ namespace ivtrace::tracers {
 namespace {
 
 constexpr std::chrono::milliseconds kNap{10};
+constexpr std::chrono::seconds kEndLimit{2};
 constexpr std::size_t kMaxOutput = 64u << 20;
 constexpr std::size_t kMaxErrors = 1u << 20;
 constexpr const char* kSystemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -62,6 +63,17 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::string
   return pid;
 }
 
+/// Asked first, so that it removes what it had made, then killed; with all that it started.
+void end(pid_t pid) {
+  const auto give_up = std::chrono::steady_clock::now() + kEndLimit;
+  int status = 0;
+  ::kill(-pid, SIGTERM);
+  while (::waitpid(pid, &status, WNOHANG) == 0 && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(kNap);
+  ::kill(-pid, SIGKILL);
+  ::waitpid(pid, &status, 0);  // fails when it has been taken in already
+}
+
 }  // namespace
 
 Result<QuietRun> run_quietly(const std::vector<std::string>& argv, const std::string& directory,
@@ -70,14 +82,12 @@ Result<QuietRun> run_quietly(const std::vector<std::string>& argv, const std::st
   const std::string err = directory + "/stderr";
   IVT_ASSIGN_OR_RETURN(const pid_t pid, spawn(argv, directory, out, err));
   int status = 0;
-  bool given_up = false;
-  while (::waitpid(pid, &status, given_up ? 0 : WNOHANG) == 0) {
+  while (::waitpid(pid, &status, WNOHANG) == 0) {
     std::this_thread::sleep_for(kNap);
     if (go_on()) continue;
-    given_up = true;
-    ::kill(-pid, SIGKILL);
+    end(pid);
+    return Error(ErrorCode::kGone, argv[0] + " was ended before it had finished");
   }
-  if (given_up) return Error(ErrorCode::kGone, argv[0] + " was ended before it had finished");
   QuietRun run;
   run.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   run.output = head_of(out, kMaxOutput);

@@ -125,6 +125,15 @@ TEST_F(StapCompileTest, headers_of_another_kernel_are_refused) {
   EXPECT_THAT(refusal(other), HasSubstr("are of the kernel 6.1.0-9-test, not of 6.1.0-10-test"));
 }
 
+TEST_F(StapCompileTest, a_guests_release_is_no_path) {
+  StapCompile hostile = what();
+  hostile.options.clear();
+  for (const char* release : {"../../tmp/x", ".", "", "-r", "6.1 x", "6.1\n"}) {
+    hostile.release = release;
+    EXPECT_THAT(refusal(hostile), HasSubstr("is no release of a kernel")) << release;
+  }
+}
+
 TEST_F(StapCompileTest, a_version_that_is_too_old_for_the_kernel_is_told) {
   StapCompile newer = what();
   newer.release = "6.12.1";
@@ -220,6 +229,8 @@ TEST(StapText, a_system_map_does_not_tell_where_this_boot_put_the_kernel) {
                           "ffffffff9a000010 t inner\n"
                           "ffffffffc0301000 t kvm_write\t[kvm]\n"
                           "ffffffffc0302000 d kvm_data\t[kvm]\n"
+                          "ffffffff9a000020 T two words\n"
+                          "ffffffff9a000020 T esc\x1b\n"
                           "not a symbol\n"),
             "ffffffff81000000 T _text\nffffffff81000010 t inner\nffffffffa0000000 t kvm_write\n");
   EXPECT_EQ(system_map_of("0000000000000000 T _text\n0000000000000000 t inner\n"), "") << "hidden addresses";

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -82,6 +83,15 @@ Status copy_runtime(const std::string& from, const fs::path& made, const std::st
   return replace_file((made / kTaskWork).string(), adapted);
 }
 
+/// A guest says what its release is, and it becomes a part of a path here.
+bool valid_release(const std::string& release) {
+  return !release.empty() && release.size() <= 64 && release[0] != '.' && release[0] != '-' &&
+         std::all_of(release.begin(), release.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '-' || c == '_' || c == '+' || c == '~';
+         });
+}
+
 }  // namespace
 
 std::string release_option(const std::vector<std::string>& options) {
@@ -104,6 +114,11 @@ bool has_option(const std::vector<std::string>& options, const std::string& name
 }
 
 Result<std::string> build_tree(const std::vector<std::string>& options, const std::string& release) {
+  if (!valid_release(release)) {
+    std::string told;
+    append_terminal_safe(told, release.substr(0, 64));
+    return Error(ErrorCode::kInvalid, "\"" + told + "\" is no release of a kernel");
+  }
   const std::string given = release_option(options);
   const std::string tree = given.starts_with("/") ? given : "/lib/modules/" + release + "/build";
   if (::access((tree + "/.config").c_str(), R_OK) != 0) {

@@ -19,6 +19,15 @@ struct Symbol {
   bool of_module = false;
 };
 
+/// They are a guest's: what stap gets to read has no surprise in it.
+bool valid_symbol(char type, std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return letter(type) && !name.empty() && name.size() <= 512 &&
+         std::all_of(name.begin(), name.end(), [&](char c) {
+           return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '$';
+         });
+}
+
 /// "ffffffff81000000 T _stext"; a module's symbol has "\t[module]" behind it.
 std::optional<Symbol> symbol_of(std::string_view line) {
   const std::size_t blank = line.find(' ');
@@ -29,7 +38,8 @@ std::optional<Symbol> symbol_of(std::string_view line) {
     symbol.of_module = true;
   }
   const auto [end, error] = std::from_chars(line.data(), line.data() + blank, symbol.address, 16);
-  if (error != std::errc() || end != line.data() + blank) return std::nullopt;
+  if (error != std::errc() || end != line.data() + blank || !valid_symbol(symbol.type, symbol.name))
+    return std::nullopt;
   return symbol;
 }
 

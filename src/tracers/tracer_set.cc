@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/fd.h"
+#include "tracers/stap_leftovers.h"
 
 namespace ivtrace::tracers {
 namespace {
@@ -26,6 +27,8 @@ bool valid_file_name(const std::string& name) {
 
 TracerSet::~TracerSet() {
   tracers_.clear();
+  // One that had to be killed could not take its module out of the kernel.
+  static_cast<void>(unload_leftover_modules());
   std::error_code ignored;
   if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
