@@ -10,6 +10,7 @@
 #include "agent/pump.h"
 #include "base/result.h"
 #include "format/mailbox_message.h"
+#include "probes/probe_set.h"
 #include "ring/producer.h"
 #include "tracefs/instance.h"
 
@@ -20,7 +21,7 @@ inline constexpr std::uint64_t kDefaultBufferKb = 4096;
 
 /// Name of the tracing instance of an agent with this pid.
 std::string instance_name(pid_t pid);
-/// Removes the instances of agents that are dead; names of those that could not be removed.
+/// Removes instances and probes of agents that are dead; names of those that could not be removed.
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir);
 
 /// Runs from start() until stop() or destruction, which drops what is not delivered and removes the instance.
@@ -46,6 +47,10 @@ class Capture {
   std::vector<format::CpuCounters> counters() const;
   const std::vector<std::string>& events() const { return instance_.events(); }
   const std::vector<std::string>& rejected() const { return rejected_; }
+  /// The dynamic probes and what each has missed so far.
+  const std::vector<format::ProbeState>& count_probes();
+  /// As they were counted last; after stop(), at the end.
+  const std::vector<format::ProbeState>& probe_states() const { return probes_.states(); }
   tracefs::Feed feed() const { return feed_; }
   std::uint32_t sub_buffer_bytes() const { return sub_buffer_bytes_; }
   /// First failure of a pump; empty when there was none. After stop().
@@ -60,6 +65,7 @@ class Capture {
 
   const tracefs::TraceDir* dir_;
   ring::Producer* producer_;
+  probes::ProbeSet probes_;  // goes after the instance that has its events enabled
   tracefs::Instance instance_;
   tracefs::Feed feed_ = tracefs::Feed::kRead;
   std::uint32_t sub_buffer_bytes_ = 0;

@@ -12,6 +12,7 @@
 #include "tracefs/checks.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/texts.h"
 
 namespace ivtrace::agent {
@@ -46,6 +47,18 @@ Reply failure(const Error& error) {
 
 Error not_recording() {
   return Error(ErrorCode::kInvalid, "this agent is not recording", "start a recording first");
+}
+
+/// What a recorder that knows the rest still wants to know of probes.
+std::vector<format::ProbeState> counts_of(const std::vector<format::ProbeState>& probes) {
+  std::vector<format::ProbeState> counts;
+  for (const format::ProbeState& probe : probes) {
+    format::ProbeState count;
+    count.event = probe.event;
+    count.missed = probe.missed;
+    counts.push_back(std::move(count));
+  }
+  return counts;
 }
 
 }  // namespace
@@ -181,8 +194,9 @@ Reply Service::start(const Request& request) {
   reply.recording = true;
   reply.feed = tracefs::to_string(capture_->feed());
   reply.page_size = capture_->sub_buffer_bytes();
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
+  reply.probes = capture_->count_probes();
   return reply;
 }
 
@@ -191,6 +205,7 @@ void Service::end_recording(const std::function<bool()>& keep_waiting) {
   last_events_ = capture_->events();
   last_counters_ = capture_->stop(keep_waiting);
   last_error_ = capture_->error();
+  last_probes_ = capture_->probe_states();
   if (!last_error_.empty()) log_(last_error_);
   capture_.reset();
   producer_->set_state(format::AgentState::kIdle);
@@ -204,6 +219,7 @@ Reply Service::stop_recording() {
   });
   Reply reply;
   reply.counters = last_counters_;
+  reply.probes = counts_of(last_probes_);
   reply.message = last_error_;
   return reply;
 }
@@ -224,7 +240,7 @@ Reply Service::change_events(const Request& request) {
   capture_->set_events(request.events, request.filters);
   Reply reply;
   reply.recording = true;
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
   return reply;
 }
@@ -238,10 +254,11 @@ Reply Service::change_buffer(const Request& request) {
   return reply;
 }
 
-Reply Service::statistics() const {
+Reply Service::statistics() {
   Reply reply;
   reply.recording = capture_ != nullptr;
   reply.counters = capture_ ? capture_->counters() : last_counters_;
+  reply.probes = counts_of(capture_ ? capture_->count_probes() : last_probes_);
   return reply;
 }
 

@@ -262,7 +262,8 @@ json to_json(const ProbeState& probe) {
   return {{"spec", probe.spec},
           {"event", probe.event},
           {"definition", probe.definition},
-          {"error", probe.error}};
+          {"error", probe.error},
+          {"missed", probe.missed}};
 }
 
 ProbeState read_probe(Reader& reader) {
@@ -271,6 +272,7 @@ ProbeState read_probe(Reader& reader) {
   reader.text("event", probe.event);
   reader.text("definition", probe.definition);
   reader.text("error", probe.error);
+  reader.number("missed", probe.missed);
   return probe;
 }
 

@@ -73,6 +73,7 @@ struct ProbeState {
   std::string event;       ///< "kprobe:vfs_read": as it is recorded; empty when it could not be set
   std::string definition;  ///< what the kernel was told
   std::string error;       ///< why it is not there, with what to do
+  std::uint64_t missed = 0;  ///< hits that the kernel counted and could not record; kStats, kStop
 };
 
 /// A tracer program on its way.
@@ -149,7 +150,7 @@ struct Reply {
   std::vector<Check> checks;
   // kRead
   std::uint64_t total = 0;  ///< whole size of the bulk text
-  // kStart
+  // kStart, and again kStats and kStop
   std::vector<ProbeState> probes;
   // kHello
   std::vector<std::string> tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"

@@ -76,7 +76,7 @@ Reply full_reply() {
   reply.counters = {{1, 2, 3, 4, 5, 6, 7, 8}};
   reply.checks = {{"lockdown", "missing", "integrity", "boot without it"}};
   reply.total = 1234;
-  reply.probes = {{"kprobe:vfs_read", "kprobe:vfs_read", "p:x/y vfs_read", ""}};
+  reply.probes = {{"kprobe:vfs_read", "kprobe:vfs_read", "p:x/y vfs_read", "", 4}};
   reply.tools = {"stap 4.8"};
   reply.printk_dest = true;
   reply.tracers = {{1, "armed", "", "", 2, 3}};
@@ -103,6 +103,7 @@ TEST(MailboxMessage, RepliesComeBackAsTheyWere) {
   EXPECT_EQ(back->total, 1234u);
   ASSERT_EQ(back->probes.size(), 1u);
   EXPECT_EQ(back->probes[0].definition, "p:x/y vfs_read");
+  EXPECT_EQ(back->probes[0].missed, 4u);
   EXPECT_EQ(back->tools, full_reply().tools);
   EXPECT_TRUE(back->printk_dest);
   ASSERT_EQ(back->tracers.size(), 1u);

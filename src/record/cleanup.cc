@@ -10,8 +10,10 @@
 #include <thread>
 
 #include "base/tsc.h"
+#include "probes/probe_set.h"
 #include "record/guest_link.h"
 #include "record/host_capture.h"
+#include "record/probe_journal.h"
 #include "record/registry.h"
 #include "ring/mailbox.h"
 #include "run/run_reader.h"
@@ -144,6 +146,9 @@ bool Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
   for (const format::CpuCounters& counters : reply->counters) {
     log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
   }
+  for (const format::ProbeState& probe : reply->probes) {
+    if (probe.missed != 0) log_->put(missed_hits(ring.machine, probe));
+  }
   return true;
 }
 
@@ -167,6 +172,13 @@ void Salvage::save_instance(tracefs::Instance instance, const std::string& buffe
   if (Status stopped = (*opened)->stop(); !stopped) problem(stopped.error().to_string());
   for (const auto& stream : (*opened)->streams()) saved_ += stream->moved();
   if (Status removed = (*opened)->remove(); !removed) problem(removed.error().to_string());
+}
+
+/// The instances that used them are gone by now.
+void remove_probes(const tracefs::TraceDir& dir, CleanupReport& report) {
+  probes::Leftovers left = probes::remove_leftovers(dir);
+  report.removed_probes = std::move(left.removed);
+  for (std::string& problem : left.problems) report.problems.push_back(std::move(problem));
 }
 
 /// Instances with a recorder's name whose process is dead: it died before it could write its entry.
@@ -212,6 +224,7 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
   // A registry apart from the machine's own answers for its own recorders only: those of others look like
   // orphans to it.
   if (state_directory == kStateDirectory) remove_orphans(*dir, report);
+  remove_probes(*dir, report);
   return report;
 }
 

@@ -33,7 +33,8 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
       guest_(std::move(guest)),
       settings_(std::move(settings)),
       log_(log),
-      registration_(registration) {
+      registration_(registration),
+      probes_(machine_, log) {
   record_.name = machine_;
   record_.kind = "guest";
   record_.ring_file = ring_path_;
@@ -109,7 +110,7 @@ bool GuestSession::stopping() const {
 
 bool GuestSession::lost_anything() const {
   const auto ring = link();
-  return lost_ > 0 || unknown_loss_ || (ring && ring->view().lost_anything);
+  return lost_ > 0 || missed_ > 0 || unknown_loss_ || (ring && ring->view().lost_anything);
 }
 
 MachineProgress GuestSession::progress() const {
@@ -137,6 +138,7 @@ void GuestSession::run() {
     wake_.wait_for(lock, seconds(1), [this] { return stopping_; });
   }
   if (recording_) stop_agent();
+  probes_.ended();
   if (const auto ring = link()) ring->finish();
 }
 
@@ -203,6 +205,7 @@ bool GuestSession::begin_recording() {
   request.filters = settings_.filters;
   request.buffer_kb = settings_.buffer_kb;
   request.feed = settings_.feed;
+  request.probes = probes_for(settings_.probes, machine_);
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
     say("its agent cannot record: " +
@@ -219,8 +222,13 @@ bool GuestSession::begin_recording() {
   earlier_delivered_ = delivered_;
   earlier_lost_ = lost_;
   have_formats_ = false;
+  probes_.begun(started->probes);
   say("");
   journal_machine();
+  for (const format::ProbeState& probe : started->probes) {
+    if (!probe.error.empty() && settings_.notice)
+      settings_.notice(machine_ + ": --probe " + probe.spec + ": " + probe.error);
+  }
   settled_ = true;
   fetch_texts(false);
   return true;
@@ -291,6 +299,7 @@ void GuestSession::keep_recording() {
   if (!reply->ok || !reply->recording) {
     // The counters are those of its end.
     take_counters(reply->counters, reply->ok);
+    take_probes(reply->probes);
     tell_loss("agent-gave-up", reply->message.empty()
                                    ? "its agent saw no recorder for 10 s, and ended the recording"
                                    : reply->message);
@@ -298,6 +307,7 @@ void GuestSession::keep_recording() {
     return;
   }
   take_counters(reply->counters, false);
+  take_probes(reply->probes);
   clock_->on_heartbeats(ring->take_heartbeats());
   if (was_silent_) {
     was_silent_ = false;
@@ -335,6 +345,7 @@ void GuestSession::stop_agent() {
     if (reply && reply->ok) {
       ring->drain(seconds(10));
       take_counters(reply->counters, true);
+      take_probes(reply->probes);
       if (!reply->message.empty()) log_.note(machine_, "its agent: " + reply->message);
       return;
     }
@@ -403,6 +414,11 @@ void GuestSession::fetch_cmdlines() {
   if (!text || cmdlines_.size() + text->size() > 2 * kMaxCmdlines) return;
   cmdlines_ += *text;
   save_text(format::kCmdlinesName, cmdlines_);
+}
+
+void GuestSession::take_probes(const std::vector<format::ProbeState>& probes) {
+  probes_.counted(probes);
+  missed_ = probes_.missed();
 }
 
 void GuestSession::take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters) {

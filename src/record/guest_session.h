@@ -29,6 +29,7 @@
 #include "hypervisor/inventory.h"
 #include "record/guest_clock.h"
 #include "record/guest_link.h"
+#include "record/probe_journal.h"
 #include "record/recorder.h"
 #include "record/registry.h"
 #include "record/run_log.h"
@@ -43,6 +44,7 @@ struct SessionSettings {
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
   std::string feed;
+  std::vector<ProbeRequest> probes;        ///< of all machines
   const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
 };
@@ -98,6 +100,7 @@ class GuestSession {
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
+  void take_probes(const std::vector<format::ProbeState>& probes);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
   void say(const std::string& note);
@@ -115,6 +118,7 @@ class GuestSession {
   std::optional<ring::MailboxClient> mailbox_;
   std::optional<GuestClockKeeper> clock_;
   run::MachineRecord record_;
+  ProbeJournal probes_;
   std::uint64_t stream_generation_ = 0;
   std::uint64_t ring_generation_ = 0;
   std::uint64_t clock_generation_ = 0;  // whose clock clock_ keeps
@@ -131,6 +135,7 @@ class GuestSession {
 
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> lost_{0};
+  std::atomic<std::uint64_t> missed_{0};  // hits of probes
   std::atomic<bool> unknown_loss_{false};
   std::atomic<bool> settled_{false};
   std::atomic<bool> gone_{false};
