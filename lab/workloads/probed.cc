@@ -1,5 +1,5 @@
-// A program to set probes on: a function that is called a known number of times with known arguments, and USDT probes
-// with and without a semaphore beside each call.
+// A program to set probes on: a function that is called a known number of times with known arguments, and two
+// USDT probes beside each call.
 
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
@@ -10,7 +10,8 @@
 
 #include "options.h"
 
-// The probe `guarded` has a semaphore, which the kernel raises while somebody listens; `counted` has none.
+// The kernel raises a probe's semaphore while somebody listens. `guarded` is passed only then, `counted`
+// always.
 extern "C" {
 unsigned short lab_guarded_semaphore __attribute__((section(".probes"))) = 0;
 unsigned short lab_counted_semaphore __attribute__((section(".probes"))) = 0;
@@ -36,7 +37,8 @@ std::uint64_t take_turn(std::uint64_t turn, const char* label) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ivtrace::lab::Options options(argc, argv, "Calls lab_turn(turn, label, -turn) TURNS times; prints what it did.",
+  ivtrace::lab::Options options(argc, argv,
+                                "Calls lab_turn(turn, label, -turn) TURNS times; prints what it did.",
                                 {{"turns", "1000"}, {"label", "ivtrace"}});
   const std::uint64_t turns = options.number("turns");
   const std::string label = options.text("label");

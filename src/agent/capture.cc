@@ -176,9 +176,16 @@ std::vector<format::CpuCounters> Capture::counters() const {
   return all;
 }
 
-const std::vector<format::ProbeState>& Capture::count_probes() {
+std::vector<format::TracerState> Capture::probe_counts() {
   probes_.count_missed();
-  return probes_.states();
+  std::vector<format::TracerState> counts;
+  for (const std::uint64_t missed : probes_.missed()) {
+    format::TracerState count;
+    count.tracer = static_cast<std::uint32_t>(counts.size());
+    count.lost_events = missed;
+    counts.push_back(std::move(count));
+  }
+  return counts;
 }
 
 void Capture::finish_pumps(const std::function<bool()>& keep_waiting) {
@@ -202,7 +209,8 @@ std::vector<format::CpuCounters> Capture::stop(const std::function<bool()>& keep
   probes_.count_missed();
   if (const Status removed = instance_.remove(); !removed && error_.empty())
     error_ = removed.error().to_string();
-  if (const Status removed = probes_.remove(); !removed && error_.empty()) error_ = removed.error().to_string();
+  if (const Status removed = probes_.remove(); !removed && error_.empty())
+    error_ = removed.error().to_string();
   return final_counters;
 }
 

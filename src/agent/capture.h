@@ -47,10 +47,10 @@ class Capture {
   std::vector<format::CpuCounters> counters() const;
   const std::vector<std::string>& events() const { return instance_.events(); }
   const std::vector<std::string>& rejected() const { return rejected_; }
-  /// The dynamic probes and what each has missed so far.
-  const std::vector<format::ProbeState>& count_probes();
-  /// As they were counted last; after stop(), at the end.
-  const std::vector<format::ProbeState>& probe_states() const { return probes_.states(); }
+  /// The dynamic probes that were asked for, as they were set.
+  const std::vector<format::ProbeState>& probes() const { return probes_.states(); }
+  /// What each has missed so far; after stop(), at the end.
+  std::vector<format::TracerState> probe_counts();
   tracefs::Feed feed() const { return feed_; }
   std::uint32_t sub_buffer_bytes() const { return sub_buffer_bytes_; }
   /// First failure of a pump; empty when there was none. After stop().

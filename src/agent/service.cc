@@ -49,18 +49,6 @@ Error not_recording() {
   return Error(ErrorCode::kInvalid, "this agent is not recording", "start a recording first");
 }
 
-/// What a recorder that knows the rest still wants to know of probes.
-std::vector<format::ProbeState> counts_of(const std::vector<format::ProbeState>& probes) {
-  std::vector<format::ProbeState> counts;
-  for (const format::ProbeState& probe : probes) {
-    format::ProbeState count;
-    count.event = probe.event;
-    count.missed = probe.missed;
-    counts.push_back(std::move(count));
-  }
-  return counts;
-}
-
 }  // namespace
 
 Service::Service(const tracefs::TraceDir& dir, ring::Producer& producer, std::string ring_name,
@@ -196,7 +184,7 @@ Reply Service::start(const Request& request) {
   reply.page_size = capture_->sub_buffer_bytes();
   reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
-  reply.probes = capture_->count_probes();
+  reply.probes = capture_->probes();
   return reply;
 }
 
@@ -205,7 +193,7 @@ void Service::end_recording(const std::function<bool()>& keep_waiting) {
   last_events_ = capture_->events();
   last_counters_ = capture_->stop(keep_waiting);
   last_error_ = capture_->error();
-  last_probes_ = capture_->probe_states();
+  last_probes_ = capture_->probe_counts();
   if (!last_error_.empty()) log_(last_error_);
   capture_.reset();
   producer_->set_state(format::AgentState::kIdle);
@@ -219,7 +207,7 @@ Reply Service::stop_recording() {
   });
   Reply reply;
   reply.counters = last_counters_;
-  reply.probes = counts_of(last_probes_);
+  reply.tracers = last_probes_;
   reply.message = last_error_;
   return reply;
 }
@@ -258,7 +246,7 @@ Reply Service::statistics() {
   Reply reply;
   reply.recording = capture_ != nullptr;
   reply.counters = capture_ ? capture_->counters() : last_counters_;
-  reply.probes = counts_of(capture_ ? capture_->count_probes() : last_probes_);
+  reply.tracers = capture_ ? capture_->probe_counts() : last_probes_;
   return reply;
 }
 

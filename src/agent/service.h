@@ -74,7 +74,7 @@ class Service {
   std::unique_ptr<Capture> capture_;
   std::vector<format::CpuCounters> last_counters_;  // of the recording that ended last
   std::vector<std::string> last_events_;
-  std::vector<format::ProbeState> last_probes_;
+  std::vector<format::TracerState> last_probes_;  // what each probe had missed
   std::string last_error_;
   std::string best_feed_;  // "" until probed
   std::uint32_t sub_buffer_bytes_ = 0;

@@ -259,11 +259,8 @@ Check read_check(Reader& reader) {
 }
 
 json to_json(const ProbeState& probe) {
-  return {{"spec", probe.spec},
-          {"event", probe.event},
-          {"definition", probe.definition},
-          {"error", probe.error},
-          {"missed", probe.missed}};
+  return {
+      {"spec", probe.spec}, {"event", probe.event}, {"definition", probe.definition}, {"error", probe.error}};
 }
 
 ProbeState read_probe(Reader& reader) {
@@ -272,14 +269,12 @@ ProbeState read_probe(Reader& reader) {
   reader.text("event", probe.event);
   reader.text("definition", probe.definition);
   reader.text("error", probe.error);
-  reader.number("missed", probe.missed);
   return probe;
 }
 
 json to_json(const TracerState& tracer) {
-  return {{"tracer", tracer.tracer},         {"state", tracer.state},
-          {"message", tracer.message},       {"hint", tracer.hint},
-          {"lost_lines", tracer.lost_lines}, {"lost_events", tracer.lost_events}};
+  return {{"tracer", tracer.tracer}, {"state", tracer.state},           {"message", tracer.message},
+          {"hint", tracer.hint},     {"lost_lines", tracer.lost_lines}, {"lost_events", tracer.lost_events}};
 }
 
 TracerState read_tracer(Reader& reader) {
@@ -346,17 +341,19 @@ std::string encode_request(const Request& request) {
       break;
     case Op::kTracerFile:
       object["tracer"] = request.tracer;
+      object["tracer_name"] = request.tracer_name;
       object["offset"] = request.offset;
       object["data"] = request.data;
       break;
     case Op::kTracerStart:
       object["tracer"] = request.tracer;
       object["tracer_kind"] = request.tracer_kind;
-      object["tracer_name"] = request.tracer_name;
       object["arguments"] = request.arguments;
       break;
     case Op::kTracerPoll:
     case Op::kTracerStop:
+      object["offset"] = request.offset;
+      break;
     case Op::kHello:
     case Op::kDoctor:
     case Op::kStop:

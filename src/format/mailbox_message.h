@@ -55,7 +55,7 @@ struct Request {
   std::uint64_t clock_limit_us = 0;
   // kRead
   Bulk bulk = Bulk::kFormats;
-  std::uint64_t offset = 0;  ///< also kTracerFile: where `data` belongs in the file; 0 begins it anew
+  std::uint64_t offset = 0;  ///< kTracerFile: place of `data`, 0 begins anew; kTracerPoll, -Stop: lines received
   // kStart
   std::vector<std::string> probes;  ///< dynamic probes, as docs/probes.md writes them, without the machine
   bool top_level = false;  ///< record in the kernel's top-level buffer, for what cannot be sent to another one
@@ -63,7 +63,7 @@ struct Request {
   std::uint32_t tracer = 0;            ///< the recorder's number for it
   std::string data;                    ///< kTracerFile: base64
   std::string tracer_kind;             ///< kTracerStart: "stap-module", "stap" (compiled there) or "bpftrace"
-  std::string tracer_name;             ///< kTracerStart: of the script, without its folder and ending
+  std::string tracer_name;             ///< kTracerFile: the file's name
   std::vector<std::string> arguments;  ///< kTracerStart: further options of the program
 };
 
@@ -73,7 +73,6 @@ struct ProbeState {
   std::string event;       ///< "kprobe:vfs_read": as it is recorded; empty when it could not be set
   std::string definition;  ///< what the kernel was told
   std::string error;       ///< why it is not there, with what to do
-  std::uint64_t missed = 0;  ///< hits that the kernel counted and could not record; kStats, kStop
 };
 
 /// A tracer program on its way.
@@ -83,7 +82,7 @@ struct TracerState {
   std::string message;  ///< why it failed or ended
   std::string hint;     ///< what to do
   std::uint64_t lost_lines = 0;   ///< printed and not kept
-  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost
+  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost; a probe: hits that it missed
 };
 
 /// A line that a tracer printed.
@@ -150,12 +149,12 @@ struct Reply {
   std::vector<Check> checks;
   // kRead
   std::uint64_t total = 0;  ///< whole size of the bulk text
-  // kStart, and again kStats and kStop
+  // kStart
   std::vector<ProbeState> probes;
   // kHello
   std::vector<std::string> tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"
   bool printk_dest = false;  ///< the kernel can send trace_printk to an instance (Linux ≥ 6.12)
-  // kTracerPoll
+  // kTracerPoll; kStats and kStop: of each probe, by its place in kStart's `probes`
   std::vector<TracerState> tracers;
   std::vector<TracerLine> lines;  ///< at most kTracerLinesBytes of text
   bool more = false;              ///< there are more lines: poll again

@@ -12,7 +12,7 @@ constexpr std::size_t kMaxBtf = 64u << 20;  // a distribution's kernel has 5 MiB
 constexpr std::uint16_t kMagic = 0xeb9f;
 constexpr std::size_t kHeader = 24;
 constexpr std::uint64_t kTypeBytes = 12;
-constexpr int kMaxDepth = 32;         // typedef of const of typedef …
+constexpr int kMaxDepth = 32;  // typedef of const of typedef …
 constexpr unsigned kMaxParameters = 64;
 
 /// BTF_KIND_*

@@ -1,8 +1,8 @@
 // The kernel's own description of its functions, BTF (Documentation/bpf/btf.rst): as much of it as tells the
 // parameters of a function.
 //
-// A reader of our own: libbpf has no static library in Debian, which the agent would need, and of it all only a walk
-// over one table would be used.
+// A reader of our own: libbpf has no static library in Debian, which the agent would need, and of it all only
+// a walk over one table would be used.
 #pragma once
 
 #include <cstdint>

@@ -67,7 +67,8 @@ Value value_of(Dwarf_Die* die) {
     case DW_TAG_structure_type:
     case DW_TAG_union_type:
     case DW_TAG_class_type:
-      // Smaller ones may be in general or vector registers or, with a copy constructor, be passed by their address.
+      // Smaller ones may be in general or vector registers or, with a copy constructor, be passed by their
+      // address.
       if (value.bytes > 16 && ::dwarf_tag(&*type) == DW_TAG_union_type) value.passing = Passing::kMemory;
       break;
     default:
@@ -124,11 +125,13 @@ Result<FunctionType> dwarf_function(const ElfFile& file, std::uint64_t address) 
   DwarfHandle dwarf(::dwarf_begin_elf(file.handle(), DWARF_C_READ, nullptr));
   Dwarf_CU* unit = nullptr;
   std::optional<ElfFile> apart;
-  // A stripped file may still have the section of unwinding alone: what counts is that it describes something.
+  // A stripped file may still have the section of unwinding alone: what counts is that it describes
+  // something.
   if (!dwarf || ::dwarf_get_units(dwarf.get(), nullptr, &unit, nullptr, nullptr, nullptr, nullptr) != 0) {
     auto opened = ElfFile::open(debug_file_of(file));
     if (!opened) {
-      return Error(ErrorCode::kUnsupported, file.path() + " has no debug information that tells the parameters",
+      return Error(ErrorCode::kUnsupported,
+                   file.path() + " has no debug information that tells the parameters",
                    "compile it with -g, install its -dbgsym package, or name the register: count=%dx:u64");
     }
     apart.emplace(*std::move(opened));
@@ -138,7 +141,8 @@ Result<FunctionType> dwarf_function(const ElfFile& file, std::uint64_t address) 
   auto found = find(dwarf.get(), address);
   dwarf.reset();  // before the file that it reads
   if (found) return *std::move(found);
-  return Error(ErrorCode::kNotFound, "the debug information of " + file.path() + " does not tell that function",
+  return Error(ErrorCode::kNotFound,
+               "the debug information of " + file.path() + " does not tell that function",
                "name the register: count=%dx:u64");
 }
 

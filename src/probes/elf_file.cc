@@ -80,7 +80,8 @@ Status ElfFile::read_segments() {
 }
 
 void ElfFile::read_symbols() {
-  for (Elf_Scn* scn = ::elf_nextscn(elf_.get(), nullptr); scn != nullptr; scn = ::elf_nextscn(elf_.get(), scn)) {
+  for (Elf_Scn* scn = ::elf_nextscn(elf_.get(), nullptr); scn != nullptr;
+       scn = ::elf_nextscn(elf_.get(), scn)) {
     GElf_Shdr header{};
     if (::gelf_getshdr(scn, &header) == nullptr) continue;
     if ((header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM) || header.sh_entsize == 0) continue;
@@ -121,7 +122,8 @@ Result<std::uint64_t> ElfFile::function(const std::string& name) const {
   std::sort(functions.begin(), functions.end());
   functions.erase(std::unique(functions.begin(), functions.end()), functions.end());
   std::string near;
-  for (const std::string& one : nearest_names(name, functions)) near += (near.empty() ? "; nearest: " : ", ") + one;
+  for (const std::string& one : nearest_names(name, functions))
+    near += (near.empty() ? "; nearest: " : ", ") + one;
   return Error(ErrorCode::kNotFound, "no function " + name + " in " + path_ + near);
 }
 

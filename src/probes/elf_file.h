@@ -16,8 +16,8 @@ struct Elf;
 
 namespace ivtrace::probes {
 
-/// An x86-64 program or library. Owns an open file, which is read, never mapped, so that nobody who changes it
-/// meanwhile can end us. One thread at a time.
+/// An x86-64 program or library. Owns an open file, which is read, never mapped, so that nobody who changes
+/// it meanwhile can end us. One thread at a time.
 class ElfFile {
  public:
   struct Symbol {

@@ -24,14 +24,16 @@ KernelFunctions KernelFunctions::parse(std::string_view kallsyms) {
     functions.names_.emplace_back(name.substr(0, name.find('\t')));
   }
   std::sort(functions.names_.begin(), functions.names_.end());
-  functions.names_.erase(std::unique(functions.names_.begin(), functions.names_.end()), functions.names_.end());
+  functions.names_.erase(std::unique(functions.names_.begin(), functions.names_.end()),
+                         functions.names_.end());
   return functions;
 }
 
 Status KernelFunctions::require(const std::string& name) const {
   if (std::binary_search(names_.begin(), names_.end(), name)) return {};
   std::string near;
-  for (const std::string& one : nearest_names(name, names_)) near += (near.empty() ? "; nearest: " : ", ") + one;
+  for (const std::string& one : nearest_names(name, names_))
+    near += (near.empty() ? "; nearest: " : ", ") + one;
   return Error(ErrorCode::kNotFound, "no function " + name + " in this kernel" + near);
 }
 

@@ -9,13 +9,15 @@ constexpr std::array<const char*, 6> kRegisters{"%di", "%si", "%dx", "%cx", "%r8
 constexpr unsigned kSseRegisters = 8;
 
 std::string type_of(const Value& value) {
-  if (value.is_pointer || (value.bytes != 1 && value.bytes != 2 && value.bytes != 4 && value.bytes != 8)) return "x64";
+  if (value.is_pointer || (value.bytes != 1 && value.bytes != 2 && value.bytes != 4 && value.bytes != 8))
+    return "x64";
   return (value.is_signed ? "s" : "u") + std::to_string(8 * value.bytes);
 }
 
 /// "string" is at the address that the value is.
 std::string typed(const std::string& place, std::string_view type) {
-  if (type.starts_with("string") || type.starts_with("ustring")) return "+0(" + place + "):" + std::string(type);
+  if (type.starts_with("string") || type.starts_with("ustring"))
+    return "+0(" + place + "):" + std::string(type);
   return place + ":" + std::string(type);
 }
 
@@ -73,19 +75,21 @@ std::string names_of(const FunctionType& function) {
 
 }  // namespace
 
-Result<std::string> fetch_parameter(const FunctionType& function, std::string_view name, std::string_view type,
-                                    Style style) {
+Result<std::string> fetch_parameter(const FunctionType& function, std::string_view name,
+                                    std::string_view type, Style style) {
   Places places(style);
   for (const Value& value : function.parameters) {
     const std::string place = places.next(value);
     if (value.name != name) continue;
     if (place.empty()) {
-      return Error(ErrorCode::kUnsupported, "the parameter " + value.name + " is in no register or word of the stack "
-                                            "that the kernel can be told of");
+      return Error(ErrorCode::kUnsupported, "the parameter " + value.name +
+                                                " is in no register or word of the stack "
+                                                "that the kernel can be told of");
     }
     return typed(place, type.empty() ? type_of(value) : std::string(type));
   }
-  return Error(ErrorCode::kNotFound, "no parameter is called " + std::string(name) + "; " + names_of(function));
+  return Error(ErrorCode::kNotFound,
+               "no parameter is called " + std::string(name) + "; " + names_of(function));
 }
 
 std::string fetch_returned(const std::optional<Value>& returned, std::string_view type) {

@@ -1,8 +1,9 @@
 // Where a function's parameters are when it is entered, and how the kernel is told to take them from there.
 //
-// x86-64 passes the first six words of class INTEGER (numbers, pointers, structs of up to 16 bytes without floating
-// point) in registers and the rest on the stack above the return address (System V ABI, AMD64 supplement, 3.2.3).
-// The kernel is compiled without floating point, so there all structs of up to 16 bytes are INTEGER.
+// x86-64 passes the first six words of class INTEGER (numbers, pointers, structs of up to 16 bytes without
+// floating point) in registers and the rest on the stack above the return address (System V ABI, AMD64
+// supplement, 3.2.3). The kernel is compiled without floating point, so there all structs of up to 16 bytes
+// are INTEGER.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +44,11 @@ enum class Style {
   kArguments,  ///< "$arg1": fprobes
 };
 
-/// The kernel's expression with its type for the parameter `name`; `type` replaces the declared one, and "string"
-/// or "ustring" follow the pointer. kNotFound names the parameters there are; kUnsupported: it is not in a place
-/// that can be read.
-Result<std::string> fetch_parameter(const FunctionType& function, std::string_view name, std::string_view type,
-                                    Style style);
+/// The kernel's expression with its type for the parameter `name`; `type` replaces the declared one, and
+/// "string" or "ustring" follow the pointer. kNotFound names the parameters there are; kUnsupported: it is
+/// not in a place that can be read.
+Result<std::string> fetch_parameter(const FunctionType& function, std::string_view name,
+                                    std::string_view type, Style style);
 /// The same for the returned value; `returned` may be empty when nothing is known of it.
 std::string fetch_returned(const std::optional<Value>& returned, std::string_view type);
 

@@ -32,7 +32,8 @@ Status remove_patiently(const TracefsEvents& events, Kind kind, const EventName&
   }
 }
 
-/// A pid may have been given to another program since: only a living ivtrace, or one of our own name, owns probes.
+/// A pid may have been given to another program since: only a living ivtrace, or one of our own name, owns
+/// probes.
 bool owner_lives(std::int32_t pid) {
   if (pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH)) return false;
   const std::string process = "/proc/" + std::to_string(pid);
@@ -135,11 +136,12 @@ std::vector<std::string> ProbeSet::note_refused(const std::vector<std::string>& 
 }
 
 void ProbeSet::count_missed() {
+  missed_.resize(states_.size());
   if (made_.empty()) return;
   const auto missed = events_.missed();
   for (const Made& made : made_) {
     const auto known = missed.find({tracefs::probe_group_name({owner_, to_string(made.kind)}), made.event});
-    if (known != missed.end()) states_[made.state].missed = known->second;
+    if (known != missed.end()) missed_[made.state] = known->second;
   }
 }
 
@@ -148,9 +150,10 @@ Status ProbeSet::remove() {
   for (const Made& made : made_) {
     const EventName name{tracefs::probe_group_name({owner_, to_string(made.kind)}), made.event};
     if (Status removed = remove_patiently(events_, made.kind, name); !removed && first) {
-      first = Error(removed.error().code, "cannot remove the probe " + name.group + "/" + name.event + ": " +
-                                              removed.error().message,
-                    "ivtrace cleanup");
+      first =
+          Error(removed.error().code,
+                "cannot remove the probe " + name.group + "/" + name.event + ": " + removed.error().message,
+                "ivtrace cleanup");
     }
   }
   made_.clear();

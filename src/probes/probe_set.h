@@ -15,9 +15,9 @@
 
 namespace ivtrace::probes {
 
-/// Owns the events that it made; the destructor removes them. They exist for the whole kernel, but nothing is recorded
-/// until an instance enables them, and while one does they cannot be removed: instances go first. Borrows `dir`.
-/// One thread at a time.
+/// Owns the events that it made; the destructor removes them. They exist for the whole kernel, but nothing is
+/// recorded until an instance enables them, and while one does they cannot be removed: instances go first.
+/// Borrows `dir`. One thread at a time.
 class ProbeSet {
  public:
   /// `owner` is in the events' names: whoever finds them later looks whether it lives.
@@ -28,12 +28,14 @@ class ProbeSet {
 
   /// Resolves and makes each; what became of it is a state, or for USDT's globs several.
   void add(std::span<const std::string> specs);
-  /// In the order of add(). `missed` is as of the last count_missed().
+  /// In the order of add().
   const std::vector<format::ProbeState>& states() const { return states_; }
+  /// How often each of the states' probes was hit and could not be recorded, as of the last count_missed().
+  const std::vector<std::uint64_t>& missed() const { return missed_; }
   /// The kernel's names of what was made, "ivtrace_12_kprobe:vfs_read", for tracefs::Instance::set_events().
   std::vector<std::string> kernel_events() const;
-  /// What set_events() refused, "ivtrace_12_kprobe:vfs_read: reason": these probes have failed. Returns what is not
-  /// about them.
+  /// What set_events() refused, "ivtrace_12_kprobe:vfs_read: reason": these probes have failed. Returns what
+  /// is not about them.
   std::vector<std::string> note_refused(const std::vector<std::string>& refused);
   /// Asks the kernel how often each of them was hit and could not be recorded.
   void count_missed();
@@ -57,6 +59,7 @@ class ProbeSet {
   Resolver resolver_;
   std::vector<Made> made_;
   std::vector<format::ProbeState> states_;
+  std::vector<std::uint64_t> missed_;
 };
 
 /// What a dead ivtrace left, its instances being gone already.

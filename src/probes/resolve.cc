@@ -14,7 +14,8 @@ namespace {
 
 using FunctionLookup = std::function<Result<FunctionType>()>;
 
-/// The field of an argument whose name is a parameter's, or `ret`. The function's description is read when it is needed.
+/// The field of an argument whose name is a parameter's, or `ret`. The function's description is read when it
+/// is needed.
 Result<std::string> look_up(const Spec& spec, const Argument& argument, const FunctionLookup& function) {
   if (spec.at_return) {
     if (argument.name != "ret") {
@@ -56,10 +57,12 @@ std::optional<std::pair<unsigned, std::string>> usdt_argument(std::string_view t
   const std::size_t colon = text.find(':');
   const auto number = parse_u64(text.substr(3, colon == text.npos ? colon : colon - 3));
   if (!number || *number > 99) return std::nullopt;
-  return std::pair(static_cast<unsigned>(*number), std::string(colon == text.npos ? "" : text.substr(colon + 1)));
+  return std::pair(static_cast<unsigned>(*number),
+                   std::string(colon == text.npos ? "" : text.substr(colon + 1)));
 }
 
-Result<std::vector<std::string>> usdt_fields(const Spec& spec, const UsdtSite& site, const VariablePlace& variable) {
+Result<std::vector<std::string>> usdt_fields(const Spec& spec, const UsdtSite& site,
+                                             const VariablePlace& variable) {
   std::vector<std::string> fields;
   for (const Argument& argument : spec.arguments) {
     const bool looked_up = argument.fetch.empty();
@@ -86,7 +89,8 @@ Error no_usdt(const Spec& spec, const std::vector<UsdtSite>& sites) {
   names.erase(std::unique(names.begin(), names.end()), names.end());
   if (names.empty()) return Error(ErrorCode::kNotFound, spec.path + " has no USDT probes");
   std::string near;
-  for (const std::string& one : nearest_names(wanted, names)) near += (near.empty() ? "; nearest: " : ", ") + one;
+  for (const std::string& one : nearest_names(wanted, names))
+    near += (near.empty() ? "; nearest: " : ", ") + one;
   if (near.empty()) near = fmt::format("; it has {}, such as {}", names.size(), names.front());
   return Error(ErrorCode::kNotFound, "no USDT probe " + wanted + " in " + spec.path + near);
 }
@@ -141,7 +145,8 @@ Result<std::vector<Definition>> Resolver::resolve_user(const Spec& spec) {
   site.place = fmt::format("{}:{:#x}", spec.path, offset);
   IVT_ASSIGN_OR_RETURN(site.fields, fields_of(spec, [&]() -> Result<FunctionType> {
                          if (spec.symbol.empty()) {
-                           return Error(ErrorCode::kInvalid, "parameters have names at a function's beginning only",
+                           return Error(ErrorCode::kInvalid,
+                                        "parameters have names at a function's beginning only",
                                         "name the register: count=%dx:u64");
                          }
                          return dwarf_function(*elf, address);
@@ -162,10 +167,12 @@ Result<std::vector<Definition>> Resolver::resolve_usdt(const Spec& spec) {
     site.place = fmt::format("{}:{:#x}", spec.path, *offset);
     if (found.semaphore != 0) {
       const auto counter = elf->file_offset(found.semaphore);
-      if (!counter) return Error(ErrorCode::kCorrupt, "the semaphore of " + found.name + " is not in the file");
+      if (!counter)
+        return Error(ErrorCode::kCorrupt, "the semaphore of " + found.name + " is not in the file");
       site.place += fmt::format("({:#x})", *counter);
     }
-    // The kernel adds such an offset to where the file would begin in memory if all of it lay as the code does.
+    // The kernel adds such an offset to where the file would begin in memory if all of it lay as the code
+    // does.
     const auto variable = [&](std::string_view name) -> std::optional<std::uint64_t> {
       const auto address = elf->symbol_address(name);
       return address ? std::optional(*address - found.address + *offset) : std::nullopt;

@@ -17,7 +17,8 @@ constexpr std::array<std::pair<Kind, const char*>, 6> kKinds{{{Kind::kKprobe, "k
                                                               {Kind::kUretprobe, "uretprobe"},
                                                               {Kind::kUsdt, "usdt"}}};
 constexpr std::size_t kMaxName = 60;  // the kernel's MAX_EVENT_NAME_LEN is 64
-constexpr const char* kExample = "for example kprobe:vfs_read count, uprobe:/bin/x:main or usdt:/bin/x:provider:name";
+constexpr const char* kExample =
+    "for example kprobe:vfs_read count, uprobe:/bin/x:main or usdt:/bin/x:provider:name";
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -40,7 +41,8 @@ bool is_path(std::string_view text) {
 }
 
 Error not_understood(std::string_view text, const std::string& why) {
-  return Error(ErrorCode::kInvalid, "the probe \"" + std::string(text) + "\" is not understood: " + why, kExample);
+  return Error(ErrorCode::kInvalid, "the probe \"" + std::string(text) + "\" is not understood: " + why,
+               kExample);
 }
 
 std::optional<Kind> kind_of(std::string_view name) {
@@ -79,9 +81,11 @@ Status parse_user_place(std::string_view text, Spec& spec) {
     path = path.substr(0, colon);
   }
   if (colon == text.npos || symbol.empty() || (usdt && spec.provider.empty())) {
-    return Error(ErrorCode::kInvalid, usdt ? "it is usdt:PATH:PROVIDER:NAME" : "it is PATH:SYMBOL or PATH:0xOFFSET");
+    return Error(ErrorCode::kInvalid,
+                 usdt ? "it is usdt:PATH:PROVIDER:NAME" : "it is PATH:SYMBOL or PATH:0xOFFSET");
   }
-  if (!is_path(path)) return Error(ErrorCode::kInvalid, "the program needs its whole path, without blanks and colons");
+  if (!is_path(path))
+    return Error(ErrorCode::kInvalid, "the program needs its whole path, without blanks and colons");
   spec.path = path;
   if (!usdt) return parse_symbol(symbol, true, spec);
   if (!is_word(symbol) || !is_word(spec.provider))
@@ -114,13 +118,15 @@ Result<Argument> parse_argument(std::string_view text) {
   if (equals != text.npos) {
     argument.name = text.substr(0, equals);
     argument.fetch = text.substr(equals + 1);
-    if (!is_word(argument.fetch)) return Error(ErrorCode::kInvalid, "\"" + std::string(text) + "\" fetches nothing");
+    if (!is_word(argument.fetch))
+      return Error(ErrorCode::kInvalid, "\"" + std::string(text) + "\" fetches nothing");
   } else {
     const std::size_t colon = text.find(':');
     argument.name = text.substr(0, colon);
     if (colon != text.npos) {
       argument.type = text.substr(colon + 1);
-      if (!is_word(argument.type)) return Error(ErrorCode::kInvalid, "\"" + std::string(text) + "\" has no type");
+      if (!is_word(argument.type))
+        return Error(ErrorCode::kInvalid, "\"" + std::string(text) + "\" has no type");
     }
   }
   if (!is_identifier(argument.name)) {
@@ -152,7 +158,8 @@ Result<Spec> parse_spec(std::string_view text) {
       const std::size_t colon = word.find(':');
       const auto kind = kind_of(word.substr(0, colon));
       if (!kind || colon == word.npos)
-        return not_understood(text, "it begins with kprobe:, kretprobe:, fprobe:, uprobe:, uretprobe: or usdt:");
+        return not_understood(text,
+                              "it begins with kprobe:, kretprobe:, fprobe:, uprobe:, uretprobe: or usdt:");
       spec.kind = *kind;
       if (Status placed = parse_place(word.substr(colon + 1), spec); !placed)
         return not_understood(text, placed.error().message);

@@ -1,12 +1,15 @@
-// What a person writes to ask for a dynamic probe: `kprobe:vfs_read count file=%di`, `usdt:/bin/x:provider:name`.
+// What a person writes to ask for a dynamic probe: `kprobe:vfs_read count file=%di`,
+// `usdt:/bin/x:provider:name`.
 //
 //   spec  = place { " " arg }
 //   place = ("kprobe" | "kretprobe") ":" FUNCTION [ "+" OFFSET ]
 //         | "fprobe" ":" FUNCTION [ "%return" ]
 //         | ("uprobe" | "uretprobe") ":" PATH ":" ( SYMBOL [ "+" OFFSET ] | "0x" FILE-OFFSET )
 //         | "usdt" ":" PATH ":" PROVIDER ":" NAME             shell globs in the last two
-//   arg   = NAME "=" FETCHARG                                 as the kernel takes it (Documentation/trace/kprobetrace.rst)
-//         | NAME [ ":" TYPE ]                                 a parameter's name; argN of a USDT probe; ret of a return
+//   arg   = NAME "=" FETCHARG                                 as the kernel takes it
+//   (Documentation/trace/kprobetrace.rst)
+//         | NAME [ ":" TYPE ]                                 a parameter's name; argN of a USDT probe; ret
+//         of a return
 #pragma once
 
 #include <cstdint>
@@ -29,17 +32,18 @@ bool is_user(Kind kind);
 struct Argument {
   std::string name;
   std::string fetch;  ///< the kernel's own expression; empty: `name` is to be looked up
-  std::string type;   ///< looked-up ones: the kernel's type that is wanted instead of the declared one; may be empty
+  std::string
+      type;  ///< looked-up ones: the kernel's type that is wanted instead of the declared one; may be empty
 };
 
 /// A spec taken apart. Nothing of it has been looked up yet.
 struct Spec {
   Kind kind = Kind::kKprobe;
-  bool at_return = false;     ///< of a kretprobe, a uretprobe and an fprobe with %return
-  std::string path;           ///< is_user()
-  std::string provider;       ///< USDT, may be a glob
-  std::string symbol;         ///< function, or USDT's name, which may be a glob; empty: `offset` is of the file
-  std::uint64_t offset = 0;   ///< behind the symbol, or in the file
+  bool at_return = false;  ///< of a kretprobe, a uretprobe and an fprobe with %return
+  std::string path;        ///< is_user()
+  std::string provider;    ///< USDT, may be a glob
+  std::string symbol;      ///< function, or USDT's name, which may be a glob; empty: `offset` is of the file
+  std::uint64_t offset = 0;  ///< behind the symbol, or in the file
   std::vector<Argument> arguments;
 };
 

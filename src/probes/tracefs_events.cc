@@ -10,8 +10,8 @@ namespace ivtrace::probes {
 namespace {
 
 constexpr std::size_t kMaxList = 4u << 20;
-/// Calls of one function that may be under way at once and still be seen to return. The kernel's own choice, two a CPU,
-/// is too small for functions that sleep.
+/// Calls of one function that may be under way at once and still be seen to return. The kernel's own choice,
+/// two a CPU, is too small for functions that sleep.
 constexpr const char* kReturnSlots = "512";
 
 std::vector<std::string_view> words(std::string_view line) {
@@ -64,8 +64,9 @@ Status TracefsEvents::make(Kind kind, const std::string& command) const {
   if (made) return {};
   if (made.error().code == ErrorCode::kPermission) return tracefs::explain_denied(made.error());
   const std::string remark = last_remark(command);
-  return Error(made.error().code,
-               "the kernel refuses it: " + (remark.empty() ? made.error().message : remark + " (" + command + ")"));
+  return Error(
+      made.error().code,
+      "the kernel refuses it: " + (remark.empty() ? made.error().message : remark + " (" + command + ")"));
 }
 
 Status TracefsEvents::remove(Kind kind, const EventName& name) const {
@@ -124,7 +125,8 @@ std::vector<EventName> parse_events(std::string_view text) {
 }
 
 // "  event   hits   missed"
-std::map<EventName, std::uint64_t> parse_profile(std::string_view profile, const std::vector<EventName>& events) {
+std::map<EventName, std::uint64_t> parse_profile(std::string_view profile,
+                                                 const std::vector<EventName>& events) {
   std::map<EventName, std::uint64_t> missed;
   std::size_t at = 0;
   for (const std::string_view line : split(profile, '\n')) {

@@ -38,8 +38,8 @@ class TracefsEvents {
   Status remove(Kind kind, const EventName& name) const;
   /// Every dynamic event, each place of it: also others'.
   std::vector<EventName> list() const;
-  /// Hits that could not be recorded, of every kprobe and kretprobe, over all places of an event. The kernel counts none
-  /// of the other kinds.
+  /// Hits that could not be recorded, of every kprobe and kretprobe, over all places of an event. The kernel
+  /// counts none of the other kinds.
   std::map<EventName, std::uint64_t> missed() const;
   /// Switches the events of a group off, wherever they are on.
   void disable_everywhere(const std::string& group) const;
@@ -54,9 +54,10 @@ class TracefsEvents {
 
 /// Events in the text of dynamic_events, kprobe_events or uprobe_events, in its order.
 std::vector<EventName> parse_events(std::string_view text);
-/// Counts of a kprobe_profile's lines, which have no groups: in the order of kprobe_events, whose names are compared.
-/// A line that does not fit is left out.
-std::map<EventName, std::uint64_t> parse_profile(std::string_view profile, const std::vector<EventName>& events);
+/// Counts of a kprobe_profile's lines, which have no groups: in the order of kprobe_events, whose names are
+/// compared. A line that does not fit is left out.
+std::map<EventName, std::uint64_t> parse_profile(std::string_view profile,
+                                                 const std::vector<EventName>& events);
 /// The kernel's words on `command` in the text of error_log; empty when it has none.
 std::string parse_error_log(std::string_view log, std::string_view command);
 

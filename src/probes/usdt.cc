@@ -38,10 +38,12 @@ std::string kernel_register(std::string_view name) {
   const std::string_view full = name;
   if (!name.empty() && (name[0] == 'r' || name[0] == 'e')) name.remove_prefix(1);
   for (const std::string_view known : kWide) {
-    if (name == known || (full.size() == 2 && full[0] == known[0] && full[1] == 'l')) return std::string(known);
+    if (name == known || (full.size() == 2 && full[0] == known[0] && full[1] == 'l'))
+      return std::string(known);
   }
   for (const std::string_view known : kPointers) {
-    if (name == known || (full.size() == 3 && full.starts_with(known) && full[2] == 'l')) return std::string(known);
+    if (name == known || (full.size() == 3 && full.starts_with(known) && full[2] == 'l'))
+      return std::string(known);
   }
   // r8 … r15 with d, w or b for their lower parts.
   if (full.size() < 2 || full[0] != 'r') return "";
@@ -134,7 +136,8 @@ Result<std::vector<UsdtSite>> parse_usdt_notes(std::string_view section) {
       site.arguments = take_text(desc);
       sites.push_back(std::move(site));
     }
-    section.remove_prefix(static_cast<std::size_t>(std::min<std::uint64_t>(desc_at + padded(desc_bytes), section.size())));
+    section.remove_prefix(
+        static_cast<std::size_t>(std::min<std::uint64_t>(desc_at + padded(desc_bytes), section.size())));
   }
   return sites;
 }
@@ -144,8 +147,8 @@ Result<std::string> fetch_usdt_argument(const UsdtSite& site, unsigned number, s
   const std::vector<std::string_view> arguments = words(site.arguments);
   const std::string probe = site.provider + ":" + site.name;
   if (number == 0 || number > arguments.size()) {
-    return Error(ErrorCode::kNotFound, "the probe " + probe + " has no arg" + std::to_string(number) + ": it has " +
-                                           std::to_string(arguments.size()));
+    return Error(ErrorCode::kNotFound, "the probe " + probe + " has no arg" + std::to_string(number) +
+                                           ": it has " + std::to_string(arguments.size()));
   }
   const std::string_view text = arguments[number - 1];
   const std::size_t at = text.find('@');
@@ -155,7 +158,8 @@ Result<std::string> fetch_usdt_argument(const UsdtSite& site, unsigned number, s
     return Error(ErrorCode::kUnsupported, "arg" + std::to_string(number) + " of " + probe + " is at \"" +
                                               std::string(text) + "\", which the kernel cannot be told");
   }
-  if (type.starts_with("string") || type.starts_with("ustring")) return "+0(" + fetched + "):" + std::string(type);
+  if (type.starts_with("string") || type.starts_with("ustring"))
+    return "+0(" + fetched + "):" + std::string(type);
   return fetched + ":" + (type.empty() ? declared : std::string(type));
 }
 

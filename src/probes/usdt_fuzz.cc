@@ -1,4 +1,5 @@
-// Any bytes as a program's USDT notes: a refusal, or probes whose arguments are words of the kernel or refused.
+// Any bytes as a program's USDT notes: a refusal, or probes whose arguments are words of the kernel or
+// refused.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -16,7 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const UsdtSite& site : *sites) {
     for (unsigned number = 0; number < 4; ++number) {
       const auto fetch = fetch_usdt_argument(site, number, "", no_variable);
-      if (fetch) IVT_CHECK(fetch->find_first_of(" \n\t") == std::string::npos && fetch->find(':') != std::string::npos);
+      if (fetch)
+        IVT_CHECK(fetch->find_first_of(" \n\t") == std::string::npos &&
+                  fetch->find(':') != std::string::npos);
     }
   }
   return 0;

@@ -35,6 +35,7 @@ class Salvage {
   bool open_run();
   void save_ring(const RegistryEntry::Ring& ring);
   bool stop_agent(GuestLink& link, const RegistryEntry::Ring& ring);
+  void save_missed(const std::string& name, const std::vector<format::TracerState>& counts);
   std::optional<format::Reply> ask(GuestLink& link, format::Op op);
   void end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& instance);
   void save_instance(tracefs::Instance instance, const std::string& buffer);
@@ -146,10 +147,19 @@ bool Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
   for (const format::CpuCounters& counters : reply->counters) {
     log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
   }
-  for (const format::ProbeState& probe : reply->probes) {
-    if (probe.missed != 0) log_->put(missed_hits(ring.machine, probe));
-  }
+  save_missed(ring.machine, reply->tracers);
   return true;
+}
+
+void Salvage::save_missed(const std::string& name, const std::vector<format::TracerState>& counts) {
+  const run::Machine* machine = reader_->find(name);
+  if (machine == nullptr) return;
+  for (const run::TracerRecord& probe : machine->tracers) {
+    for (const format::TracerState& count : counts) {
+      if (probe.kind == "probe" && probe.id == count.tracer && count.lost_events != 0)
+        log_->put(missed_hits(name, probe.name, count.lost_events));
+    }
+  }
 }
 
 void Salvage::end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& named) {

@@ -299,7 +299,7 @@ void GuestSession::keep_recording() {
   if (!reply->ok || !reply->recording) {
     // The counters are those of its end.
     take_counters(reply->counters, reply->ok);
-    take_probes(reply->probes);
+    take_probes(reply->tracers);
     tell_loss("agent-gave-up", reply->message.empty()
                                    ? "its agent saw no recorder for 10 s, and ended the recording"
                                    : reply->message);
@@ -307,7 +307,7 @@ void GuestSession::keep_recording() {
     return;
   }
   take_counters(reply->counters, false);
-  take_probes(reply->probes);
+  take_probes(reply->tracers);
   clock_->on_heartbeats(ring->take_heartbeats());
   if (was_silent_) {
     was_silent_ = false;
@@ -345,7 +345,7 @@ void GuestSession::stop_agent() {
     if (reply && reply->ok) {
       ring->drain(seconds(10));
       take_counters(reply->counters, true);
-      take_probes(reply->probes);
+      take_probes(reply->tracers);
       if (!reply->message.empty()) log_.note(machine_, "its agent: " + reply->message);
       return;
     }
@@ -416,8 +416,8 @@ void GuestSession::fetch_cmdlines() {
   save_text(format::kCmdlinesName, cmdlines_);
 }
 
-void GuestSession::take_probes(const std::vector<format::ProbeState>& probes) {
-  probes_.counted(probes);
+void GuestSession::take_probes(const std::vector<format::TracerState>& counts) {
+  for (const format::TracerState& count : counts) probes_.counted(count.tracer, count.lost_events);
   missed_ = probes_.missed();
 }
 

@@ -100,7 +100,7 @@ class GuestSession {
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
-  void take_probes(const std::vector<format::ProbeState>& probes);
+  void take_probes(const std::vector<format::TracerState>& counts);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
   void say(const std::string& note);

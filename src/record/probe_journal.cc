@@ -13,63 +13,65 @@ std::vector<std::string> probes_for(const std::vector<ProbeRequest>& requests, c
   return specs;
 }
 
-run::LossRecord missed_hits(const std::string& machine, const format::ProbeState& probe) {
+run::LossRecord missed_hits(const std::string& machine, const std::string& event, std::uint64_t missed) {
   run::LossRecord loss;
   loss.machine = machine;
   loss.reason = "probe-missed";
-  loss.events = probe.missed;
+  loss.events = missed;
   loss.until = HostTsc(read_tsc());
-  loss.detail = probe.event + ": hits while the kernel had no place to keep the call, or was in a probe already";
+  loss.detail = event + ": hits while the kernel had no place to keep the call, or was in a probe already";
   return loss;
 }
 
 void ProbeJournal::begun(const std::vector<format::ProbeState>& probes) {
-  for (const format::ProbeState& probe : latest_) {
-    if (probe.missed != 0) earlier_[probe.event] += probe.missed;
+  for (const Probe& probe : probes_) {
+    if (probe.missed != 0) earlier_[probe.state.event] += probe.missed;
   }
-  latest_ = probes;
-  for (format::ProbeState& probe : latest_) probe.missed = 0;
+  probes_.clear();
+  for (const format::ProbeState& state : probes) probes_.push_back({state, 0});
   write("armed");
 }
 
-void ProbeJournal::counted(const std::vector<format::ProbeState>& probes) {
-  for (std::size_t i = 0; i < probes.size() && i < latest_.size(); ++i) {
-    if (probes[i].event == latest_[i].event) latest_[i].missed = probes[i].missed;
-  }
+void ProbeJournal::counted(std::size_t probe, std::uint64_t missed) {
+  if (probe < probes_.size()) probes_[probe].missed = missed;
 }
 
 void ProbeJournal::ended() {
   write("ended");
-  for (format::ProbeState probe : latest_) {
-    if (const auto before = earlier_.find(probe.event); before != earlier_.end()) probe.missed += before->second;
-    if (probe.missed != 0) log_.put(missed_hits(machine_, probe));
+  for (const Probe& probe : probes_) {
+    if (const std::uint64_t missed = missed_of(probe); missed != 0)
+      log_.put(missed_hits(machine_, probe.state.event, missed));
   }
-  latest_.clear();
+  probes_.clear();
   earlier_.clear();
 }
 
 std::uint64_t ProbeJournal::missed() const {
   std::uint64_t sum = 0;
   for (const auto& [event, count] : earlier_) sum += count;
-  for (const format::ProbeState& probe : latest_) sum += probe.missed;
+  for (const Probe& probe : probes_) sum += probe.missed;
   return sum;
+}
+
+std::uint64_t ProbeJournal::missed_of(const Probe& probe) const {
+  const auto before = earlier_.find(probe.state.event);
+  return probe.missed + (before == earlier_.end() ? 0 : before->second);
 }
 
 void ProbeJournal::write(const std::string& state) {
   std::uint32_t id = 0;
-  for (const format::ProbeState& probe : latest_) {
-    const bool failed = !probe.error.empty();
+  for (const Probe& probe : probes_) {
+    const bool failed = !probe.state.error.empty();
     run::TracerRecord record;
     record.machine = machine_;
     record.kind = "probe";
     record.id = id++;
-    record.name = probe.event;
-    record.source = probe.spec;
+    record.name = probe.state.event;
+    record.source = probe.state.spec;
     record.state = failed ? "failed" : state;
-    record.detail = failed ? probe.error : probe.definition;
-    if (!failed) record.events = {probe.event};
-    record.lost = probe.missed;
-    if (const auto before = earlier_.find(probe.event); before != earlier_.end()) record.lost += before->second;
+    record.detail = failed ? probe.state.error : probe.state.definition;
+    if (!failed) record.events = {probe.state.event};
+    record.lost = missed_of(probe);
     log_.put(record);
   }
 }

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "base/text.h"
@@ -16,6 +17,7 @@
 #include "clock/anchors.h"
 #include "clock/kvm.h"
 #include "probes/probe_set.h"
+#include "probes/qemu_pack.h"
 #include "record/cleanup.h"
 #include "record/command.h"
 #include "record/guest_set.h"
@@ -91,6 +93,7 @@ class Recorder {
   void notice(const std::string& line) const {
     if (callbacks_.notice) callbacks_.notice(line);
   }
+  Result<std::vector<std::string>> host_probes() const;
   Status check_probes() const;
   bool finished();
   void tick();
@@ -214,8 +217,8 @@ Status Recorder::choose_events() {
   return {};
 }
 
-// Guests get them by full names too: what a pattern means is decided here, once. Events of probes are not there yet:
-// they are named in full.
+// Guests get them by full names too: what a pattern means is decided here, once. Events of probes are not
+// there yet: they are named in full.
 Status Recorder::choose_filters() {
   tracefs::Filters of_events = config_.filters;
   tracefs::Filters of_probes;
@@ -235,8 +238,8 @@ Status Recorder::find_guests() {
   return {};
 }
 
-// The host's dynamic probes are made, but nothing is recorded of them yet. Those of guests are their agents' business;
-// what cannot be set there is said and recorded, as a guest may come that can.
+// The host's dynamic probes are made, but nothing is recorded of them yet. Those of guests are their agents'
+// business; what cannot be set there is said and recorded, as a guest may come that can.
 Status Recorder::set_probes() {
   for (const ProbeRequest& request : config_.probes) {
     const auto is_meant = [&](const std::string& name) {
@@ -247,16 +250,47 @@ Status Recorder::set_probes() {
         std::any_of(found_.begin(), found_.end(), [&](const auto& guest) { return is_meant(guest.name); }) ||
         std::any_of(config_.extra_rings.begin(), config_.extra_rings.end(),
                     [&](const ExtraRing& ring) { return is_meant(ring.name); });
-    if (!known) notice("--probe " + request.machine + ":" + request.spec + ": no such machine is recorded yet");
+    if (!known)
+      notice("--probe " + request.machine + ":" + request.spec + ": no such machine is recorded yet");
   }
   probes_ = std::make_unique<probes::ProbeSet>(*tracefs_, ::getpid());
-  probes_->add(probes_for(config_.probes, format::kHostMachine));
+  IVT_ASSIGN_OR_RETURN(const std::vector<std::string> specs, host_probes());
+  probes_->add(specs);
   return check_probes();
+}
+
+// The pack for QEMU becomes its probes, for each program that runs a guest now.
+Result<std::vector<std::string>> Recorder::host_probes() const {
+  std::vector<std::string> specs;
+  for (std::string& spec : probes_for(config_.probes, format::kHostMachine)) {
+    if (spec != probes::kQemuPack) {
+      specs.push_back(std::move(spec));
+      continue;
+    }
+    std::set<std::string> programs;
+    for (const hypervisor::Guest& guest : found_) {
+      std::error_code unreadable;
+      const std::string link = config_.inventory.proc + "/" + std::to_string(guest.pid.value) + "/exe";
+      const std::filesystem::path program = std::filesystem::read_symlink(link, unreadable);
+      if (!unreadable) programs.insert(program.string());
+    }
+    if (programs.empty()) {
+      return Error(
+          ErrorCode::kNotFound, "--probe host:qemu: no guest is there whose QEMU could be probed",
+          "start one first, or name the program: host:uprobe:/usr/bin/qemu-system-x86_64:blk_aio_preadv");
+    }
+    for (const std::string& program : programs) {
+      IVT_ASSIGN_OR_RETURN(const std::vector<std::string> pack, probes::qemu_pack(program));
+      specs.insert(specs.end(), pack.begin(), pack.end());
+    }
+  }
+  return specs;
 }
 
 Status Recorder::check_probes() const {
   for (const format::ProbeState& probe : probes_->states()) {
-    if (!probe.error.empty()) return Error(ErrorCode::kInvalid, "--probe host:" + probe.spec + ": " + probe.error);
+    if (!probe.error.empty())
+      return Error(ErrorCode::kInvalid, "--probe host:" + probe.spec + ": " + probe.error);
   }
   return {};
 }
@@ -473,7 +507,7 @@ void Recorder::stop_everything() {
   stop_guests();
   if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
   probes_->count_missed();
-  probe_journal_->counted(probes_->states());
+  for (std::size_t i = 0; i < probes_->missed().size(); ++i) probe_journal_->counted(i, probes_->missed()[i]);
   missed_hits_ = probe_journal_->missed();
   probe_journal_->ended();
   if (Status late = save_late_task_names(*log_, early_tasks_); !late)

@@ -1,5 +1,5 @@
-// Names of the events that dynamic probes make. In the kernel their group is "ivtrace_<pid>_<kind>", so that everybody
-// can tell whose they are and whether their owner lives; recorded they are of the system "<kind>".
+// Names of the events that dynamic probes make. In the kernel their group is "ivtrace_<pid>_<kind>", so that
+// everybody can tell whose they are and whether their owner lives; recorded they are of the system "<kind>".
 #pragma once
 
 #include <cstdint>

@@ -15,8 +15,9 @@ TEST(ProbeNames, AGroupTellsItsOwnerAndKind) {
 }
 
 TEST(ProbeNames, WhatIsNotOursIsNoGroup) {
-  for (const char* name : {"kprobes", "ivtrace_", "ivtrace_1", "ivtrace_1_", "ivtrace__kprobe", "ivtrace_0_kprobe",
-                           "ivtrace_x_kprobe", "ivtrace_1_k/probe", "ivtrace_99999999999_kprobe", "ivtrace_1_Kprobe"}) {
+  for (const char* name :
+       {"kprobes", "ivtrace_", "ivtrace_1", "ivtrace_1_", "ivtrace__kprobe", "ivtrace_0_kprobe",
+        "ivtrace_x_kprobe", "ivtrace_1_k/probe", "ivtrace_99999999999_kprobe", "ivtrace_1_Kprobe"}) {
     EXPECT_FALSE(parse_probe_group(name)) << name;
     EXPECT_EQ(recorded_system(name), name);
   }
