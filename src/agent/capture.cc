@@ -13,6 +13,8 @@
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
 #include "tracefs/probe_names.h"
+#include "tracefs/printk_dest.h"
+#include "tracefs/top_level.h"
 
 namespace ivtrace::agent {
 namespace {
@@ -41,6 +43,7 @@ std::string instance_name(pid_t pid) { return kInstancePrefix + std::to_string(p
 
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
   std::vector<std::string> stuck;
+  if (!tracefs::restore_top_level(dir)) stuck.push_back(tracefs::kTopLevelName);
   const Result<std::vector<std::string>> names = tracefs::Instance::list(dir);
   if (!names) return stuck;
   for (const std::string& name : *names) {
@@ -66,7 +69,12 @@ Capture::~Capture() {
 
 Result<std::unique_ptr<Capture>> Capture::start(const tracefs::TraceDir& dir, ring::Producer& producer,
                                                 const format::Request& request) {
-  IVT_ASSIGN_OR_RETURN(tracefs::Instance instance, tracefs::Instance::create(dir, instance_name(::getpid())));
+  const bool printk = request.top_level;
+  const bool sent_to_us = printk && tracefs::has_printk_dest(dir);
+  IVT_ASSIGN_OR_RETURN(tracefs::Instance instance,
+                       printk && !sent_to_us ? tracefs::take_top_level(dir)
+                                             : tracefs::Instance::create(dir, instance_name(::getpid())));
+  if (sent_to_us) IVT_RETURN_IF_ERROR(tracefs::send_printk_to(dir, instance));
   std::unique_ptr<Capture> capture(new Capture(dir, producer, std::move(instance)));
   IVT_RETURN_IF_ERROR(capture->set_up(request));
   return capture;

@@ -21,14 +21,17 @@ inline constexpr std::uint64_t kDefaultBufferKb = 4096;
 
 /// Name of the tracing instance of an agent with this pid.
 std::string instance_name(pid_t pid);
-/// Removes instances and probes of agents that are dead; names of those that could not be removed.
+/// Removes instances and probes of agents that are dead, and puts back the top-level buffer that one had; names of
+/// what could not be.
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir);
 
 /// Runs from start() until stop() or destruction, which drops what is not delivered and removes the instance.
 /// Borrows the producer. Used by one thread; its pumps are threads of their own.
 class Capture {
  public:
-  /// `request` is of kStart. What could not be enabled is in rejected(), that alone is no error.
+  /// `request` is of kStart. What could not be enabled is in rejected(), that alone is no error. With
+  /// `top_level` what trace_printk() writes is recorded too: sent to our instance where the kernel can do
+  /// that, elsewhere by recording in the top-level buffer; kBusy when somebody else uses that.
   static Result<std::unique_ptr<Capture>> start(const tracefs::TraceDir& dir, ring::Producer& producer,
                                                 const format::Request& request);
   ~Capture();

@@ -8,11 +8,14 @@
 #include <algorithm>
 #include <thread>
 
+#include "agent/reply.h"
+#include "agent/tracer_requests.h"
 #include "clock/handshake.h"
 #include "tracefs/checks.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
 #include "tracefs/probe_names.h"
+#include "tracefs/printk_dest.h"
 #include "tracefs/texts.h"
 
 namespace ivtrace::agent {
@@ -35,15 +38,6 @@ constexpr auto kRecorderDead = std::chrono::seconds(10);
 constexpr auto kLastWords = std::chrono::seconds(1);
 /// The longest that one kClock may hold this thread.
 constexpr std::uint64_t kMaxClockUs = 1'000'000;
-
-Reply failure(const Error& error) {
-  Reply reply;
-  reply.ok = false;
-  reply.code = format::error_code_name(error.code);
-  reply.message = error.message;
-  reply.hint = error.hint;
-  return reply;
-}
 
 Error not_recording() {
   return Error(ErrorCode::kInvalid, "this agent is not recording", "start a recording first");
@@ -137,7 +131,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
     case Op::kTracerStart:
     case Op::kTracerPoll:
     case Op::kTracerStop:
-      break;
+      return run_tracers(request);
   }
   return failure(Error(ErrorCode::kUnsupported, "this agent does not know that request",
                        "use ivtrace and ivtrace-agent of one version"));
@@ -146,6 +140,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
 Reply Service::hello() {
   Reply reply = machine_facts(*frequency_);
   reply.recording = capture_ != nullptr;
+  reply.printk_dest = tracefs::has_printk_dest(*dir_);
   if (capture_) {
     reply.feed = tracefs::to_string(capture_->feed());
     reply.page_size = capture_->sub_buffer_bytes();
@@ -189,6 +184,7 @@ Reply Service::start(const Request& request) {
 }
 
 void Service::end_recording(const std::function<bool()>& keep_waiting) {
+  tracers_.reset();
   producer_->set_state(format::AgentState::kStopping);
   last_events_ = capture_->events();
   last_counters_ = capture_->stop(keep_waiting);
@@ -298,6 +294,12 @@ Reply Service::read_bulk(const Request& request, std::string& raw) {
     bulk_text_ = std::string();
   }
   return reply;
+}
+
+Reply Service::run_tracers(const Request& request) {
+  if (!capture_) return failure(not_recording());
+  if (!tracers_) tracers_ = std::make_unique<tracers::TracerSet>();
+  return answer_tracers(*tracers_, request);
 }
 
 Reply Service::doctor() const {

@@ -17,6 +17,7 @@
 #include "ring/mailbox.h"
 #include "ring/producer.h"
 #include "tracefs/mount.h"
+#include "tracers/tracer_set.h"
 
 namespace ivtrace::agent {
 
@@ -53,6 +54,7 @@ class Service {
   format::Reply answer_clock(const format::Request& request);
   format::Reply read_bulk(const format::Request& request, std::string& raw);
   format::Reply doctor() const;
+  format::Reply run_tracers(const format::Request& request);
 
   Result<std::string> bulk_text(format::Bulk bulk) const;
   void end_recording(const std::function<bool()>& keep_waiting);
@@ -78,6 +80,8 @@ class Service {
   std::string last_error_;
   std::string best_feed_;  // "" until probed
   std::uint32_t sub_buffer_bytes_ = 0;
+
+  std::unique_ptr<tracers::TracerSet> tracers_;  // of the recording that runs; goes before it
 
   std::optional<format::Bulk> bulk_;  // which text bulk_text_ is
   std::string bulk_text_;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cli/event_scan.h"
+#include "cli/tracers_view.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -331,6 +332,7 @@ RunInfo load_run_info(const run::RunReader& run, bool recording) {
   info.command_line = joined(run.manifest().command_line);
   info.profile = run.manifest().profile;
   info.recording = recording;
+  info.tracers = tracers_in(run);
   if (run.end()) info.ended = run.end()->reason;
   info.duration_ns = clock.to_ns(last_moment(run)).value_or(0);
   for (const run::Damage& damage : run.damage()) {

@@ -8,6 +8,7 @@
 #include "cli/limits_view.h"
 #include "cli/run_info.h"
 #include "cli/text_table.h"
+#include "cli/tracers_view.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -137,6 +138,7 @@ std::string loss_remedy(const std::string& reason) {
       {"probe-missed", "probe a function that is under way less often at once, or its beginning instead of its return"},
       {"agent-gave-up", "do not stop the recorder (SIGSTOP, a full disk that hangs) for so long"},
       {"qemu-gone", ""},
+      {"tracer", "print less in the script, or a larger buffer of the tracer's"},
       {"recorder-died", "ivtrace cleanup salvages what is left"},
   }};
   for (const auto& [name, remedy] : kRemedies) {
@@ -149,6 +151,7 @@ std::string run_info_text(const RunInfo& info) {
   std::string out;
   append_head(out, info);
   append_machines(out, info);
+  out += tracers_text(info.tracers, info.path);
   append_losses(out, info);
   for (const DamageInfo& damage : info.damage) {
     append_line(out, fmt::format("damaged: {}: {} ({} bytes)", damage.file, damage.reason, damage.bytes));

@@ -77,6 +77,7 @@ Result<RunEvents> RunEvents::open(const run::RunReader& reader, const Filter& fi
   RunEvents events;
   const std::size_t count = reader.machines().size();
   events.formats_.resize(count);
+  events.texts_.resize(count);
   events.clocks_.resize(count);
   for (std::size_t index = 0; index < count; ++index) {
     if (wanted(filter.machines, reader.machines()[index].info.name))
@@ -115,9 +116,26 @@ void RunEvents::read_formats(const run::RunReader& reader, std::size_t index) {
   if (!text && !machine.files.empty()) {
     notices_.push_back(machine.info.name + ": no event formats: " + text.error().message);
   }
-  auto table = decode::FormatTable::parse(text ? std::string_view(*text) : std::string_view());
+  // In front: nothing that is wrong with the machine's own can hide or replace them.
+  std::string all;
+  decode::append_mark_formats(all);
+  if (text) all += *text;
+  auto table = decode::FormatTable::parse(all);
   for (const std::string& problem : table.problems()) notices_.push_back(machine.info.name + ": " + problem);
   formats_[index] = std::make_unique<decode::FormatTable>(std::move(table));
+  auto texts = std::make_unique<decode::TextEvents>(*formats_[index]);
+  if (texts->print_id() == 0) return;
+  last_text_id_ = std::max(last_text_id_, texts->print_id());
+  texts_[index] = std::move(texts);
+}
+
+void RunEvents::translate(MergedEvent& event) {
+  decode::TextEvents* const texts = texts_[event.stream->machine].get();
+  if (event.loss != nullptr || texts == nullptr || event.id != texts->print_id()) return;
+  const decode::RecordBytes record = texts->translate(event.record);
+  if (record.empty()) return;
+  event.record = record;
+  event.id = decode::event_id(record);
 }
 
 void RunEvents::read_clock(const run::Machine& machine, std::size_t index) {

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "clock/clock_map.h"
 #include "decode/format_file.h"
+#include "decode/text_event.h"
 #include "merge/merger.h"
 #include "merge/stream.h"
 #include "run/run_reader.h"
@@ -31,6 +32,9 @@ struct Filter {
 /// which must outlive it. One thread. Memory depends on the number of CPUs and formats, not on the run's
 /// length.
 ///
+/// Texts that mean an event (decode/text_event.h) are given as that event: the pages have the text, formats()
+/// the event's format.
+///
 /// Holes stand at their place: those that the pages tell, and those of the journal and its counters. What the
 /// counters tell without a time (events that the kernel dropped, that were left unread, all losses of a CPU
 /// without pages) stands at the end, with the whole run as its range.
@@ -41,7 +45,13 @@ class RunEvents {
   static Result<RunEvents> open(const run::RunReader& reader, const Filter& filter);
 
   /// The next event or hole, times never falling; false at the end.
-  bool next(MergedEvent& event) { return merger_->next(event); }
+  bool next(MergedEvent& event) {
+    if (!merger_->next(event)) return false;
+    // Print events have one of the kernel's lowest ids.
+    if (event.id <= last_text_id_) [[unlikely]]
+      translate(event);
+    return true;
+  }
 
   /// One line each, for people, about what is left out or not as it should be.
   const std::vector<std::string>& notices() const { return notices_; }
@@ -71,9 +81,12 @@ class RunEvents {
   /// Nothing when the CPU has no clock and none is assumed; both are noted.
   std::optional<TimeConverter> converter_of(const run::Machine& machine, std::size_t index, CpuId cpu,
                                             std::optional<std::uint64_t> assumed);
+  void translate(MergedEvent& event);
   void add_losses(const run::RunReader& reader, std::size_t index, const Filter& filter);
 
   std::vector<std::unique_ptr<decode::FormatTable>> formats_;
+  std::vector<std::unique_ptr<decode::TextEvents>> texts_;  ///< nullptr: the machine has none
+  std::uint16_t last_text_id_ = 0;                          ///< the greatest print event's id of all machines
   std::vector<std::unique_ptr<clock::GuestClock>> clocks_;
   std::vector<Mapping> mappings_;
   std::vector<std::unique_ptr<EventStream>> streams_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "decode/format_file.h"
+#include "format/text_event.h"
 #include "merge/stream_test_support.h"
 #include "run/run_test_support.h"
 #include "run/run_writer.h"
@@ -163,6 +164,64 @@ TEST_F(RunEventsTest, AMachineThatIsNotThereIsAnErrorThatNamesTheOthers) {
   ASSERT_FALSE(events);
   EXPECT_EQ(events.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(events.error().to_string(), HasSubstr("host, vm1, vm2"));
+}
+
+/// A host whose one CPU printed some texts between two of its kernel's events.
+TEST(RunEvents, TextsThatMeanAnEventAreGivenAsThatEvent) {
+  const run::ScratchDirectory scratch;
+  const std::string path = scratch / "run.ivt";
+  run::Manifest manifest;
+  manifest.start_tsc = HostTsc(10000);
+  run::RunWriter writer = *run::RunWriter::create(path, manifest);
+  run::MachineRecord machine;
+  machine.name = "host";
+  machine.kind = "host";
+  machine.cpu_count = 1;
+  ASSERT_TRUE(writer.append(machine));
+  std::string formats;
+  decode::append_format_file(formats, "test/probe/format",
+                             "name: probe\nID: 77\nformat:\n\nprint fmt: \"\"\n");
+  decode::append_format_file(formats, "ftrace/print/format",
+                             "name: print\nID: 5\nformat:\n"
+                             "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n"
+                             "\tfield:char buf[];\toffset:16;\tsize:0;\tsigned:0;\n\nprint fmt: \"\"\n");
+  decode::append_format_file(
+      formats, "stap/disk/format",
+      *format::text_event_format(format::kDeclaredEventIds, "disk", "u64 sector; string name"));
+  ASSERT_TRUE(writer.write_text("host", format::kFormatsName, formats));
+  ASSERT_TRUE(writer.append(run::SegmentRecord{"host", "", 0, 0, format::PageLayout::kSlots, 4096, 0}));
+
+  decode::PageBuilder page(10100);
+  page.event(0, decode::make_record(77, 1));
+  std::int32_t pid = 10;
+  for (const char* text : {"B|7|work\n", "stap:disk sector=8 name=\"vda\"\n", "only text\n", "E|7\n"}) {
+    decode::Bytes print = decode::make_record(5, pid++, 16);
+    decode::append_bytes(print, text, std::string_view(text).size() + 1);
+    print.resize((print.size() + 3) & ~std::size_t{3});
+    page.event(10, print);
+  }
+  page.event(10, decode::make_record(77, 2));
+  auto fd = writer.open_pages("host", "", 0);
+  ASSERT_TRUE(fd);
+  ASSERT_TRUE(pwrite_all(fd->get(), page.slot(4096), 0, "pages"));
+
+  const auto reader = run::RunReader::open(path);
+  ASSERT_TRUE(reader) << reader.error().message;
+  auto events = RunEvents::open(*reader, {});
+  ASSERT_TRUE(events);
+  std::vector<std::string> seen;
+  for (MergedEvent event; events->next(event);) {
+    EXPECT_EQ(event.id, decode::event_id(event.record));
+    const decode::EventFormat* const kind = event.stream->formats->find(event.id);
+    ASSERT_NE(kind, nullptr);
+    std::string line = std::to_string(event.time.value) + " " + kind->full_name() + " " +
+                       std::to_string(decode::event_pid(event.record));
+    if (const decode::Field* const name = kind->find("name"); name != nullptr)
+      line += " " + std::string(decode::read_string(event.record, *name).value_or("?"));
+    seen.push_back(line);
+  }
+  EXPECT_THAT(seen, ElementsAre("10100 test:probe 1", "10110 mark:begin 10 work", "10120 stap:disk 11 vda",
+                                "10130 ftrace:print 12", "10140 mark:end 13", "10150 test:probe 2"));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "record/registry.h"
 #include "ring/mailbox.h"
 #include "run/run_reader.h"
+#include "tracefs/top_level.h"
 
 namespace ivtrace::record {
 namespace {
@@ -26,7 +27,8 @@ constexpr Nanoseconds kAnswerLimit{10'000'000'000};
 /// Saves what one dead recorder's instances and rings still hold.
 class Salvage {
  public:
-  Salvage(const RegistryEntry& entry, CleanupReport& report) : entry_(entry), report_(report) {}
+  Salvage(const RegistryEntry& entry, const std::string& state_directory, CleanupReport& report)
+      : entry_(entry), top_level_state_(top_level_state(state_directory)), report_(report) {}
 
   /// `dir` may be null when tracefs cannot be reached.
   void run(const tracefs::TraceDir* dir);
@@ -38,12 +40,14 @@ class Salvage {
   void save_missed(const std::string& name, const std::vector<format::TracerState>& counts);
   std::optional<format::Reply> ask(GuestLink& link, format::Op op);
   void end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& instance);
+  Result<tracefs::Instance> adopt(const tracefs::TraceDir& dir, const std::string& name) const;
   void save_instance(tracefs::Instance instance, const std::string& buffer);
   void problem(const std::string& text) {
     report_.problems.push_back("recorder " + std::to_string(entry_.pid) + ": " + text);
   }
 
   const RegistryEntry& entry_;
+  const std::string top_level_state_;
   CleanupReport& report_;
   std::optional<run::RunReader> reader_;
   std::unique_ptr<run::RunWriter> writer_;
@@ -162,10 +166,17 @@ void Salvage::save_missed(const std::string& name, const std::vector<format::Tra
   }
 }
 
+/// kNotFound when it is gone, kBusy when somebody else has the top-level buffer meanwhile.
+Result<tracefs::Instance> Salvage::adopt(const tracefs::TraceDir& dir, const std::string& name) const {
+  if (name == tracefs::kTopLevelName) return tracefs::adopt_top_level(dir, top_level_state_);
+  return tracefs::Instance::adopt(dir, name);
+}
+
 void Salvage::end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& named) {
-  auto names = tracefs::Instance::list(dir);
-  if (!names || std::find(names->begin(), names->end(), named.name) == names->end()) return;
-  auto instance = tracefs::Instance::adopt(dir, named.name);
+  auto instance = adopt(dir, named.name);
+  if (!instance &&
+      (instance.error().code == ErrorCode::kNotFound || instance.error().code == ErrorCode::kBusy))
+    return;
   if (!instance) return problem(instance.error().to_string());
   if (Status off = instance->set_tracing(false); !off) problem(off.error().to_string());
   if (named.buffer != "-" && log_.has_value() && !reader_->end()) {
@@ -226,11 +237,17 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
   auto dir = tracefs::TraceDir::open();
   for (const auto& [path, entry] : read_registry(state_directory, report.problems)) {
     if (alive(entry)) continue;
-    Salvage(entry, report).run(dir ? &*dir : nullptr);
+    Salvage(entry, state_directory, report).run(dir ? &*dir : nullptr);
     std::error_code ignored;
     if (dir || entry.instances.empty()) std::filesystem::remove(path, ignored);
   }
   if (!dir) return std::move(dir).error();
+  // Of one that died before it could write its entry.
+  if (const auto restored = tracefs::restore_top_level(*dir, top_level_state(state_directory)); !restored) {
+    report.problems.push_back(restored.error().to_string());
+  } else if (*restored) {
+    report.removed_instances.push_back(tracefs::kTopLevelName);
+  }
   // A registry apart from the machine's own answers for its own recorders only: those of others look like
   // orphans to it.
   if (state_directory == kStateDirectory) remove_orphans(*dir, report);

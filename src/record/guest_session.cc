@@ -34,6 +34,10 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
       settings_(std::move(settings)),
       log_(log),
       registration_(registration),
+      tracer_port_([this](const format::Request& request, Nanoseconds limit) { return ask(request, limit); }),
+      tracers_(machine_, tracers_of(settings_.tracers, machine_), log, [this](const std::string& line) {
+        if (settings_.notice) settings_.notice(line);
+      }),
       probes_(machine_, log) {
   record_.name = machine_;
   record_.kind = "guest";
@@ -52,6 +56,7 @@ GuestSession::~GuestSession() { stop(); }
 
 void GuestSession::start() {
   journal_machine();
+  tracers_busy_ = !tracers_.empty() && !ring_path_.empty();
   if (ring_path_.empty()) {
     say("has no ring (no ivshmem-plain device): seen from the host only");
     settled_ = true;
@@ -110,7 +115,7 @@ bool GuestSession::stopping() const {
 
 bool GuestSession::lost_anything() const {
   const auto ring = link();
-  return lost_ > 0 || missed_ > 0 || unknown_loss_ || (ring && ring->view().lost_anything);
+  return lost_ > 0 || missed_ > 0 || unknown_loss_ || tracers_lost_ || (ring && ring->view().lost_anything);
 }
 
 MachineProgress GuestSession::progress() const {
@@ -134,17 +139,23 @@ void GuestSession::on_tsc_write(std::uint32_t apic_id, std::int64_t offset, Host
 void GuestSession::run() {
   while (!stopping()) {
     once_a_second();
+    const auto next = std::chrono::steady_clock::now() + seconds(1);
+    while (tracers_busy_ && std::chrono::steady_clock::now() < next && !stopping()) tick_tracers();
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, seconds(1), [this] { return stopping_; });
+    wake_.wait_until(lock, next, [this] { return stopping_; });
   }
   if (recording_) stop_agent();
   probes_.ended();
+  tracers_.abandon("its guest did not answer at the end");
+  tracers_busy_ = false;
+  tracers_lost_ = tracers_.lost_anything();
   if (const auto ring = link()) ring->finish();
 }
 
 void GuestSession::once_a_second() {
   if (cpu_limit_us_ != record_.cpu_limit_us) journal_machine();
   if (!open_ring()) {
+    tracers_busy_ = false;
     settled_ = true;
     return;
   }
@@ -161,6 +172,7 @@ void GuestSession::once_a_second() {
   } else {
     begin_recording();
   }
+  if (!recording_) tracers_busy_ = false;
   settled_ = true;
 }
 
@@ -206,6 +218,7 @@ bool GuestSession::begin_recording() {
   request.buffer_kb = settings_.buffer_kb;
   request.feed = settings_.feed;
   request.probes = probes_for(settings_.probes, machine_);
+  request.top_level = tracers_.want_printk();
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
     say("its agent cannot record: " +
@@ -231,6 +244,7 @@ bool GuestSession::begin_recording() {
   }
   settled_ = true;
   fetch_texts(false);
+  begin_tracers();
   return true;
 }
 
@@ -255,6 +269,19 @@ Result<format::Reply> GuestSession::ask(const format::Request& request, Nanoseco
 }
 
 bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_alive; }
+
+// An agent that was started again has lost its tracers with its life.
+void GuestSession::begin_tracers() {
+  if (tracers_.empty()) return;
+  tracers_.begin(tracer_port_, record_.kernel_release, stream_generation_);
+  tracers_busy_ = true;
+}
+
+void GuestSession::tick_tracers() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  static_cast<void>(tracers_.tick());  // an agent that does not answer shows in the counters' tick
+  tracers_busy_ = tracers_.busy();
+}
 
 bool GuestSession::hello() {
   format::Request request;
@@ -316,6 +343,7 @@ void GuestSession::keep_recording() {
     clock_->tick();
   }
   apply_tsc_writes();
+  static_cast<void>(tracers_.tick());
   say(view.over_share ? "has used up its half of the run's size" : "");
   fetch_texts(true);
 }
@@ -332,6 +360,7 @@ void GuestSession::stop_agent() {
   const GuestLink::View view = ring->view();
   if (view.lost) return lose_ring(view);
   if (view.agent_alive && !gone_) {
+    tracers_.stop();
     fetch_texts(true);
     fetch_cmdlines();
     if (clock_) {

@@ -23,6 +23,7 @@
 #include "record/guest_set.h"
 #include "record/host_capture.h"
 #include "record/host_texts.h"
+#include "record/machine_tracers.h"
 #include "record/probe_journal.h"
 #include "record/registry.h"
 #include "record/tsc_watch.h"
@@ -36,6 +37,8 @@ using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kTick{50};
+/// The first compilation of a script takes minutes.
+constexpr std::chrono::minutes kTracersLimit{30};
 constexpr unsigned kCountersEach = 5;  // seconds between counters of the host in the journal
 
 std::string iso_now() {
@@ -50,6 +53,13 @@ std::string iso_now() {
 /// What the kernel could not keep; at the end also what nobody took out of its buffer.
 std::uint64_t lost_of(const format::CpuCounters& counters, bool last) {
   return counters.overrun + counters.dropped + counters.commit_overrun + (last ? counters.unread : 0);
+}
+
+/// Scripts of SystemTap's on this host tell their events with trace_printk().
+bool asks_for_printk(const RecordConfig& config) {
+  return std::any_of(config.tracers.begin(), config.tracers.end(), [](const TracerRequest& tracer) {
+    return tracer.kind == "stap" && glob_match(tracer.machine, format::kHostMachine);
+  });
 }
 
 /// Each guest's CPUs and each of the host's take a descriptor or some: as many as this process may have.
@@ -102,6 +112,7 @@ class Recorder {
   void anchor();
   void mark();
   void follow_qemu();
+  void wait_for_tracers();
   void watch_tsc();
   void show_progress(bool last);
   MachineProgress host_progress(std::uint64_t& delivered, bool last) const;
@@ -124,6 +135,8 @@ class Recorder {
   std::optional<ProbeJournal> probe_journal_;
   std::unique_ptr<HostCapture> host_;
   std::unique_ptr<TscWatch> tsc_;
+  LocalTracers tracer_port_;
+  std::unique_ptr<MachineTracers> tracers_;
   std::optional<clock::KvmDebugfs> kvm_;
   std::unique_ptr<run::RunWriter> writer_;
   std::optional<SpaceBudget> space_;
@@ -308,6 +321,8 @@ Status Recorder::prepare_host() {
     if (filter != filters_.end()) settings.filters[event] = filter->second;
   }
   settings.buffer_kb = config_.buffer_kb;
+  settings.printk = asks_for_printk(config_);
+  settings.top_level_state = top_level_state(config_.state_directory);
   IVT_ASSIGN_OR_RETURN(host_,
                        HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
                          return registration_->add_instance(name, buffer);
@@ -355,6 +370,10 @@ Status Recorder::start_host() {
   IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
   early_tasks_ = task_names();
   IVT_RETURN_IF_ERROR(host_->start(*log_));
+  tracers_ = std::make_unique<MachineTracers>(format::kHostMachine,
+                                              tracers_of(config_.tracers, format::kHostMachine), *log_,
+                                              [this](const std::string& line) { notice(line); });
+  tracers_->begin(tracer_port_, host_record_.kernel_release, 0);
   started_ = shown_ = SteadyClock::now();
   next_second_ = started_ + std::chrono::seconds(1);
   return {};
@@ -367,12 +386,28 @@ void Recorder::start_guests() {
   settings.buffer_kb = config_.buffer_kb;
   settings.feed = config_.feed;
   settings.probes = config_.probes;
+  settings.tracers = config_.tracers;
   settings.kvm = kvm_ ? &*kvm_ : nullptr;
   settings.notice = [this](const std::string& line) { notice(line); };
   guests_ = std::make_unique<GuestSet>(config_, std::move(settings), *log_, *registration_);
   guests_->start(std::move(watch_), found_);
   follow_qemu();
   guests_->wait_settled(stop_);
+  wait_for_tracers();
+}
+
+// A duration and a command begin when all is armed; what happens meanwhile is recorded as well.
+void Recorder::wait_for_tracers() {
+  for (const TracerRequest& request : config_.tracers) {
+    const auto sessions = guests_->sessions();
+    const bool wanted = !tracers_of({request}, format::kHostMachine).empty() ||
+                        std::any_of(sessions.begin(), sessions.end(), [&](const auto& session) {
+                          return !tracers_of({request}, session->machine()).empty();
+                        });
+    if (!wanted) notice("no machine is called " + request.machine + ": " + request.path + " waits for it");
+  }
+  const auto limit = SteadyClock::now() + kTracersLimit;
+  while ((tracers_->busy() || guests_->tracers_busy()) && !stop_ && SteadyClock::now() < limit) tick();
 }
 
 Status Recorder::start_command() {
@@ -394,6 +429,7 @@ void Recorder::record_until_end() {
 
 void Recorder::tick() {
   std::this_thread::sleep_for(kTick);
+  static_cast<void>(tracers_->tick());  // in this process there is nobody who could not answer
   if (SteadyClock::now() < next_second_) return;
   next_second_ += std::chrono::seconds(1);
   second();
@@ -505,6 +541,7 @@ void Recorder::watch_tsc() {
 // Guests first: what their end makes the host do is still recorded, as their beginning was.
 void Recorder::stop_everything() {
   stop_guests();
+  tracers_->stop();
   if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
   probes_->count_missed();
   for (std::size_t i = 0; i < probes_->missed().size(); ++i) probe_journal_->counted(i, probes_->missed()[i]);
@@ -533,6 +570,7 @@ void Recorder::stop_everything() {
 // A recording that could not begin leaves no directory that a second try would stumble over.
 void Recorder::discard_run() {
   guests_.reset();
+  tracers_.reset();
   remove_instances();
   host_.reset();
   registration_->withdraw();
@@ -610,6 +648,7 @@ RecordSummary Recorder::summary() {
     for (const auto& session : guests_->sessions()) summary.lost_anything |= session->lost_anything();
   }
   summary.lost_anything |= missed_hits_ > 0;
+  summary.lost_anything |= tracers_->lost_anything();
   summary.lost_anything |= space_->tripped() && space_->reason() != "size-limit";
   if (command_) summary.command_status = command_->poll();
   return summary;
