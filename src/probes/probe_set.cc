@@ -145,18 +145,23 @@ void ProbeSet::count_missed() {
   }
 }
 
+// What could not be removed is tried again by the next call.
 Status ProbeSet::remove() {
   Status first;
-  for (const Made& made : made_) {
+  std::vector<Made> left;
+  for (Made& made : made_) {
     const EventName name{tracefs::probe_group_name({owner_, to_string(made.kind)}), made.event};
-    if (Status removed = remove_patiently(events_, made.kind, name); !removed && first) {
+    const Status removed = remove_patiently(events_, made.kind, name);
+    if (removed) continue;
+    if (first) {
       first =
           Error(removed.error().code,
                 "cannot remove the probe " + name.group + "/" + name.event + ": " + removed.error().message,
                 "ivtrace cleanup");
     }
+    left.push_back(std::move(made));
   }
-  made_.clear();
+  made_ = std::move(left);
   return first;
 }
 

@@ -130,8 +130,11 @@ def test_programs_of_the_host_are_probed(run_dir):
     check_program_events(run_dir, "host", "host")
     assert probes_on_host(recording.process.pid) == []
     # What reads the run knows the events without being told of them.
-    rows = json.loads(ivtrace("query", run_dir, "--json", "SELECT count(*) AS n FROM events WHERE name = 'uprobe:lab_turn'").stdout.splitlines()[0])
-    assert TURNS in (rows.values() if isinstance(rows, dict) else rows)
+    rows = ivtrace("query", run_dir, "SELECT count(*) AS n FROM event WHERE system = 'uprobe' AND name = 'lab_turn'", "--json").stdout
+    assert json.loads(rows) == {"n": TURNS}
+    told = info(run_dir)["tracers"]
+    assert [(tracer["kind"], tracer["name"], tracer["lost"]) for tracer in told] == [
+        ("probe", "uprobe:lab_turn", 0), ("probe", "uretprobe:lab_turn", 0), ("probe", "usdt:counted", 0), ("probe", "usdt:guarded", 0)]
 
 
 def test_a_filter_on_a_probe_keeps_what_it_asks_for(run_dir):
@@ -192,3 +195,27 @@ def test_probes_of_a_killed_agent_are_removed_by_the_next_one(pair, run_dir, tmp
         assert all(f"ivtrace_{old}_" not in line for line in probes_in(vm))
         recording.stop(None)
     assert probes_in(vm) == []
+
+
+def test_the_pack_for_qemu_marks_each_requests_way(pair, run_dir):
+    vm, other = pair
+    with harness.Recording(run_dir, *named(vm), "--events", "block:block_rq_issue,block:block_rq_complete", "--probe", "host:qemu") as recording:
+        recording.wait_for([vm.name])
+        sectors = json.loads(vm.check("iv-reads --seconds 0 --count 20 --list 1"))["sectors"]
+        threads = {int(name) for name in os.listdir(f"/proc/{vm.pid}/task")}
+        recording.stop()
+    way = [line for line in harness.events(run_dir, "--machine", "host", "--event", "uprobe:*") if line["pid"] in threads]
+    entered = [line for line in way if line["event"] == "blk_aio_preadv"]
+    assert [field(line, "off") for line in entered] == [sector * 512 for sector in sectors]
+    for line in entered:
+        after = [later for later in way if later["ts_ns"] > line["ts_ns"]]
+        pushed = next(i for i, later in enumerate(after)
+                      if later["event"] == "virtqueue_push" and field(later, "request") == field(line, "request"))
+        assert any(later["event"] == "block_acct_done" for later in after[:pushed])
+        assert any(later["event"].startswith("virtio_notify") for later in after[pushed:])
+    assert probes_on_host(recording.process.pid) == []
+
+
+def test_the_pack_for_qemu_needs_a_guest(run_dir):
+    done = ivtrace("record", "-o", run_dir, "--no-guests", "--events", QUIET_EVENT, "--duration", "100ms", "--probe", "host:qemu", check=harness.FAILED)
+    assert "no guest is there" in done.stderr
