@@ -14,6 +14,7 @@
 #include "tracefs/checks.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/printk_dest.h"
 #include "tracefs/texts.h"
 #include "tracers/tools.h"
@@ -178,8 +179,9 @@ Reply Service::start(const Request& request) {
   reply.recording = true;
   reply.feed = tracefs::to_string(capture_->feed());
   reply.page_size = capture_->sub_buffer_bytes();
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
+  reply.probes = capture_->probes();
   return reply;
 }
 
@@ -189,6 +191,7 @@ void Service::end_recording(const std::function<bool()>& keep_waiting) {
   last_events_ = capture_->events();
   last_counters_ = capture_->stop(keep_waiting);
   last_error_ = capture_->error();
+  last_probes_ = capture_->probe_counts();
   if (!last_error_.empty()) log_(last_error_);
   capture_.reset();
   producer_->set_state(format::AgentState::kIdle);
@@ -202,6 +205,7 @@ Reply Service::stop_recording() {
   });
   Reply reply;
   reply.counters = last_counters_;
+  reply.tracers = last_probes_;
   reply.message = last_error_;
   return reply;
 }
@@ -222,7 +226,7 @@ Reply Service::change_events(const Request& request) {
   capture_->set_events(request.events, request.filters);
   Reply reply;
   reply.recording = true;
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
   return reply;
 }
@@ -236,10 +240,11 @@ Reply Service::change_buffer(const Request& request) {
   return reply;
 }
 
-Reply Service::statistics() const {
+Reply Service::statistics() {
   Reply reply;
   reply.recording = capture_ != nullptr;
   reply.counters = capture_ ? capture_->counters() : last_counters_;
+  reply.tracers = capture_ ? capture_->probe_counts() : last_probes_;
   return reply;
 }
 

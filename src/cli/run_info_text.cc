@@ -135,6 +135,7 @@ std::string loss_remedy(const std::string& reason) {
       {"new-generation", "keep the guest's agent running"},
       {"mapping-lost", "leave the ring's file alone while recording"},
       {"agent-gone", "keep the guest's agent running"},
+      {"probe-missed", "probe a function that is under way less often at once, or its beginning instead of its return"},
       {"agent-gave-up", "do not stop the recorder (SIGSTOP, a full disk that hangs) for so long"},
       {"qemu-gone", ""},
       {"tracer", "print less in the script, or a larger buffer of the tracer's"},

@@ -82,7 +82,7 @@ struct TracerState {
   std::string message;  ///< why it failed or ended
   std::string hint;     ///< what to do
   std::uint64_t lost_lines = 0;   ///< printed and not kept
-  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost
+  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost; a probe: hits that it missed
 };
 
 /// A line that a tracer printed.
@@ -154,7 +154,7 @@ struct Reply {
   // kHello
   std::vector<std::string> tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"
   bool printk_dest = false;  ///< the kernel can send trace_printk to an instance (Linux ≥ 6.12)
-  // kTracerPoll
+  // kTracerPoll; kStats and kStop: of each probe, by its place in kStart's `probes`
   std::vector<TracerState> tracers;
   std::vector<TracerLine> lines;  ///< at most kTracerLinesBytes of text
   bool more = false;              ///< there are more lines: poll again
