@@ -12,8 +12,8 @@
 #include "base/text.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
-#include "tracefs/probe_names.h"
 #include "tracefs/printk_dest.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/top_level.h"
 #include "tracers/stap_leftovers.h"
 

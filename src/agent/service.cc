@@ -14,8 +14,8 @@
 #include "tracefs/checks.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
-#include "tracefs/probe_names.h"
 #include "tracefs/printk_dest.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/texts.h"
 #include "tracers/tools.h"
 

@@ -19,12 +19,13 @@ struct CleanupReport {
   std::vector<Salvaged> salvaged;
   std::vector<std::string> removed_instances;
   std::vector<std::string> removed_probes;  ///< "kprobe:vfs_read of 1234"
-  std::vector<std::string> removed_rings;  ///< files of attached rings whose guest has ended
-  std::vector<std::string> problems;       ///< one line each: what could not be saved or removed, and why
-  std::int32_t running_pid = 0;            ///< a recorder that is alive and was left alone
+  std::vector<std::string> removed_rings;   ///< files of attached rings whose guest has ended
+  std::vector<std::string> problems;        ///< one line each: what could not be saved or removed, and why
+  std::int32_t running_pid = 0;             ///< a recorder that is alive and was left alone
 
   bool nothing() const {
-    return salvaged.empty() && removed_instances.empty() && removed_probes.empty() && removed_rings.empty() && problems.empty();
+    return salvaged.empty() && removed_instances.empty() && removed_probes.empty() && removed_rings.empty() &&
+           problems.empty();
   }
 };
 

@@ -35,9 +35,10 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
       log_(log),
       registration_(registration),
       tracer_port_([this](const format::Request& request, Nanoseconds limit) { return ask(request, limit); }),
-      tracers_(machine_, tracers_of(settings_.tracers, machine_), log, [this](const std::string& line) {
-        if (settings_.notice) settings_.notice(line);
-      }),
+      tracers_(machine_, tracers_of(settings_.tracers, machine_), log,
+               [this](const std::string& line) {
+                 if (settings_.notice) settings_.notice(line);
+               }),
       probes_(machine_, log) {
   record_.name = machine_;
   record_.kind = "guest";

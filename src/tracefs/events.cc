@@ -60,8 +60,8 @@ bool hits_any_task(std::string_view event) {
          system == "sched" || system == "kvm";
 }
 
-/// Appends one framed file, called `shown` in its frame. A name that is not there is left out: ftrace's own formats
-/// differ between kernels.
+/// Appends one framed file, called `shown` in its frame. A name that is not there is left out: ftrace's own
+/// formats differ between kernels.
 Status append_file(std::string& out, const TraceDir& dir, const std::string& name, const std::string& shown) {
   const Result<std::string> text = read_file_at(dir.fd(), "events/" + name, 1u << 20);
   if (!text) {
@@ -157,8 +157,8 @@ std::span<const Profile> profiles() {
   };
   static const std::vector<Profile> kProfiles = {
       {"io", "block requests, interrupts, QEMU's reads and writes, and who had the CPUs",
-       joined({kBlock, kIrq, kNames, {"sched:sched_switch"}}), joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}),
-       kIoCalls},
+       joined({kBlock, kIrq, kNames, {"sched:sched_switch"}}),
+       joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}), kIoCalls},
       {"cpu",
        "scheduler, interrupts, and KVM's entries and exits",
        joined({kSched, kIrq, kNames}),
