@@ -40,6 +40,13 @@ constexpr auto kLastWords = std::chrono::seconds(1);
 /// The longest that one kClock may hold this thread.
 constexpr std::uint64_t kMaxClockUs = 1'000'000;
 
+/// A machine without them lacks nothing: who wants one is told what to install.
+format::Check tracers_check() {
+  std::string found;
+  for (const std::string& tool : tracers::tracer_tools()) found += (found.empty() ? "" : ", ") + tool;
+  return {"tracers", "ok", found.empty() ? "no staprun, stap or bpftrace" : found, ""};
+}
+
 Error not_recording() {
   return Error(ErrorCode::kInvalid, "this agent is not recording", "start a recording first");
 }
@@ -140,7 +147,6 @@ Reply Service::handle(const Request& request, std::string& raw) {
 
 Reply Service::hello() {
   Reply reply = machine_facts(*frequency_);
-  reply.tools = tracers::tracer_tools();
   reply.recording = capture_ != nullptr;
   reply.printk_dest = tracefs::has_printk_dest(*dir_);
   if (capture_) {
@@ -308,6 +314,7 @@ Reply Service::doctor() const {
   Reply reply;
   reply.checks = tracefs::check_tracing(kDefaultBufferKb, instance_name(::getpid()) + "-check");
   reply.checks.push_back({"ring", "ok", ring_name_, ""});
+  reply.checks.push_back(tracers_check());
   return reply;
 }
 

@@ -56,8 +56,9 @@ struct Request {
   std::uint64_t clock_limit_us = 0;
   // kRead
   Bulk bulk = Bulk::kFormats;
-  std::uint64_t offset =
-      0;  ///< kTracerFile: place of `data`, 0 begins anew; kTracerPoll, -Stop: lines received
+  /// Also kTracerFile: where `data` belongs in the file, 0 begins it anew; kTracerPoll, kTracerStop: lines
+  /// that the recorder has of this recording, so that none is lost with a reply.
+  std::uint64_t offset = 0;
   // kStart
   std::vector<std::string> probes;  ///< dynamic probes, as docs/probes.md writes them, without the machine
   bool top_level =
