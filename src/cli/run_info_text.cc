@@ -117,7 +117,7 @@ std::string seconds_text(std::int64_t ns) {
 }
 
 std::string loss_remedy(const std::string& reason) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kRemedies = {{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kRemedies = {{
       {"overrun", "a larger --buffer-size, or fewer events"},
       {"dropped-events", "a larger --buffer-size, or fewer events"},
       {"commit-overrun", "a larger --buffer-size"},
