@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Marks of a program in the trace of its machine: when something began and ended, that something happened, how much
- * of something there is. One header for C99 and C++, for Linux on x86-64; elsewhere its functions do nothing.
+ * Marks of a program in the trace of its machine: when something began and ended, that something happened,
+ * how much of something there is. One header for C99 and C++, for Linux on x86-64; elsewhere its functions do
+ * nothing.
  *
  *     ivtrace_mark_begin("request");          a slice of the calling thread; slices nest
  *     ivtrace_mark_end();                     ends the innermost one
@@ -10,20 +11,22 @@
  *
  *     ivtrace::MarkScope scope("request");    C++: a slice until the scope is left
  *
- * A mark is a line of text in the syntax of Android's atrace (`B|PID|NAME`, `E|PID`, `I|PID|NAME`, `C|PID|NAME|VALUE`),
- * written to the trace_marker file of each recording that ivtrace makes on this machine, host or guest. The kernel puts
- * it into its ring buffer beside its own events, with time, CPU and thread. To write there takes the right to open
- * tracefs, which only root has by default; without it the functions do nothing. For programs without rights there are
- * USDT probes at the same places (provider ivtrace; begin, end, instant, counter; each with a semaphore).
+ * A mark is a line of text in the syntax of Android's atrace (`B|PID|NAME`, `E|PID`, `I|PID|NAME`,
+ * `C|PID|NAME|VALUE`), written to the trace_marker file of each recording that ivtrace makes on this machine,
+ * host or guest. The kernel puts it into its ring buffer beside its own events, with time, CPU and thread. To
+ * write there takes the right to open tracefs, which only root has by default; without it the functions do
+ * nothing. For programs without rights there are USDT probes at the same places (provider ivtrace; begin,
+ * end, instant, counter; each with a semaphore).
  *
- * While nothing is recorded a mark costs two loads and a comparison (docs/marks.md has the measured figures). A page
- * of memory that all programs share tells when that changes: the file /run/ivtrace/mark, whose first word changes
- * whenever a recording begins or ends. On a machine that has no such file yet, the functions look for it, and for
- * recordings, about every 100 ms.
+ * While nothing is recorded a mark costs two loads and a comparison (docs/marks.md has the measured figures).
+ * A page of memory that all programs share tells when that changes: the file /run/ivtrace/mark, whose first
+ * word changes whenever a recording begins or ends. On a machine that has no such file yet, the functions
+ * look for it, and for recordings, about every 100 ms.
  *
- * All functions may be called from any thread, from signal handlers and behind fork(). They allocate nothing, take no
- * lock that another thread or a handler could wait for, leave errno as it was, and are no points of thread
- * cancellation. No file is kept open between marks: an open trace_marker would keep its recording from being removed.
+ * All functions may be called from any thread, from signal handlers and behind fork(). They allocate nothing,
+ * take no lock that another thread or a handler could wait for, leave errno as it was, and are no points of
+ * thread cancellation. No file is kept open between marks: an open trace_marker would keep its recording from
+ * being removed.
  *
  * Names are cut to 240 bytes; `|` and control characters in them become `_`.
  */
@@ -55,26 +58,23 @@ extern "C" {
 #define IVTRACE_MARK_TRACEFS_OLD "/sys/kernel/debug/tracing"
 #endif
 
-enum {
-  ivtrace_mark_max_name_ = 240,
-  ivtrace_mark_max_targets_ = 8,
-  ivtrace_mark_page_ = 4096
-};
+enum { ivtrace_mark_max_name_ = 240, ivtrace_mark_max_targets_ = 8, ivtrace_mark_page_ = 4096 };
 
 /* TSC ticks between two looks where there is no file to tell: 0.1 s at 2.7 GHz. */
 #define IVTRACE_MARK_LOOK_TICKS_ ((uint64_t)1 << 28)
 
 /*
- * What all of a program (or shared object) knows. `generation` is set once. `targets` belongs to the generation `looked`
- * and is only written by who holds `busy`; who finds it held, in another thread or as a handler that interrupted the
- * holder, looks for itself and keeps nothing. A reader takes `looked`, the targets, and `looked` again.
+ * What all of a program (or shared object) knows. `generation` is set once. `targets` belongs to the
+ * generation `looked` and is only written by who holds `busy`; who finds it held, in another thread or as a
+ * handler that interrupted the holder, looks for itself and keeps nothing. A reader takes `looked`, the
+ * targets, and `looked` again.
  */
 struct ivtrace_mark_state_ {
-  const uint32_t *generation; /* the first word of the shared page; NULL: there is no such file yet */
+  const uint32_t* generation; /* the first word of the shared page; NULL: there is no such file yet */
   uint32_t off;               /* the generation in which nothing was recorded; 0: none, no generation is 0 */
   uint32_t looked;            /* the generation in which `targets` were looked for */
   uint32_t busy;
-  uint64_t next_look;         /* a TSC; while there is no file */
+  uint64_t next_look;                          /* a TSC; while there is no file */
   uint64_t targets[ivtrace_mark_max_targets_]; /* kind << 32 | pid; 0 ends the list */
 };
 
@@ -94,8 +94,9 @@ static inline long ivtrace_mark_call_(long number, long a, long b, long c, long 
                    : "rcx", "r11", "memory");
   return result;
 }
-static inline int ivtrace_mark_open_(const char *path, int flags) {
-  return (int)ivtrace_mark_call_(257 /* openat */, -100 /* AT_FDCWD */, (long)path, flags | 02000000 /* O_CLOEXEC */, 0);
+static inline int ivtrace_mark_open_(const char* path, int flags) {
+  return (int)ivtrace_mark_call_(257 /* openat */, -100 /* AT_FDCWD */, (long)path,
+                                 flags | 02000000 /* O_CLOEXEC */, 0);
 }
 static inline void ivtrace_mark_close_(int fd) { ivtrace_mark_call_(3, fd, 0, 0, 0); }
 
@@ -107,11 +108,11 @@ static inline uint64_t ivtrace_mark_ticks_(void) {
 
 /* ---- Text */
 
-static inline char *ivtrace_mark_put_(char *to, const char *text) {
+static inline char* ivtrace_mark_put_(char* to, const char* text) {
   while (*text) *to++ = *text++;
   return to;
 }
-static inline char *ivtrace_mark_put_number_(char *to, int64_t value) {
+static inline char* ivtrace_mark_put_number_(char* to, int64_t value) {
   char digits[20];
   int count = 0;
   uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
@@ -121,7 +122,7 @@ static inline char *ivtrace_mark_put_number_(char *to, int64_t value) {
   while (count > 0) *to++ = digits[--count];
   return to;
 }
-static inline char *ivtrace_mark_put_name_(char *to, const char *name) {
+static inline char* ivtrace_mark_put_name_(char* to, const char* name) {
   int i;
   if (!name) return to;
   for (i = 0; name[i] && i < ivtrace_mark_max_name_; ++i) {
@@ -136,8 +137,9 @@ static inline char *ivtrace_mark_put_name_(char *to, const char *name) {
 
 /* ---- Which recordings there are */
 
-/* The target that an instance's name means, 0 for any other: ivtrace-<pid> and ivtrace-agent-<pid>, nothing behind. */
-static inline uint64_t ivtrace_mark_target_(const char *name) {
+/* The target that an instance's name means, 0 for any other: ivtrace-<pid> and ivtrace-agent-<pid>, nothing
+ * behind. */
+static inline uint64_t ivtrace_mark_target_(const char* name) {
   const char *const prefix = "ivtrace-", *const agent = "agent-";
   uint64_t kind = ivtrace_mark_host_, pid = 0;
   int i;
@@ -155,7 +157,7 @@ static inline uint64_t ivtrace_mark_target_(const char *name) {
 }
 
 /* Adds those of one tracefs; the count, or -1 when it cannot be opened. */
-static inline int ivtrace_mark_list_(const char *instances, uint64_t flag, uint64_t *targets, int count) {
+static inline int ivtrace_mark_list_(const char* instances, uint64_t flag, uint64_t* targets, int count) {
   char entries[1024] __attribute__((aligned(8)));
   long size, at;
   const int fd = ivtrace_mark_open_(instances, 0200000 /* O_RDONLY | O_DIRECTORY */);
@@ -175,7 +177,7 @@ static inline int ivtrace_mark_list_(const char *instances, uint64_t flag, uint6
 }
 
 /* All recordings of this machine now. */
-static inline int ivtrace_mark_look_(uint64_t *targets) {
+static inline int ivtrace_mark_look_(uint64_t* targets) {
   uint64_t flag = 0;
   int top_level, count = ivtrace_mark_list_(IVTRACE_MARK_TRACEFS "/instances", 0, targets, 0);
   if (count < 0) {
@@ -192,7 +194,7 @@ static inline int ivtrace_mark_look_(uint64_t *targets) {
 }
 
 /* Maps the file that tells of changes, if it is there. */
-static inline const uint32_t *ivtrace_mark_map_(void) {
+static inline const uint32_t* ivtrace_mark_map_(void) {
   long page;
   const int fd = ivtrace_mark_open_(IVTRACE_MARK_RUN "/mark", 0);
   if (fd < 0) return 0;
@@ -208,31 +210,32 @@ static inline const uint32_t *ivtrace_mark_map_(void) {
     register long r9 __asm__("r9") = 0;
     __asm__ volatile("syscall"
                      : "=a"(page)
-                     : "a"(9L /* mmap */), "D"(0L), "S"((long)ivtrace_mark_page_), "d"(1L /* PROT_READ */), "r"(r10),
-                       "r"(r8), "r"(r9)
+                     : "a"(9L /* mmap */), "D"(0L), "S"((long)ivtrace_mark_page_), "d"(1L /* PROT_READ */),
+                       "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
   }
   ivtrace_mark_close_(fd);
-  return page < 0 && page > -4096 ? 0 : (const uint32_t *)page;
+  return page < 0 && page > -4096 ? 0 : (const uint32_t*)page;
 }
 
 /* Keeps what was found, unless somebody else is just keeping something. */
-static inline void ivtrace_mark_keep_(uint32_t generation, const uint64_t *targets, int count) {
-  struct ivtrace_mark_state_ *const state = &ivtrace_mark_state_;
+static inline void ivtrace_mark_keep_(uint32_t generation, const uint64_t* targets, int count) {
+  struct ivtrace_mark_state_* const state = &ivtrace_mark_state_;
   int i;
   if (__atomic_exchange_n(&state->busy, 1, __ATOMIC_ACQUIRE)) return;
   __atomic_store_n(&state->looked, 0, __ATOMIC_RELAXED);
   __atomic_thread_fence(__ATOMIC_RELEASE); /* pairs with the fence in ivtrace_mark_known_ */
   for (i = 0; i < ivtrace_mark_max_targets_; ++i)
     __atomic_store_n(&state->targets[i], i < count ? targets[i] : 0, __ATOMIC_RELAXED);
-  __atomic_store_n(&state->looked, generation, __ATOMIC_RELEASE); /* pairs with the load in ivtrace_mark_known_ */
+  __atomic_store_n(&state->looked, generation,
+                   __ATOMIC_RELEASE); /* pairs with the load in ivtrace_mark_known_ */
   if (count == 0) __atomic_store_n(&state->off, generation, __ATOMIC_RELAXED);
   __atomic_store_n(&state->busy, 0, __ATOMIC_RELEASE);
 }
 
 /* What is kept of this generation; -1 when nothing is. */
-static inline int ivtrace_mark_known_(uint32_t generation, uint64_t *targets) {
-  struct ivtrace_mark_state_ *const state = &ivtrace_mark_state_;
+static inline int ivtrace_mark_known_(uint32_t generation, uint64_t* targets) {
+  struct ivtrace_mark_state_* const state = &ivtrace_mark_state_;
   int count = 0;
   if (__atomic_load_n(&state->looked, __ATOMIC_ACQUIRE) != generation) return -1;
   while (count < ivtrace_mark_max_targets_) {
@@ -245,15 +248,17 @@ static inline int ivtrace_mark_known_(uint32_t generation, uint64_t *targets) {
 }
 
 /* Where marks are to be written now. */
-static __attribute__((noinline, unused)) int ivtrace_mark_targets_(uint64_t *targets) {
-  struct ivtrace_mark_state_ *const state = &ivtrace_mark_state_;
-  const uint32_t *word = __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE);
+static __attribute__((noinline, unused)) int ivtrace_mark_targets_(uint64_t* targets) {
+  struct ivtrace_mark_state_* const state = &ivtrace_mark_state_;
+  const uint32_t* word = __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE);
   uint32_t generation = 1; /* of the time without a file, in which a look holds for a while; no file has it */
   int count;
   if (!word) {
     const uint64_t now = ivtrace_mark_ticks_();
     const uint64_t next = __atomic_load_n(&state->next_look, __ATOMIC_RELAXED);
-    if (now < next && next - now <= IVTRACE_MARK_LOOK_TICKS_ && (count = ivtrace_mark_known_(1, targets)) >= 0) return count;
+    if (now < next && next - now <= IVTRACE_MARK_LOOK_TICKS_ &&
+        (count = ivtrace_mark_known_(1, targets)) >= 0)
+      return count;
     __atomic_store_n(&state->next_look, now + IVTRACE_MARK_LOOK_TICKS_, __ATOMIC_RELAXED);
     word = ivtrace_mark_map_();
     /* Two threads may have mapped it: both pages stay, and are the same. */
@@ -261,7 +266,8 @@ static __attribute__((noinline, unused)) int ivtrace_mark_targets_(uint64_t *tar
   }
   if (word) {
     generation = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&state->generation, __ATOMIC_RELAXED) && (count = ivtrace_mark_known_(generation, targets)) >= 0)
+    if (__atomic_load_n(&state->generation, __ATOMIC_RELAXED) &&
+        (count = ivtrace_mark_known_(generation, targets)) >= 0)
       return count;
   }
   count = ivtrace_mark_look_(targets);
@@ -271,14 +277,16 @@ static __attribute__((noinline, unused)) int ivtrace_mark_targets_(uint64_t *tar
 
 /* ---- Writing */
 
-static inline int ivtrace_mark_write_to_(uint64_t target, const char *text, long size) {
+static inline int ivtrace_mark_write_to_(uint64_t target, const char* text, long size) {
   const uint64_t kind = target >> 32 & 3;
   char path[128], *end;
   long written;
   int fd;
-  end = ivtrace_mark_put_(path, target >> 32 & ivtrace_mark_old_ ? IVTRACE_MARK_TRACEFS_OLD : IVTRACE_MARK_TRACEFS);
+  end = ivtrace_mark_put_(path,
+                          target >> 32 & ivtrace_mark_old_ ? IVTRACE_MARK_TRACEFS_OLD : IVTRACE_MARK_TRACEFS);
   if (kind != ivtrace_mark_top_level_) {
-    end = ivtrace_mark_put_(end, kind == ivtrace_mark_agent_ ? "/instances/ivtrace-agent-" : "/instances/ivtrace-");
+    end = ivtrace_mark_put_(
+        end, kind == ivtrace_mark_agent_ ? "/instances/ivtrace-agent-" : "/instances/ivtrace-");
     end = ivtrace_mark_put_number_(end, (int64_t)(target & 0x7fffffff));
   }
   end = ivtrace_mark_put_(end, "/trace_marker");
@@ -295,13 +303,13 @@ static inline int ivtrace_mark_write_to_(uint64_t target, const char *text, long
 }
 
 /* Writes a text to all recordings; how many took it. */
-static inline int ivtrace_mark_write_text_(const uint64_t *targets, int count, const char *text, long size) {
+static inline int ivtrace_mark_write_text_(const uint64_t* targets, int count, const char* text, long size) {
   int i, taken = 0;
   for (i = 0; i < count; ++i) taken += ivtrace_mark_write_to_(targets[i], text, size);
   return taken;
 }
 
-static __attribute__((noinline, unused)) int ivtrace_mark_write_(char kind, const char *name, int64_t value) {
+static __attribute__((noinline, unused)) int ivtrace_mark_write_(char kind, const char* name, int64_t value) {
   char text[ivtrace_mark_max_name_ + 64], *end = text;
   uint64_t targets[ivtrace_mark_max_targets_];
   const int count = ivtrace_mark_targets_(targets);
@@ -323,62 +331,68 @@ static __attribute__((noinline, unused)) int ivtrace_mark_write_(char kind, cons
 
 /* Nothing is recorded, for certain: the one comparison that a mark costs then. */
 static inline int ivtrace_mark_is_off_(void) {
-  const uint32_t *const word = __atomic_load_n(&ivtrace_mark_state_.generation, __ATOMIC_ACQUIRE);
-  return word && __atomic_load_n(word, __ATOMIC_RELAXED) == __atomic_load_n(&ivtrace_mark_state_.off, __ATOMIC_RELAXED);
+  const uint32_t* const word = __atomic_load_n(&ivtrace_mark_state_.generation, __ATOMIC_ACQUIRE);
+  return word && __atomic_load_n(word, __ATOMIC_RELAXED) ==
+                     __atomic_load_n(&ivtrace_mark_state_.off, __ATOMIC_RELAXED);
 }
 
-/* ---- USDT: a nop, and a note in the file that says where it is, what it is called, where its semaphore and its
- * arguments are. (sourceware.org/systemtap/wiki/UserSpaceProbeImplementation; systemtap-sdt-dev is not needed.) */
+/* ---- USDT: a nop, and a note in the file that says where it is, what it is called, where its semaphore and
+ * its arguments are. (sourceware.org/systemtap/wiki/UserSpaceProbeImplementation; systemtap-sdt-dev is not
+ * needed.) */
 
 #ifndef IVTRACE_MARK_NO_USDT
-#define IVTRACE_MARK_SEMAPHORE_(name) \
-  __attribute__((weak, visibility("hidden"), section(".probes"))) volatile unsigned short ivtrace_##name##_semaphore;
+#define IVTRACE_MARK_SEMAPHORE_(name)        \
+  __attribute__((weak, visibility("hidden"), \
+                 section(".probes"))) volatile unsigned short ivtrace_##name##_semaphore;
 IVTRACE_MARK_SEMAPHORE_(begin)
 IVTRACE_MARK_SEMAPHORE_(end)
 IVTRACE_MARK_SEMAPHORE_(instant)
 IVTRACE_MARK_SEMAPHORE_(counter)
 
-#define IVTRACE_MARK_PROBE_(probe, arguments, name, value)                                              \
-  __asm__ volatile(                                                                                     \
-      "990: nop\n"                                                                                      \
-      ".pushsection .note.stapsdt,\"?\",\"note\"\n"                                                     \
-      ".balign 4\n"                                                                                     \
-      ".4byte 992f-991f, 994f-993f, 3\n"                                                                \
-      "991: .asciz \"stapsdt\"\n"                                                                       \
-      "992: .balign 4\n"                                                                                \
-      "993: .8byte 990b\n"                                                                              \
-      ".8byte _.stapsdt.base\n"                                                                         \
-      ".8byte ivtrace_" #probe "_semaphore\n"                                                           \
-      ".asciz \"ivtrace\"\n"                                                                            \
-      ".asciz \"" #probe "\"\n"                                                                         \
-      ".asciz \"" arguments "\"\n"                                                                      \
-      "994: .balign 4\n"                                                                                \
-      ".popsection\n"                                                                                   \
-      ".ifndef _.stapsdt.base\n"                                                                        \
-      ".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"                           \
-      ".weak _.stapsdt.base\n"                                                                          \
-      ".hidden _.stapsdt.base\n"                                                                        \
-      "_.stapsdt.base: .space 1\n"                                                                      \
-      ".size _.stapsdt.base, 1\n"                                                                       \
-      ".popsection\n"                                                                                   \
-      ".endif\n" ::"D"(name),                                                                           \
-      "S"(value)                                                                                        \
+#define IVTRACE_MARK_PROBE_(probe, arguments, name, value)                    \
+  __asm__ volatile(                                                           \
+      "990: nop\n"                                                            \
+      ".pushsection .note.stapsdt,\"?\",\"note\"\n"                           \
+      ".balign 4\n"                                                           \
+      ".4byte 992f-991f, 994f-993f, 3\n"                                      \
+      "991: .asciz \"stapsdt\"\n"                                             \
+      "992: .balign 4\n"                                                      \
+      "993: .8byte 990b\n"                                                    \
+      ".8byte _.stapsdt.base\n"                                               \
+      ".8byte ivtrace_" #probe                                                \
+      "_semaphore\n"                                                          \
+      ".asciz \"ivtrace\"\n"                                                  \
+      ".asciz \"" #probe                                                      \
+      "\"\n"                                                                  \
+      ".asciz \"" arguments                                                   \
+      "\"\n"                                                                  \
+      "994: .balign 4\n"                                                      \
+      ".popsection\n"                                                         \
+      ".ifndef _.stapsdt.base\n"                                              \
+      ".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n" \
+      ".weak _.stapsdt.base\n"                                                \
+      ".hidden _.stapsdt.base\n"                                              \
+      "_.stapsdt.base: .space 1\n"                                            \
+      ".size _.stapsdt.base, 1\n"                                             \
+      ".popsection\n"                                                         \
+      ".endif\n" ::"D"(name),                                                 \
+      "S"(value)                                                              \
       : "memory")
 
-static __attribute__((noinline, unused)) void ivtrace_mark_probe_begin_(const char *name) {
+static __attribute__((noinline, unused)) void ivtrace_mark_probe_begin_(const char* name) {
   IVTRACE_MARK_PROBE_(begin, "8@%%rdi", name, 0L);
 }
 static __attribute__((noinline, unused)) void ivtrace_mark_probe_end_(void) {
   IVTRACE_MARK_PROBE_(end, "", 0L, 0L);
 }
-static __attribute__((noinline, unused)) void ivtrace_mark_probe_instant_(const char *name) {
+static __attribute__((noinline, unused)) void ivtrace_mark_probe_instant_(const char* name) {
   IVTRACE_MARK_PROBE_(instant, "8@%%rdi", name, 0L);
 }
-static __attribute__((noinline, unused)) void ivtrace_mark_probe_counter_(const char *name, int64_t value) {
+static __attribute__((noinline, unused)) void ivtrace_mark_probe_counter_(const char* name, int64_t value) {
   IVTRACE_MARK_PROBE_(counter, "8@%%rdi -8@%%rsi", name, value);
 }
-#define IVTRACE_MARK_FIRE_(probe, call) \
-  do {                                  \
+#define IVTRACE_MARK_FIRE_(probe, call)                                                            \
+  do {                                                                                             \
     if (__builtin_expect(ivtrace_##probe##_semaphore != 0, 0)) ivtrace_mark_probe_##probe##_ call; \
   } while (0)
 #else
@@ -389,15 +403,16 @@ static __attribute__((noinline, unused)) void ivtrace_mark_probe_counter_(const 
 
 /* ---- The library. Each function tells how many recordings took the mark: 0 while nothing is recorded. */
 
-/* A text of the caller's own, as it is: one line with its newline, whose `size` the kernel takes at once (1000 bytes on
- * all kernels). For marks of other threads or processes than the calling ones (docs/marks.md). */
-static inline int ivtrace_mark_text(const char *text, int size) {
+/* A text of the caller's own, as it is: one line with its newline, whose `size` the kernel takes at once
+ * (1000 bytes on all kernels). For marks of other threads or processes than the calling ones (docs/marks.md).
+ */
+static inline int ivtrace_mark_text(const char* text, int size) {
   uint64_t targets[ivtrace_mark_max_targets_];
   if (ivtrace_mark_is_off_()) return 0;
   return ivtrace_mark_write_text_(targets, ivtrace_mark_targets_(targets), text, size);
 }
 
-static inline int ivtrace_mark_begin(const char *name) {
+static inline int ivtrace_mark_begin(const char* name) {
   const int taken = __builtin_expect(ivtrace_mark_is_off_(), 1) ? 0 : ivtrace_mark_write_('B', name, 0);
   IVTRACE_MARK_FIRE_(begin, (name));
   return taken;
@@ -407,12 +422,12 @@ static inline int ivtrace_mark_end(void) {
   IVTRACE_MARK_FIRE_(end, ());
   return taken;
 }
-static inline int ivtrace_mark_instant(const char *name) {
+static inline int ivtrace_mark_instant(const char* name) {
   const int taken = __builtin_expect(ivtrace_mark_is_off_(), 1) ? 0 : ivtrace_mark_write_('I', name, 0);
   IVTRACE_MARK_FIRE_(instant, (name));
   return taken;
 }
-static inline int ivtrace_mark_counter(const char *name, int64_t value) {
+static inline int ivtrace_mark_counter(const char* name, int64_t value) {
   const int taken = __builtin_expect(ivtrace_mark_is_off_(), 1) ? 0 : ivtrace_mark_write_('C', name, value);
   IVTRACE_MARK_FIRE_(counter, (name, value));
   return taken;
@@ -420,11 +435,11 @@ static inline int ivtrace_mark_counter(const char *name, int64_t value) {
 
 #else /* another machine: nothing */
 
-static inline int ivtrace_mark_text(const char *text, int size) { return (void)text, (void)size, 0; }
-static inline int ivtrace_mark_begin(const char *name) { return (void)name, 0; }
+static inline int ivtrace_mark_text(const char* text, int size) { return (void)text, (void)size, 0; }
+static inline int ivtrace_mark_begin(const char* name) { return (void)name, 0; }
 static inline int ivtrace_mark_end(void) { return 0; }
-static inline int ivtrace_mark_instant(const char *name) { return (void)name, 0; }
-static inline int ivtrace_mark_counter(const char *name, int64_t value) { return (void)name, (void)value, 0; }
+static inline int ivtrace_mark_instant(const char* name) { return (void)name, 0; }
+static inline int ivtrace_mark_counter(const char* name, int64_t value) { return (void)name, (void)value, 0; }
 
 #endif
 
@@ -436,12 +451,12 @@ namespace ivtrace {
 /* A slice of the thread that made it, until it is left. Not to be handed to another thread. */
 class MarkScope {
  public:
-  explicit MarkScope(const char *name) { ivtrace_mark_begin(name); }
+  explicit MarkScope(const char* name) { ivtrace_mark_begin(name); }
   ~MarkScope() { ivtrace_mark_end(); }
 
  private:
-  MarkScope(const MarkScope &);
-  MarkScope &operator=(const MarkScope &);
+  MarkScope(const MarkScope&);
+  MarkScope& operator=(const MarkScope&);
 };
 
 } /* namespace ivtrace */

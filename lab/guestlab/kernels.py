@@ -69,24 +69,25 @@ def _newest_offered(series: str) -> str | None:
     return _newest(series, (line.split()[0] for line in lines.splitlines() if line))
 
 
-def _download(package: str, into: Path) -> Path:
+def download(package: str, into: Path) -> Path:
+    """A package's file in the empty directory `into`. Raises KernelError."""
     # apt's own user often cannot write into a private directory; root may.
-    _apt("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package, cwd=into)
+    command = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package)
+    try:
+        _apt(*command, cwd=into)
+    except KernelError:
+        # Package lists grow stale: the mirror drops superseded kernels.
+        _apt("apt-get", "-q", "update")
+        _apt(*command, cwd=into)
     return next(into.glob("*.deb"))
 
 
 def _fetch(series: str, package: str, final: Path) -> None:
     with cache.making_dir(final) as made:
-        download = made / ".download"
-        download.mkdir()
-        try:
-            deb = _download(package, download)
-        except KernelError:
-            # Package lists grow stale: the mirror drops superseded kernels.
-            _apt("apt-get", "-q", "update")
-            deb = _download(package, download)
-        subprocess.run(["dpkg", "-x", deb, made], check=True)
-        shutil.rmtree(download)
+        unpacked = made / ".download"
+        unpacked.mkdir()
+        subprocess.run(["dpkg", "-x", download(package, unpacked), made], check=True)
+        shutil.rmtree(unpacked)
         if not list(made.glob("boot/vmlinuz-*")):
             raise KernelError(f"{package} holds no boot/vmlinuz-*")
 

@@ -1,8 +1,8 @@
 """The QEMU guest agent in a lab guest: Debian's program with the libraries that it needs."""
 
-import re
-import subprocess
 from pathlib import Path
+
+from . import programs
 
 PROGRAM = Path("/usr/sbin/qemu-ga")
 # In the guest: finds its port by name and stays in the background.
@@ -22,9 +22,7 @@ def missing() -> str:
 
 def files() -> dict[str, Path]:
     """Guest path -> host file, for a guest's initramfs."""
-    listed = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True, check=True).stdout
-    libraries = re.findall(r"(?:=> )?(/\S+) \(0x", listed)
-    return {"/usr/sbin/qemu-ga": PROGRAM} | {path: Path(path).resolve() for path in libraries}
+    return programs.with_libraries([PROGRAM])
 
 
 def start(vm, options: str = "") -> None:

@@ -90,7 +90,7 @@ Result<Service::End> serve(const tracefs::TraceDir& dir, const RingMemory& memor
 /// False when something is still there.
 bool clean_up(const tracefs::TraceDir& dir, Voice& voice) {
   const std::vector<std::string> left = remove_leftovers(dir);
-  for (const std::string& name : left) voice.say("cannot remove the left tracing instance " + name);
+  for (const std::string& line : left) voice.say(line);
   return left.empty();
 }
 

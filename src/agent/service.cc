@@ -8,11 +8,16 @@
 #include <algorithm>
 #include <thread>
 
+#include "agent/reply.h"
+#include "agent/tracer_requests.h"
 #include "clock/handshake.h"
 #include "tracefs/checks.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
+#include "tracefs/printk_dest.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/texts.h"
+#include "tracers/tools.h"
 
 namespace ivtrace::agent {
 namespace {
@@ -35,13 +40,11 @@ constexpr auto kLastWords = std::chrono::seconds(1);
 /// The longest that one kClock may hold this thread.
 constexpr std::uint64_t kMaxClockUs = 1'000'000;
 
-Reply failure(const Error& error) {
-  Reply reply;
-  reply.ok = false;
-  reply.code = format::error_code_name(error.code);
-  reply.message = error.message;
-  reply.hint = error.hint;
-  return reply;
+/// A machine without them lacks nothing: who wants one is told what to install.
+format::Check tracers_check() {
+  std::string found;
+  for (const std::string& tool : tracers::tracer_tools()) found += (found.empty() ? "" : ", ") + tool;
+  return {"tracers", "ok", found.empty() ? "no staprun, stap or bpftrace" : found, ""};
 }
 
 Error not_recording() {
@@ -136,7 +139,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
     case Op::kTracerStart:
     case Op::kTracerPoll:
     case Op::kTracerStop:
-      break;
+      return run_tracers(request);
   }
   return failure(Error(ErrorCode::kUnsupported, "this agent does not know that request",
                        "use ivtrace and ivtrace-agent of one version"));
@@ -145,6 +148,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
 Reply Service::hello() {
   Reply reply = machine_facts(*frequency_);
   reply.recording = capture_ != nullptr;
+  reply.printk_dest = tracefs::has_printk_dest(*dir_);
   if (capture_) {
     reply.feed = tracefs::to_string(capture_->feed());
     reply.page_size = capture_->sub_buffer_bytes();
@@ -181,16 +185,19 @@ Reply Service::start(const Request& request) {
   reply.recording = true;
   reply.feed = tracefs::to_string(capture_->feed());
   reply.page_size = capture_->sub_buffer_bytes();
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
+  reply.probes = capture_->probes();
   return reply;
 }
 
 void Service::end_recording(const std::function<bool()>& keep_waiting) {
+  tracers_.reset();
   producer_->set_state(format::AgentState::kStopping);
   last_events_ = capture_->events();
   last_counters_ = capture_->stop(keep_waiting);
   last_error_ = capture_->error();
+  last_probes_ = capture_->probe_counts();
   if (!last_error_.empty()) log_(last_error_);
   capture_.reset();
   producer_->set_state(format::AgentState::kIdle);
@@ -204,6 +211,7 @@ Reply Service::stop_recording() {
   });
   Reply reply;
   reply.counters = last_counters_;
+  reply.tracers = last_probes_;
   reply.message = last_error_;
   return reply;
 }
@@ -224,7 +232,7 @@ Reply Service::change_events(const Request& request) {
   capture_->set_events(request.events, request.filters);
   Reply reply;
   reply.recording = true;
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
   return reply;
 }
@@ -238,10 +246,11 @@ Reply Service::change_buffer(const Request& request) {
   return reply;
 }
 
-Reply Service::statistics() const {
+Reply Service::statistics() {
   Reply reply;
   reply.recording = capture_ != nullptr;
   reply.counters = capture_ ? capture_->counters() : last_counters_;
+  reply.tracers = capture_ ? capture_->probe_counts() : last_probes_;
   return reply;
 }
 
@@ -295,10 +304,17 @@ Reply Service::read_bulk(const Request& request, std::string& raw) {
   return reply;
 }
 
+Reply Service::run_tracers(const Request& request) {
+  if (!capture_) return failure(not_recording());
+  if (!tracers_) tracers_ = std::make_unique<tracers::TracerSet>();
+  return answer_tracers(*tracers_, request);
+}
+
 Reply Service::doctor() const {
   Reply reply;
   reply.checks = tracefs::check_tracing(kDefaultBufferKb, instance_name(::getpid()) + "-check");
   reply.checks.push_back({"ring", "ok", ring_name_, ""});
+  reply.checks.push_back(tracers_check());
   return reply;
 }
 

@@ -17,6 +17,7 @@
 #include "ring/mailbox.h"
 #include "ring/producer.h"
 #include "tracefs/mount.h"
+#include "tracers/tracer_set.h"
 
 namespace ivtrace::agent {
 
@@ -49,10 +50,11 @@ class Service {
   format::Reply detach();
   format::Reply change_events(const format::Request& request);
   format::Reply change_buffer(const format::Request& request);
-  format::Reply statistics() const;
+  format::Reply statistics();
   format::Reply answer_clock(const format::Request& request);
   format::Reply read_bulk(const format::Request& request, std::string& raw);
   format::Reply doctor() const;
+  format::Reply run_tracers(const format::Request& request);
 
   Result<std::string> bulk_text(format::Bulk bulk) const;
   void end_recording(const std::function<bool()>& keep_waiting);
@@ -74,9 +76,12 @@ class Service {
   std::unique_ptr<Capture> capture_;
   std::vector<format::CpuCounters> last_counters_;  // of the recording that ended last
   std::vector<std::string> last_events_;
+  std::vector<format::TracerState> last_probes_;  // what each probe had missed
   std::string last_error_;
   std::string best_feed_;  // "" until probed
   std::uint32_t sub_buffer_bytes_ = 0;
+
+  std::unique_ptr<tracers::TracerSet> tracers_;  // of the recording that runs; goes before it
 
   std::optional<format::Bulk> bulk_;  // which text bulk_text_ is
   std::string bulk_text_;

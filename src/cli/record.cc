@@ -99,7 +99,8 @@ Result<std::pair<std::string, std::string>> parse_placed(const std::string& opti
                                                          const std::string& example) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) {
-    return Error(ErrorCode::kInvalid, option + " \"" + text + "\" is not understood: it says where, then what",
+    return Error(ErrorCode::kInvalid,
+                 option + " \"" + text + "\" is not understood: it says where, then what",
                  "for example " + example + "; host is this machine");
   }
   return std::pair(text.substr(0, colon), text.substr(colon + 1));
@@ -112,7 +113,8 @@ Status parse_tracers(const RecordOptions& options, record::RecordConfig& config)
   }
   for (const std::string& text : options.stap_scripts) {
     IVT_ASSIGN_OR_RETURN(auto placed, parse_placed("--stap", text, "--stap vm1:disk.stp"));
-    config.tracers.push_back({std::move(placed.first), "stap", std::move(placed.second), options.stap_options});
+    config.tracers.push_back(
+        {std::move(placed.first), "stap", std::move(placed.second), options.stap_options});
   }
   for (const std::string& text : options.bpftrace_scripts) {
     IVT_ASSIGN_OR_RETURN(auto placed, parse_placed("--bpftrace", text, "--bpftrace host:latency.bt"));
@@ -284,7 +286,8 @@ void declare_options(CLI::App& command, RecordOptions& options) {
   command.add_option("--stap-opt", options.stap_options, "An option for stap; may be repeated")
       ->type_name("OPTION")
       ->allow_extra_args(false);
-  command.add_option("--bpftrace", options.bpftrace_scripts, "A bpftrace script to run there; may be repeated")
+  command
+      .add_option("--bpftrace", options.bpftrace_scripts, "A bpftrace script to run there; may be repeated")
       ->type_name("MACHINE:SCRIPT")
       ->allow_extra_args(false);
   command.add_option("--max-size", options.max_size, "Bytes in the run at most (default 4G)")

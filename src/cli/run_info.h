@@ -13,6 +13,7 @@
 
 #include "cli/containment.h"
 #include "format/disk_limits.h"
+#include "run/journal.h"
 
 namespace ivtrace::cli {
 
@@ -116,6 +117,7 @@ struct RunInfo {
   std::vector<LossInfo> losses;
   std::vector<DamageInfo> damage;
   std::vector<NoteInfo> notes;
+  std::vector<run::TracerRecord> tracers;
 
   bool has_loss() const { return !losses.empty() || !damage.empty(); }
 };

@@ -2,6 +2,7 @@
 
 #include "cli/limits_view.h"
 #include "cli/run_info.h"
+#include "cli/tracers_view.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -114,6 +115,7 @@ std::string run_info_json(const RunInfo& info) {
                          {"bytes", info.bytes},
                          {"machines", std::move(machines)},
                          {"losses", std::move(losses)},
+                         {"tracers", tracers_json(info.tracers, info.path)},
                          {"damage", std::move(damage)},
                          {"notes", std::move(notes)}};
   return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cli/event_scan.h"
+#include "cli/tracers_view.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -176,6 +177,7 @@ std::uint64_t journalled_loss(const run::Machine& machine, std::uint32_t cpu, bo
   std::uint64_t events = 0;
   for (const run::LossRecord& loss : machine.losses) {
     if (loss.cpu && *loss.cpu != cpu) continue;
+    if (loss.reason == "probe-missed") continue;  // never came into the buffer that is balanced here
     events += loss.events.value_or(0);
     uncounted = uncounted || !loss.events;
   }
@@ -330,6 +332,7 @@ RunInfo load_run_info(const run::RunReader& run, bool recording) {
   info.command_line = joined(run.manifest().command_line);
   info.profile = run.manifest().profile;
   info.recording = recording;
+  info.tracers = tracers_in(run);
   if (run.end()) info.ended = run.end()->reason;
   info.duration_ns = clock.to_ns(last_moment(run)).value_or(0);
   for (const run::Damage& damage : run.damage()) {

@@ -8,6 +8,7 @@
 #include "cli/limits_view.h"
 #include "cli/run_info.h"
 #include "cli/text_table.h"
+#include "cli/tracers_view.h"
 
 namespace ivtrace::cli {
 namespace {
@@ -116,7 +117,7 @@ std::string seconds_text(std::int64_t ns) {
 }
 
 std::string loss_remedy(const std::string& reason) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kRemedies = {{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kRemedies = {{
       {"overrun", "a larger --buffer-size, or fewer events"},
       {"dropped-events", "a larger --buffer-size, or fewer events"},
       {"commit-overrun", "a larger --buffer-size"},
@@ -134,8 +135,11 @@ std::string loss_remedy(const std::string& reason) {
       {"new-generation", "keep the guest's agent running"},
       {"mapping-lost", "leave the ring's file alone while recording"},
       {"agent-gone", "keep the guest's agent running"},
+      {"probe-missed",
+       "probe a function that is under way less often at once, or its beginning instead of its return"},
       {"agent-gave-up", "do not stop the recorder (SIGSTOP, a full disk that hangs) for so long"},
       {"qemu-gone", ""},
+      {"tracer", "print less in the script, or a larger buffer of the tracer's"},
       {"recorder-died", "ivtrace cleanup salvages what is left"},
   }};
   for (const auto& [name, remedy] : kRemedies) {
@@ -148,6 +152,7 @@ std::string run_info_text(const RunInfo& info) {
   std::string out;
   append_head(out, info);
   append_machines(out, info);
+  out += tracers_text(info.tracers, info.path);
   append_losses(out, info);
   for (const DamageInfo& damage : info.damage) {
     append_line(out, fmt::format("damaged: {}: {} ({} bytes)", damage.file, damage.reason, damage.bytes));

@@ -14,10 +14,10 @@
 
 #include "clock/clock_map.h"
 #include "exchange/job.h"
-#include "exchange/page_encoder.h"
 #include "exchange/thread_names.h"
 #include "exchange/trace_dat_writer.h"
 #include "merge/stream.h"
+#include "run/page_encoder.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::exchange {
@@ -78,8 +78,8 @@ class PageCopy {
   ThreadNames& names_;
   PageTally& tally_;
   ProgressPart progress_;
-  PageEncoder encoder_;
-  Missed missed_;  ///< before the next sub-buffer that is written
+  run::PageEncoder encoder_;
+  run::Missed missed_;  ///< before the next sub-buffer that is written
 };
 
 /// Whether TSC values of the file are small enough for copy(): absolute time stamps of the kernel's have 59

@@ -11,8 +11,8 @@
 
 #include "base/append_value.h"
 #include "base/file_writer.h"
-#include "exchange/page_encoder.h"
 #include "format/trace_dat.h"
+#include "run/page_encoder.h"
 
 namespace ivtrace::exchange {
 
@@ -60,8 +60,8 @@ class TraceDatWriter {
   /// `name` is empty for the main buffer. CPUs come in any order, each once.
   void begin_buffer(std::string_view name, std::string_view clock);
   void begin_cpu(std::uint32_t cpu);
-  void page(std::uint64_t timestamp, std::span<const std::byte> events, const Missed& missed) {
-    append_page(out_.text(), page_size_, timestamp, events, missed);
+  void page(std::uint64_t timestamp, std::span<const std::byte> events, const run::Missed& missed) {
+    run::append_page(out_.text(), page_size_, timestamp, events, missed);
     out_.spill();
   }
   void end_cpu();

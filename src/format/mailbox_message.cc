@@ -259,10 +259,8 @@ Check read_check(Reader& reader) {
 }
 
 json to_json(const ProbeState& probe) {
-  return {{"spec", probe.spec},
-          {"event", probe.event},
-          {"definition", probe.definition},
-          {"error", probe.error}};
+  return {
+      {"spec", probe.spec}, {"event", probe.event}, {"definition", probe.definition}, {"error", probe.error}};
 }
 
 ProbeState read_probe(Reader& reader) {
@@ -275,9 +273,8 @@ ProbeState read_probe(Reader& reader) {
 }
 
 json to_json(const TracerState& tracer) {
-  return {{"tracer", tracer.tracer},         {"state", tracer.state},
-          {"message", tracer.message},       {"hint", tracer.hint},
-          {"lost_lines", tracer.lost_lines}, {"lost_events", tracer.lost_events}};
+  return {{"tracer", tracer.tracer}, {"state", tracer.state},           {"message", tracer.message},
+          {"hint", tracer.hint},     {"lost_lines", tracer.lost_lines}, {"lost_events", tracer.lost_events}};
 }
 
 TracerState read_tracer(Reader& reader) {
@@ -344,17 +341,19 @@ std::string encode_request(const Request& request) {
       break;
     case Op::kTracerFile:
       object["tracer"] = request.tracer;
+      object["tracer_name"] = request.tracer_name;
       object["offset"] = request.offset;
       object["data"] = request.data;
       break;
     case Op::kTracerStart:
       object["tracer"] = request.tracer;
       object["tracer_kind"] = request.tracer_kind;
-      object["tracer_name"] = request.tracer_name;
       object["arguments"] = request.arguments;
       break;
     case Op::kTracerPoll:
     case Op::kTracerStop:
+      object["offset"] = request.offset;
+      break;
     case Op::kHello:
     case Op::kDoctor:
     case Op::kStop:
@@ -395,7 +394,6 @@ std::string encode_reply(const Reply& reply) {
   if (!reply.checks.empty()) object["checks"] = to_array(reply.checks);
   number("total", reply.total);
   if (!reply.probes.empty()) object["probes"] = to_array(reply.probes);
-  if (!reply.tools.empty()) object["tools"] = reply.tools;
   if (reply.printk_dest) object["printk_dest"] = true;
   if (!reply.tracers.empty()) object["tracers"] = to_array(reply.tracers);
   if (!reply.lines.empty()) object["lines"] = to_array(reply.lines);
@@ -457,7 +455,6 @@ Result<Reply> decode_reply(std::string_view text) {
   reader.objects("checks", kMaxChecks, [&](Reader& r) { reply.checks.push_back(read_check(r)); });
   reader.number("total", reply.total);
   reader.objects("probes", kMaxTracers, [&](Reader& r) { reply.probes.push_back(read_probe(r)); });
-  reader.texts("tools", reply.tools);
   reader.flag("printk_dest", reply.printk_dest);
   reader.objects("tracers", kMaxTracers, [&](Reader& r) { reply.tracers.push_back(read_tracer(r)); });
   reader.objects("lines", kMaxLines, [&](Reader& r) { reply.lines.push_back(read_line(r)); });

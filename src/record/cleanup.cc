@@ -10,11 +10,15 @@
 #include <thread>
 
 #include "base/tsc.h"
+#include "probes/probe_set.h"
 #include "record/guest_link.h"
 #include "record/host_capture.h"
+#include "record/probe_journal.h"
 #include "record/registry.h"
 #include "ring/mailbox.h"
 #include "run/run_reader.h"
+#include "tracefs/top_level.h"
+#include "tracers/stap_leftovers.h"
 
 namespace ivtrace::record {
 namespace {
@@ -24,7 +28,8 @@ constexpr Nanoseconds kAnswerLimit{10'000'000'000};
 /// Saves what one dead recorder's instances and rings still hold.
 class Salvage {
  public:
-  Salvage(const RegistryEntry& entry, CleanupReport& report) : entry_(entry), report_(report) {}
+  Salvage(const RegistryEntry& entry, const std::string& state_directory, CleanupReport& report)
+      : entry_(entry), top_level_state_(top_level_state(state_directory)), report_(report) {}
 
   /// `dir` may be null when tracefs cannot be reached.
   void run(const tracefs::TraceDir* dir);
@@ -33,14 +38,17 @@ class Salvage {
   bool open_run();
   void save_ring(const RegistryEntry::Ring& ring);
   bool stop_agent(GuestLink& link, const RegistryEntry::Ring& ring);
+  void save_missed(const std::string& name, const std::vector<format::TracerState>& counts);
   std::optional<format::Reply> ask(GuestLink& link, format::Op op);
   void end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& instance);
+  Result<tracefs::Instance> adopt(const tracefs::TraceDir& dir, const std::string& name) const;
   void save_instance(tracefs::Instance instance, const std::string& buffer);
   void problem(const std::string& text) {
     report_.problems.push_back("recorder " + std::to_string(entry_.pid) + ": " + text);
   }
 
   const RegistryEntry& entry_;
+  const std::string top_level_state_;
   CleanupReport& report_;
   std::optional<run::RunReader> reader_;
   std::unique_ptr<run::RunWriter> writer_;
@@ -144,13 +152,32 @@ bool Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
   for (const format::CpuCounters& counters : reply->counters) {
     log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
   }
+  save_missed(ring.machine, reply->tracers);
   return true;
 }
 
+void Salvage::save_missed(const std::string& name, const std::vector<format::TracerState>& counts) {
+  const run::Machine* machine = reader_->find(name);
+  if (machine == nullptr) return;
+  for (const run::TracerRecord& probe : machine->tracers) {
+    for (const format::TracerState& count : counts) {
+      if (probe.kind == "probe" && probe.id == count.tracer && count.lost_events != 0)
+        log_->put(missed_hits(name, probe.name, count.lost_events));
+    }
+  }
+}
+
+/// kNotFound when it is gone, kBusy when somebody else has the top-level buffer meanwhile.
+Result<tracefs::Instance> Salvage::adopt(const tracefs::TraceDir& dir, const std::string& name) const {
+  if (name == tracefs::kTopLevelName) return tracefs::adopt_top_level(dir, top_level_state_);
+  return tracefs::Instance::adopt(dir, name);
+}
+
 void Salvage::end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& named) {
-  auto names = tracefs::Instance::list(dir);
-  if (!names || std::find(names->begin(), names->end(), named.name) == names->end()) return;
-  auto instance = tracefs::Instance::adopt(dir, named.name);
+  auto instance = adopt(dir, named.name);
+  if (!instance &&
+      (instance.error().code == ErrorCode::kNotFound || instance.error().code == ErrorCode::kBusy))
+    return;
   if (!instance) return problem(instance.error().to_string());
   if (Status off = instance->set_tracing(false); !off) problem(off.error().to_string());
   if (named.buffer != "-" && log_.has_value() && !reader_->end()) {
@@ -167,6 +194,13 @@ void Salvage::save_instance(tracefs::Instance instance, const std::string& buffe
   if (Status stopped = (*opened)->stop(); !stopped) problem(stopped.error().to_string());
   for (const auto& stream : (*opened)->streams()) saved_ += stream->moved();
   if (Status removed = (*opened)->remove(); !removed) problem(removed.error().to_string());
+}
+
+/// The instances that used them are gone by now.
+void remove_probes(const tracefs::TraceDir& dir, CleanupReport& report) {
+  probes::Leftovers left = probes::remove_leftovers(dir);
+  report.removed_probes = std::move(left.removed);
+  for (std::string& problem : left.problems) report.problems.push_back(std::move(problem));
 }
 
 /// Instances with a recorder's name whose process is dead: it died before it could write its entry.
@@ -204,14 +238,23 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
   auto dir = tracefs::TraceDir::open();
   for (const auto& [path, entry] : read_registry(state_directory, report.problems)) {
     if (alive(entry)) continue;
-    Salvage(entry, report).run(dir ? &*dir : nullptr);
+    Salvage(entry, state_directory, report).run(dir ? &*dir : nullptr);
     std::error_code ignored;
     if (dir || entry.instances.empty()) std::filesystem::remove(path, ignored);
   }
   if (!dir) return std::move(dir).error();
+  for (std::string& problem : tracers::unload_leftover_modules())
+    report.problems.push_back(std::move(problem));
+  // Of one that died before it could write its entry.
+  if (const auto restored = tracefs::restore_top_level(*dir, top_level_state(state_directory)); !restored) {
+    report.problems.push_back(restored.error().to_string());
+  } else if (*restored) {
+    report.removed_instances.push_back(tracefs::kTopLevelName);
+  }
   // A registry apart from the machine's own answers for its own recorders only: those of others look like
   // orphans to it.
   if (state_directory == kStateDirectory) remove_orphans(*dir, report);
+  remove_probes(*dir, report);
   return report;
 }
 

@@ -33,7 +33,13 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
       guest_(std::move(guest)),
       settings_(std::move(settings)),
       log_(log),
-      registration_(registration) {
+      registration_(registration),
+      tracer_port_([this](const format::Request& request, Nanoseconds limit) { return ask(request, limit); }),
+      tracers_(machine_, tracers_of(settings_.tracers, machine_), log,
+               [this](const std::string& line) {
+                 if (settings_.notice) settings_.notice(line);
+               }),
+      probes_(machine_, log) {
   record_.name = machine_;
   record_.kind = "guest";
   record_.ring_file = ring_path_;
@@ -51,6 +57,7 @@ GuestSession::~GuestSession() { stop(); }
 
 void GuestSession::start() {
   journal_machine();
+  tracers_busy_ = !tracers_.empty() && !ring_path_.empty();
   if (ring_path_.empty()) {
     say("has no ring (no ivshmem-plain device): seen from the host only");
     settled_ = true;
@@ -109,7 +116,7 @@ bool GuestSession::stopping() const {
 
 bool GuestSession::lost_anything() const {
   const auto ring = link();
-  return lost_ > 0 || unknown_loss_ || (ring && ring->view().lost_anything);
+  return lost_ > 0 || missed_ > 0 || unknown_loss_ || tracers_lost_ || (ring && ring->view().lost_anything);
 }
 
 MachineProgress GuestSession::progress() const {
@@ -133,16 +140,23 @@ void GuestSession::on_tsc_write(std::uint32_t apic_id, std::int64_t offset, Host
 void GuestSession::run() {
   while (!stopping()) {
     once_a_second();
+    const auto next = std::chrono::steady_clock::now() + seconds(1);
+    while (tracers_busy_ && std::chrono::steady_clock::now() < next && !stopping()) tick_tracers();
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, seconds(1), [this] { return stopping_; });
+    wake_.wait_until(lock, next, [this] { return stopping_; });
   }
   if (recording_) stop_agent();
+  probes_.ended();
+  tracers_.abandon("its guest did not answer at the end");
+  tracers_busy_ = false;
+  tracers_lost_ = tracers_.lost_anything();
   if (const auto ring = link()) ring->finish();
 }
 
 void GuestSession::once_a_second() {
   if (cpu_limit_us_ != record_.cpu_limit_us) journal_machine();
   if (!open_ring()) {
+    tracers_busy_ = false;
     settled_ = true;
     return;
   }
@@ -159,6 +173,7 @@ void GuestSession::once_a_second() {
   } else {
     begin_recording();
   }
+  if (!recording_) tracers_busy_ = false;
   settled_ = true;
 }
 
@@ -203,6 +218,8 @@ bool GuestSession::begin_recording() {
   request.filters = settings_.filters;
   request.buffer_kb = settings_.buffer_kb;
   request.feed = settings_.feed;
+  request.probes = probes_for(settings_.probes, machine_);
+  request.top_level = tracers_.want_printk();
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
     say("its agent cannot record: " +
@@ -219,10 +236,16 @@ bool GuestSession::begin_recording() {
   earlier_delivered_ = delivered_;
   earlier_lost_ = lost_;
   have_formats_ = false;
+  probes_.begun(started->probes);
   say("");
   journal_machine();
+  for (const format::ProbeState& probe : started->probes) {
+    if (!probe.error.empty() && settings_.notice)
+      settings_.notice(machine_ + ": --probe " + probe.spec + ": " + probe.error);
+  }
   settled_ = true;
   fetch_texts(false);
+  begin_tracers();
   return true;
 }
 
@@ -247,6 +270,19 @@ Result<format::Reply> GuestSession::ask(const format::Request& request, Nanoseco
 }
 
 bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_alive; }
+
+// An agent that was started again has lost its tracers with its life.
+void GuestSession::begin_tracers() {
+  if (tracers_.empty()) return;
+  tracers_.begin(tracer_port_, record_.kernel_release, stream_generation_);
+  tracers_busy_ = true;
+}
+
+void GuestSession::tick_tracers() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  static_cast<void>(tracers_.tick());  // an agent that does not answer shows in the counters' tick
+  tracers_busy_ = tracers_.busy();
+}
 
 bool GuestSession::hello() {
   format::Request request;
@@ -291,6 +327,7 @@ void GuestSession::keep_recording() {
   if (!reply->ok || !reply->recording) {
     // The counters are those of its end.
     take_counters(reply->counters, reply->ok);
+    take_probes(reply->tracers);
     tell_loss("agent-gave-up", reply->message.empty()
                                    ? "its agent saw no recorder for 10 s, and ended the recording"
                                    : reply->message);
@@ -298,6 +335,7 @@ void GuestSession::keep_recording() {
     return;
   }
   take_counters(reply->counters, false);
+  take_probes(reply->tracers);
   clock_->on_heartbeats(ring->take_heartbeats());
   if (was_silent_) {
     was_silent_ = false;
@@ -306,6 +344,7 @@ void GuestSession::keep_recording() {
     clock_->tick();
   }
   apply_tsc_writes();
+  static_cast<void>(tracers_.tick());
   say(view.over_share ? "has used up its half of the run's size" : "");
   fetch_texts(true);
 }
@@ -322,6 +361,7 @@ void GuestSession::stop_agent() {
   const GuestLink::View view = ring->view();
   if (view.lost) return lose_ring(view);
   if (view.agent_alive && !gone_) {
+    tracers_.stop();
     fetch_texts(true);
     fetch_cmdlines();
     if (clock_) {
@@ -335,6 +375,7 @@ void GuestSession::stop_agent() {
     if (reply && reply->ok) {
       ring->drain(seconds(10));
       take_counters(reply->counters, true);
+      take_probes(reply->tracers);
       if (!reply->message.empty()) log_.note(machine_, "its agent: " + reply->message);
       return;
     }
@@ -403,6 +444,11 @@ void GuestSession::fetch_cmdlines() {
   if (!text || cmdlines_.size() + text->size() > 2 * kMaxCmdlines) return;
   cmdlines_ += *text;
   save_text(format::kCmdlinesName, cmdlines_);
+}
+
+void GuestSession::take_probes(const std::vector<format::TracerState>& counts) {
+  for (const format::TracerState& count : counts) probes_.counted(count.tracer, count.lost_events);
+  missed_ = probes_.missed();
 }
 
 void GuestSession::take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters) {

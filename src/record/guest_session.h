@@ -29,6 +29,8 @@
 #include "hypervisor/inventory.h"
 #include "record/guest_clock.h"
 #include "record/guest_link.h"
+#include "record/machine_tracers.h"
+#include "record/probe_journal.h"
 #include "record/recorder.h"
 #include "record/registry.h"
 #include "record/run_log.h"
@@ -43,6 +45,8 @@ struct SessionSettings {
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
   std::string feed;
+  std::vector<ProbeRequest> probes;        ///< of all machines
+  std::vector<TracerRequest> tracers;      ///< of all machines
   const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
 };
@@ -76,6 +80,8 @@ class GuestSession {
   bool lost_anything() const;
   /// Was the agent started, or found to be missing? The recording's first moments wait for that.
   bool settled() const { return settled_.load(std::memory_order_relaxed); }
+  /// Whether a tracer is about to be armed. The recording's first moments wait for that, too.
+  bool tracers_busy() const { return tracers_busy_.load(std::memory_order_relaxed); }
   /// As Guest::cpu_limit_us, as it is now. By the thread that starts sessions and gives them rings.
   void set_cpu_limit(std::uint64_t us);
   /// A change of a vCPU's TSC offset that KVM's tracepoint told.
@@ -98,8 +104,11 @@ class GuestSession {
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
+  void take_probes(const std::vector<format::TracerState>& counts);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
+  void begin_tracers();
+  void tick_tracers();
   void say(const std::string& note);
   void journal_machine();
   bool stopping() const;
@@ -114,7 +123,10 @@ class GuestSession {
   // The session's thread only.
   std::optional<ring::MailboxClient> mailbox_;
   std::optional<GuestClockKeeper> clock_;
+  GuestTracers tracer_port_;
+  MachineTracers tracers_;
   run::MachineRecord record_;
+  ProbeJournal probes_;
   std::uint64_t stream_generation_ = 0;
   std::uint64_t ring_generation_ = 0;
   std::uint64_t clock_generation_ = 0;  // whose clock clock_ keeps
@@ -131,8 +143,11 @@ class GuestSession {
 
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> lost_{0};
+  std::atomic<std::uint64_t> missed_{0};  // hits of probes
   std::atomic<bool> unknown_loss_{false};
   std::atomic<bool> settled_{false};
+  std::atomic<bool> tracers_busy_{false};
+  std::atomic<bool> tracers_lost_{false};
   std::atomic<bool> gone_{false};
   std::atomic<std::uint64_t> cpu_limit_us_{0};
 

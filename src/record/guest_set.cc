@@ -191,6 +191,11 @@ void GuestSet::wait_settled(const std::atomic<bool>& stop) const {
   }
 }
 
+bool GuestSet::tracers_busy() const {
+  const auto all = sessions();
+  return std::any_of(all.begin(), all.end(), [](const auto& session) { return session->tracers_busy(); });
+}
+
 void GuestSet::stop() {
   stopping_ = true;
   if (thread_.joinable()) thread_.join();

@@ -33,6 +33,8 @@ class GuestSet {
   void start(hypervisor::Watch watch, const std::vector<hypervisor::Guest>& wanted);
   /// Waits until each session knows whether its agent answers; bounded.
   void wait_settled(const std::atomic<bool>& stop) const;
+  /// Whether a tracer in one of the guests is about to be armed.
+  bool tracers_busy() const;
   /// All agents at once; bounded.
   void stop();
 

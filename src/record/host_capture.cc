@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tracefs/events.h"
+#include "tracefs/printk_dest.h"
 
 namespace ivtrace::record {
 namespace {
@@ -104,18 +105,30 @@ void HostBuffer::journal_counters(bool final_counters) {
 
 // ---- HostCapture
 
-Result<std::unique_ptr<HostCapture>> HostCapture::create(
-    const tracefs::TraceDir& dir, const HostSettings& settings,
-    const std::function<Status(const std::string&, const std::string&)>& registered) {
+Result<tracefs::Instance> HostCapture::main_instance(const tracefs::TraceDir& dir,
+                                                     const HostSettings& settings,
+                                                     const Registered& registered) {
+  const bool sent_to_us = settings.printk && tracefs::has_printk_dest(dir);
+  if (settings.printk && !sent_to_us) {
+    IVT_RETURN_IF_ERROR(registered(tracefs::kTopLevelName, ""));
+    return tracefs::take_top_level(dir, settings.top_level_state);
+  }
+  IVT_RETURN_IF_ERROR(registered(settings.name, ""));
+  IVT_ASSIGN_OR_RETURN(tracefs::Instance instance, tracefs::Instance::create(dir, settings.name));
+  if (sent_to_us) IVT_RETURN_IF_ERROR(tracefs::send_printk_to(dir, instance));
+  return instance;
+}
+
+Result<std::unique_ptr<HostCapture>> HostCapture::create(const tracefs::TraceDir& dir,
+                                                         const HostSettings& settings,
+                                                         const Registered& registered) {
   std::unique_ptr<HostCapture> capture(new HostCapture);
   std::vector<std::string> main;
   for (const std::string& event : settings.events) {
     (tracefs::is_syscall_event(event) ? capture->syscalls_ : main).push_back(event);
   }
-  const auto prepare = [&](const std::string& name, const std::string& buffer,
+  const auto prepare = [&](tracefs::Instance instance, const std::string& buffer,
                            const std::vector<std::string>& events) -> Status {
-    IVT_RETURN_IF_ERROR(registered(name, buffer));
-    IVT_ASSIGN_OR_RETURN(tracefs::Instance instance, tracefs::Instance::create(dir, name));
     IVT_RETURN_IF_ERROR(instance.set_tracing(false));
     IVT_RETURN_IF_ERROR(instance.set_clock("x86-tsc"));
     IVT_RETURN_IF_ERROR(instance.set_buffer_kb(settings.buffer_kb));
@@ -131,9 +144,14 @@ Result<std::unique_ptr<HostCapture>> HostCapture::create(
     capture->prepared_.push_back({std::move(instance), buffer, events});
     return {};
   };
-  IVT_RETURN_IF_ERROR(prepare(settings.name, "", main));
-  if (!capture->syscalls_.empty())
-    IVT_RETURN_IF_ERROR(prepare(settings.name + "-sys", "sys", capture->syscalls_));
+  IVT_ASSIGN_OR_RETURN(tracefs::Instance instance, main_instance(dir, settings, registered));
+  IVT_RETURN_IF_ERROR(prepare(std::move(instance), "", main));
+  if (!capture->syscalls_.empty()) {
+    const std::string name = settings.name + "-sys";
+    IVT_RETURN_IF_ERROR(registered(name, "sys"));
+    IVT_ASSIGN_OR_RETURN(tracefs::Instance own, tracefs::Instance::create(dir, name));
+    IVT_RETURN_IF_ERROR(prepare(std::move(own), "sys", capture->syscalls_));
+  }
   for (Prepared& prepared : capture->prepared_) {
     // "sys" gets its events with the first thread to follow: an empty list of threads would mean all of them.
     if (!prepared.buffer.empty()) continue;
@@ -194,6 +212,10 @@ Status HostCapture::stop() {
 
 Status HostCapture::remove() {
   Status first;
+  for (Prepared& prepared : prepared_) {
+    if (Status removed = prepared.instance.remove(); !removed && first) first = std::move(removed);
+  }
+  prepared_.clear();
   for (const auto& buffer : buffers_) {
     if (Status removed = buffer->remove(); !removed && first) first = std::move(removed);
   }

@@ -18,6 +18,7 @@
 #include "record/run_log.h"
 #include "tracefs/instance.h"
 #include "tracefs/page_reader.h"
+#include "tracefs/top_level.h"
 
 namespace ivtrace::record {
 
@@ -104,6 +105,10 @@ struct HostSettings {
   std::vector<std::string> events;  ///< "system:name", those of system calls included
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
+  /// Record what trace_printk() writes too: sent to our instance where the kernel can do that, elsewhere the
+  /// main buffer is the kernel's top-level one; kBusy when somebody else uses that.
+  bool printk = false;
+  std::string top_level_state = tracefs::kTopLevelState;
 };
 
 /// All of the host's capture: the main buffer, and where wanted, "sys": system calls of QEMU's threads only,
@@ -113,9 +118,10 @@ class HostCapture {
  public:
   /// Makes the instances, with tracing off. `registered` is told each instance's name and buffer before it is
   /// made.
-  static Result<std::unique_ptr<HostCapture>> create(
-      const tracefs::TraceDir& dir, const HostSettings& settings,
-      const std::function<Status(const std::string& name, const std::string& buffer)>& registered);
+  using Registered = std::function<Status(const std::string& name, const std::string& buffer)>;
+  static Result<std::unique_ptr<HostCapture>> create(const tracefs::TraceDir& dir,
+                                                     const HostSettings& settings,
+                                                     const Registered& registered);
   ~HostCapture();
 
   /// Begins to record into the run.
@@ -134,6 +140,9 @@ class HostCapture {
 
  private:
   HostCapture() = default;
+  /// The main instance, told to `registered` before it is there.
+  static Result<tracefs::Instance> main_instance(const tracefs::TraceDir& dir, const HostSettings& settings,
+                                                 const Registered& registered);
 
   struct Prepared {
     tracefs::Instance instance;

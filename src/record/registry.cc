@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "format/run_layout.h"
+#include "tracefs/top_level.h"
 
 namespace ivtrace::record {
 namespace {
@@ -97,7 +98,9 @@ Result<RegistryEntry> decode_entry(const std::string& content) {
   for (const json& one : objects(object, "instances")) {
     RegistryEntry::Instance instance{text(one, "name"), text(one, "buffer")};
     const bool sane = instance.buffer.empty() || format::valid_machine_name(instance.buffer);
-    if (recorder_of_instance(instance.name) != entry.pid || !sane) {
+    const bool ours =
+        recorder_of_instance(instance.name) == entry.pid || instance.name == tracefs::kTopLevelName;
+    if (!ours || !sane) {
       return Error(ErrorCode::kCorrupt,
                    "\"" + instance.name + "\" is no instance of recorder " + std::to_string(entry.pid));
     }
@@ -113,6 +116,8 @@ Result<RegistryEntry> decode_entry(const std::string& content) {
   }
   return entry;
 }
+
+std::string top_level_state(const std::string& state_directory) { return state_directory + "/top-level"; }
 
 std::int32_t recorder_of_instance(const std::string& name) {
   constexpr std::string_view kPrefix = "ivtrace-";

@@ -3,6 +3,7 @@
 //
 //   <state>/lock                 flock(2) held by the one recorder of this host; holds its pid as text
 //   <state>/ivtrace-<pid>.json   one Entry, replaced by rename whenever it changes, removed at the end
+//   <state>/top-level            see tracefs/top_level.h: only while somebody records in that buffer
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ inline constexpr const char* kStateDirectory = "/run/ivtrace";
 /// All that one recorder created.
 struct RegistryEntry {
   struct Instance {
-    std::string name;    ///< of the tracing instance
+    std::string name;    ///< of the tracing instance, or tracefs::kTopLevelName
     std::string buffer;  ///< of its page files in the run; "-" when its data is not kept
   };
   struct Ring {
@@ -44,6 +45,8 @@ struct RegistryEntry {
 /// Start time of a process in clock ticks since boot; 0 when there is none.
 std::uint64_t process_start_time(std::int32_t pid);
 std::string current_boot_id();
+/// The file for tracefs::take_top_level().
+std::string top_level_state(const std::string& state_directory);
 /// Is the recorder of this entry still running?
 bool alive(const RegistryEntry& entry);
 

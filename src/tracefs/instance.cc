@@ -58,6 +58,8 @@ Instance& Instance::operator=(Instance&& other) noexcept {
     fd_ = std::move(other.fd_);
     name_ = std::move(other.name_);
     events_ = std::move(other.events_);
+    filtered_ = std::move(other.filtered_);
+    give_back_ = std::move(other.give_back_);
     owned_ = other.owned_;
   }
   return *this;
@@ -94,6 +96,12 @@ Result<Instance> Instance::adopt(const TraceDir& dir, const std::string& name) {
   return Instance(instances.release(), std::move(fd), name);
 }
 
+Instance Instance::borrow(UniqueFd dir, const std::string& name, std::function<Status()> give_back) {
+  Instance instance(-1, std::move(dir), name);
+  instance.give_back_ = std::move(give_back);
+  return instance;
+}
+
 Result<std::vector<std::string>> Instance::list(const TraceDir& dir) {
   return list_directory_at(dir.fd(), "instances");
 }
@@ -101,6 +109,7 @@ Result<std::vector<std::string>> Instance::list(const TraceDir& dir) {
 Status Instance::remove() {
   if (!owned_ || !fd_.valid()) return {};
   static_cast<void>(set_tracing(false));
+  if (give_back_) return end_loan();
   fd_.reset();
   const auto give_up = std::chrono::steady_clock::now() + kRemoveLimit;
   int error = 0;
@@ -117,6 +126,14 @@ Status Instance::remove() {
   owned_ = false;
   return errno_error(error, "cannot remove tracing instance " + name_,
                      error == EBUSY ? "a program still reads it; then: ivtrace cleanup" : "");
+}
+
+Status Instance::end_loan() {
+  owned_ = false;
+  set_events({});
+  for (const std::string& event : filtered_) static_cast<void>(set_filter(event, ""));
+  fd_.reset();
+  return give_back_();
 }
 
 Status Instance::set_clock(const std::string& clock) {
@@ -185,7 +202,10 @@ Status Instance::set_filter(const std::string& event, const std::string& express
   const std::string dir = event_dir(event);
   if (dir.empty()) return no_event(event);
   Status status = write_control_file_at(dir_fd(), dir + "/filter", expression.empty() ? "0" : expression);
-  if (status) return {};
+  if (status) {
+    if (!expression.empty()) filtered_.push_back(event);
+    return {};
+  }
   if (status.error().code == ErrorCode::kNotFound) return no_event(event);
   if (status.error().code != ErrorCode::kInvalid) return status;
   // The file now holds the expression with the kernel's remark below it: the last line says what is wrong.

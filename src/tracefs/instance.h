@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -25,6 +26,9 @@ class Instance {
   static Result<Instance> create(const TraceDir& dir, const std::string& name);
   /// Takes over one that exists, as it is (the leftover of a dead process).
   static Result<Instance> adopt(const TraceDir& dir, const std::string& name);
+  /// The buffer at `dir`, which is no directory of `instances` and stays: remove() disables what was enabled
+  /// here and calls `give_back` in place of removing it. For the top-level buffer (tracefs/top_level.h).
+  static Instance borrow(UniqueFd dir, const std::string& name, std::function<Status()> give_back);
   /// Names of all instances, ours and others'.
   static Result<std::vector<std::string>> list(const TraceDir& dir);
 
@@ -75,11 +79,14 @@ class Instance {
 
  private:
   Instance(int instances_fd, UniqueFd fd, std::string name);
+  Status end_loan();
 
   UniqueFd instances_fd_;
   UniqueFd fd_;
   std::string name_;
   std::vector<std::string> events_;
+  std::vector<std::string> filtered_;  // events that were given a filter
+  std::function<Status()> give_back_;  // of a borrowed buffer
   bool owned_ = true;
 };
 

@@ -1,4 +1,4 @@
-#include "exchange/page_encoder.h"
+#include "run/page_encoder.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include "decode/page.h"
 #include "decode/page_builder.h"
 
-namespace ivtrace::exchange {
+namespace ivtrace::run {
 namespace {
 
 constexpr std::size_t kPage = 4096;
@@ -102,4 +102,4 @@ TEST(AppendPage, ACountThatHasNoRoomIsLeftOut) {
 }
 
 }  // namespace
-}  // namespace ivtrace::exchange
+}  // namespace ivtrace::run

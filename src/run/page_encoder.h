@@ -8,10 +8,9 @@
 #include <span>
 #include <string>
 
-#include "decode/field.h"
 #include "format/kernel_page.h"
 
-namespace ivtrace::exchange {
+namespace ivtrace::run {
 
 /// What is lost before a sub-buffer.
 struct Missed {
@@ -37,13 +36,13 @@ class PageEncoder {
   }
 
   /// Whether the event still fits into the sub-buffer that is being filled.
-  bool fits(std::uint64_t time, decode::RecordBytes record) const {
+  bool fits(std::uint64_t time, std::span<const std::byte> record) const {
     const std::uint64_t delta = events_.empty() ? 0 : time - last_;
     return delta <= kLongestDelta && events_.size() + size_of(delta, record) <= capacity_;
   }
   /// False, and nothing happens, when no sub-buffer is large enough. Else fits() must be true, which it is in
   /// an empty one. Times never fall.
-  bool add(std::uint64_t time, decode::RecordBytes record);
+  bool add(std::uint64_t time, std::span<const std::byte> record);
 
   bool empty() const { return events_.empty(); }
   std::uint64_t timestamp() const { return first_; }
@@ -55,7 +54,7 @@ class PageEncoder {
   /// That a time extend can hold.
   static constexpr std::uint64_t kLongestDelta = (1ull << (32 + format::kDeltaShift)) - 1;
 
-  static std::size_t size_of(std::uint64_t delta, decode::RecordBytes record) {
+  static std::size_t size_of(std::uint64_t delta, std::span<const std::byte> record) {
     const bool short_record = !record.empty() && record.size() <= 4 * format::kTypeLenData;
     return (delta >> format::kDeltaShift != 0 ? 8 : 0) + (short_record ? 4 : 8) + record.size();
   }
@@ -67,4 +66,4 @@ class PageEncoder {
   std::string events_;
 };
 
-}  // namespace ivtrace::exchange
+}  // namespace ivtrace::run

@@ -1,9 +1,9 @@
-#include "exchange/page_encoder.h"
+#include "run/page_encoder.h"
 
 #include "base/append_value.h"
 #include "base/check.h"
 
-namespace ivtrace::exchange {
+namespace ivtrace::run {
 
 void append_page(std::string& out, std::size_t page_size, std::uint64_t timestamp,
                  std::span<const std::byte> events, const Missed& missed) {
@@ -21,7 +21,7 @@ void append_page(std::string& out, std::size_t page_size, std::uint64_t timestam
   out.append(page_size - used, '\0');
 }
 
-bool PageEncoder::add(std::uint64_t time, decode::RecordBytes record) {
+bool PageEncoder::add(std::uint64_t time, std::span<const std::byte> record) {
   if (size_of(0, record) > capacity_) return false;
   if (events_.empty()) first_ = last_ = time;
   const std::uint64_t delta = time - last_;
@@ -44,4 +44,4 @@ bool PageEncoder::add(std::uint64_t time, decode::RecordBytes record) {
   return true;
 }
 
-}  // namespace ivtrace::exchange
+}  // namespace ivtrace::run

@@ -1,0 +1,39 @@
+// What is kept between compilations: the tapset, modules, adapted parts of SystemTap and of build trees.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace ivtrace::tracers {
+
+/// ~/.cache/ivtrace/stap (or below XDG_CACHE_HOME), for root without a home /var/cache/ivtrace/stap. Made,
+/// and only its owner's: kernel modules come out of it.
+Result<std::filesystem::path> stap_cache();
+
+/// A directory that goes with the object.
+class ScratchDirectory {
+ public:
+  static Result<ScratchDirectory> make(const std::filesystem::path& in);
+  ScratchDirectory(ScratchDirectory&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  ScratchDirectory& operator=(ScratchDirectory&&) = delete;
+  ~ScratchDirectory();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit ScratchDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+/// Makes a directory of the cache, once: `fill` gets a scratch one, which then gets the name. Who comes
+/// second finds it.
+Status make_once(const std::filesystem::path& final,
+                 const std::function<Status(const std::filesystem::path& made)>& fill);
+
+/// 16 hexadecimal digits of a text's SHA-256.
+std::string short_hash(std::string_view text);
+
+}  // namespace ivtrace::tracers

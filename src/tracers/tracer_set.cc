@@ -1,0 +1,108 @@
+#include "tracers/tracer_set.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/fd.h"
+#include "tracers/stap_leftovers.h"
+
+namespace ivtrace::tracers {
+namespace {
+
+constexpr std::size_t kLineOverhead = 64;  // of a line's other fields on the wire
+
+bool valid_file_name(const std::string& name) {
+  return !name.empty() && name.size() <= 100 && name[0] != '.' && name[0] != '-' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                  c == '.' || c == '-';
+         });
+}
+
+}  // namespace
+
+TracerSet::~TracerSet() {
+  tracers_.clear();
+  // One that had to be killed could not take its module out of the kernel.
+  static_cast<void>(unload_leftover_modules());
+  std::error_code ignored;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+}
+
+Status TracerSet::make_folder() {
+  if (!folder_.empty()) return {};
+  std::string pattern = "/run/ivtrace-tracers-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) {
+    pattern = "/tmp/ivtrace-tracers-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) return errno_error(errno, "cannot make a folder for tracers");
+  }
+  folder_ = pattern;
+  return {};
+}
+
+Status TracerSet::put_file(std::uint32_t id, const std::string& name, std::uint64_t offset,
+                           std::string_view bytes) {
+  const std::string file_name = name.empty() ? "tracer-" + std::to_string(id) : name;
+  if (!valid_file_name(file_name))
+    return Error(ErrorCode::kInvalid, "\"" + name + "\" is no name for a tracer's file");
+  if (files_.size() >= kMaxTracers && !files_.contains(id))
+    return Error(ErrorCode::kExhausted, "more than " + std::to_string(kMaxTracers) + " tracers at once");
+  IVT_RETURN_IF_ERROR(make_folder());
+  File& file = files_[id];
+  if (offset == 0) file = {folder_ + "/" + file_name, 0};
+  if (offset != file.size) return Error(ErrorCode::kInvalid, "a tracer's file comes in pieces without a gap");
+  if (bytes.size() > kMaxTracerFile - file.size)
+    return Error(ErrorCode::kExhausted, "a tracer's file has more than 64 MiB");
+  const int flags = O_WRONLY | O_CREAT | (offset == 0 ? O_TRUNC : O_APPEND);
+  IVT_ASSIGN_OR_RETURN(const UniqueFd fd, open_file(file.path, flags, 0600));
+  IVT_RETURN_IF_ERROR(write_all(fd.get(), std::as_bytes(std::span(bytes)), file.path));
+  file.size += bytes.size();
+  return {};
+}
+
+Status TracerSet::start(std::uint32_t id, const std::string& kind,
+                        const std::vector<std::string>& arguments) {
+  const auto file = files_.find(id);
+  if (file == files_.end()) return Error(ErrorCode::kInvalid, "the tracer's file is not there");
+  auto started = Tracer::start({id, kind, file->second.path, arguments});
+  if (!started) return std::move(started).error();
+  tracers_[id] = *std::move(started);
+  return {};
+}
+
+void TracerSet::drop_known(std::uint64_t have) {
+  if (have <= dropped_) return;
+  const auto known = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(have - dropped_, sent_.size()));
+  sent_.erase(sent_.begin(), sent_.begin() + known);
+  dropped_ += static_cast<std::uint64_t>(known);
+}
+
+void TracerSet::poll(std::uint64_t have, format::Reply& reply) {
+  drop_known(have);
+  std::size_t room = format::kTracerLinesBytes;
+  const auto bytes_from = [this](std::size_t first) {
+    std::size_t bytes = 0;
+    for (std::size_t i = first; i < sent_.size(); ++i) bytes += sent_[i].text.size() + kLineOverhead;
+    return bytes;
+  };
+  room -= std::min(room, bytes_from(0));
+  for (const auto& [id, tracer] : tracers_) {
+    reply.tracers.push_back(tracer->poll());
+    const std::size_t before = sent_.size();
+    if (room == 0 || !tracer->take(room, sent_)) reply.more = true;
+    room -= std::min(room, bytes_from(before));
+  }
+  reply.lines = sent_;
+}
+
+void TracerSet::stop() {
+  for (const auto& [id, tracer] : tracers_) {
+    if (!tracer->ended()) tracer->stop();
+  }
+}
+
+}  // namespace ivtrace::tracers
