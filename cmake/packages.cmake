@@ -6,6 +6,10 @@ install(TARGETS ivtrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ho
 # The host has the agent too, to put it into guests; not in PATH, so that both packages can be on one machine.
 install(TARGETS ivtrace-agent RUNTIME DESTINATION lib/ivtrace COMPONENT host)
 install(TARGETS ivtrace-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR} COMPONENT agent)
+# Marks are written on both sides. Two packages cannot have one file, so the guest's is where its agent is.
+install(TARGETS ivtrace-mark RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT host)
+install(TARGETS ivtrace-mark RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR} COMPONENT agent)
+install(DIRECTORY include/ivtrace DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT host)
 install(FILES packaging/agent/ivtrace-agent.service DESTINATION lib/systemd/system COMPONENT agent)
 
 set(changelog ${CMAKE_BINARY_DIR}/changelog.gz)
@@ -75,4 +79,4 @@ add_custom_target(packages
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${CPACK_PACKAGE_DIRECTORY}/_CPack_Packages
   COMMENT "Debian packages in ${CPACK_PACKAGE_DIRECTORY}"
   USES_TERMINAL VERBATIM)
-add_dependencies(packages ivtrace ivtrace-agent manual changelog)
+add_dependencies(packages ivtrace ivtrace-agent ivtrace-mark manual changelog)

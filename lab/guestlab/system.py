@@ -24,7 +24,7 @@ from .kernels import Kernel
 SUITE = "bookworm"
 PACKAGES = ("systemd-sysv", "bash-completion")
 # In apt's cache, not installed: what ivtrace is linked with and a minimal Debian lacks. Installing it then needs no network.
-AT_HAND = ("libtraceevent1", "libsqlite3-0", "libcpp-httplib0.11")
+AT_HAND = ("libtraceevent1", "libsqlite3-0", "libcpp-httplib0.11", "libdw1", "libelf1")
 CHANNEL = "opt/ivlab"  # the lab's init and busybox, in the guest's disk only
 CHANNEL_UNIT = f"""\
 [Unit]

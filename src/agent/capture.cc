@@ -13,6 +13,7 @@
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
 #include "tracefs/printk_dest.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/top_level.h"
 #include "tracers/stap_leftovers.h"
 
@@ -58,11 +59,12 @@ std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
     Result<tracefs::Instance> leftover = tracefs::Instance::adopt(dir, name);
     if (leftover && !leftover->remove()) stuck.push_back("cannot remove the left tracing instance " + name);
   }
+  for (std::string& problem : probes::remove_leftovers(dir).problems) stuck.push_back(std::move(problem));
   return stuck;
 }
 
 Capture::Capture(const tracefs::TraceDir& dir, ring::Producer& producer, tracefs::Instance instance)
-    : dir_(&dir), producer_(&producer), instance_(std::move(instance)) {}
+    : dir_(&dir), producer_(&producer), probes_(dir, ::getpid()), instance_(std::move(instance)) {}
 
 Capture::~Capture() {
   static_cast<void>(instance_.set_tracing(false));
@@ -102,6 +104,7 @@ Status Capture::set_up(const format::Request& request) {
     }
   }
   start_pumps(buffer_kb * 1024);
+  probes_.add(request.probes);
   set_events(request.events, request.filters);
   IVT_RETURN_IF_ERROR(instance_.set_tracing(true));
   for (const auto& pump : pumps_) pump->go();
@@ -122,7 +125,7 @@ void Capture::start_pumps(std::uint64_t buffer_bytes) {
 /// and only there the agent leaves itself out: its own reads and naps.
 std::string Capture::filter_of(const std::string& event,
                                const std::map<std::string, std::string>& filters) const {
-  const auto wanted = filters.find(event);
+  const auto wanted = filters.find(tracefs::recorded_event(event));
   std::string filter = wanted == filters.end() ? "" : wanted->second;
   if (!tracefs::is_syscall_event(event)) return filter;
   std::string not_us = "common_pid != " + std::to_string(::gettid());
@@ -140,6 +143,7 @@ void Capture::set_events(const std::vector<std::string>& patterns,
   }
   tracefs::EventSelection selection = tracefs::select_events(*available, patterns);
   rejected_ = std::move(selection.rejected);
+  for (std::string& event : probes_.kernel_events()) selection.events.push_back(std::move(event));
   std::vector<std::string> enabled;
   for (const std::string& event : selection.events) {
     const std::string filter = filter_of(event, filters);
@@ -155,7 +159,7 @@ void Capture::set_events(const std::vector<std::string>& patterns,
     }
     enabled.push_back(event);
   }
-  const std::vector<std::string> refused = instance_.set_events(enabled);
+  const std::vector<std::string> refused = probes_.note_refused(instance_.set_events(enabled));
   rejected_.insert(rejected_.end(), refused.begin(), refused.end());
 }
 
@@ -184,6 +188,18 @@ std::vector<format::CpuCounters> Capture::counters() const {
   return all;
 }
 
+std::vector<format::TracerState> Capture::probe_counts() {
+  probes_.count_missed();
+  std::vector<format::TracerState> counts;
+  for (const std::uint64_t missed : probes_.missed()) {
+    format::TracerState count;
+    count.tracer = static_cast<std::uint32_t>(counts.size());
+    count.lost_events = missed;
+    counts.push_back(std::move(count));
+  }
+  return counts;
+}
+
 void Capture::finish_pumps(const std::function<bool()>& keep_waiting) {
   for (const auto& pump : pumps_) pump->finish();
   const auto all_done = [this] {
@@ -202,7 +218,10 @@ std::vector<format::CpuCounters> Capture::stop(const std::function<bool()>& keep
   finish_pumps(keep_waiting);
   std::vector<format::CpuCounters> final_counters = counters();
   pumps_.clear();
+  probes_.count_missed();
   if (const Status removed = instance_.remove(); !removed && error_.empty())
+    error_ = removed.error().to_string();
+  if (const Status removed = probes_.remove(); !removed && error_.empty())
     error_ = removed.error().to_string();
   return final_counters;
 }

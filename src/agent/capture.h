@@ -10,6 +10,7 @@
 #include "agent/pump.h"
 #include "base/result.h"
 #include "format/mailbox_message.h"
+#include "probes/probe_set.h"
 #include "ring/producer.h"
 #include "tracefs/instance.h"
 
@@ -20,8 +21,8 @@ inline constexpr std::uint64_t kDefaultBufferKb = 4096;
 
 /// Name of the tracing instance of an agent with this pid.
 std::string instance_name(pid_t pid);
-/// Removes the instances of agents that are dead, unloads their SystemTap modules, and puts back the
-/// top-level buffer that one had. A line for each thing that could not be undone.
+/// Removes the instances and probes of agents that are dead, unloads their SystemTap modules, and puts back
+/// the top-level buffer that one had. A line for each thing that could not be undone.
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir);
 
 /// Runs from start() until stop() or destruction, which drops what is not delivered and removes the instance.
@@ -49,6 +50,10 @@ class Capture {
   std::vector<format::CpuCounters> counters() const;
   const std::vector<std::string>& events() const { return instance_.events(); }
   const std::vector<std::string>& rejected() const { return rejected_; }
+  /// The dynamic probes that were asked for, as they were set.
+  const std::vector<format::ProbeState>& probes() const { return probes_.states(); }
+  /// What each has missed so far; after stop(), at the end.
+  std::vector<format::TracerState> probe_counts();
   tracefs::Feed feed() const { return feed_; }
   std::uint32_t sub_buffer_bytes() const { return sub_buffer_bytes_; }
   /// First failure of a pump; empty when there was none. After stop().
@@ -63,6 +68,7 @@ class Capture {
 
   const tracefs::TraceDir* dir_;
   ring::Producer* producer_;
+  probes::ProbeSet probes_;  // goes after the instance that has its events enabled
   tracefs::Instance instance_;
   tracefs::Feed feed_ = tracefs::Feed::kRead;
   std::uint32_t sub_buffer_bytes_ = 0;

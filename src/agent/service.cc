@@ -15,6 +15,7 @@
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
 #include "tracefs/printk_dest.h"
+#include "tracefs/probe_names.h"
 #include "tracefs/texts.h"
 #include "tracers/tools.h"
 
@@ -38,6 +39,13 @@ constexpr auto kRecorderDead = std::chrono::seconds(10);
 constexpr auto kLastWords = std::chrono::seconds(1);
 /// The longest that one kClock may hold this thread.
 constexpr std::uint64_t kMaxClockUs = 1'000'000;
+
+/// A machine without them lacks nothing: who wants one is told what to install.
+format::Check tracers_check() {
+  std::string found;
+  for (const std::string& tool : tracers::tracer_tools()) found += (found.empty() ? "" : ", ") + tool;
+  return {"tracers", "ok", found.empty() ? "no staprun, stap or bpftrace" : found, ""};
+}
 
 Error not_recording() {
   return Error(ErrorCode::kInvalid, "this agent is not recording", "start a recording first");
@@ -139,7 +147,6 @@ Reply Service::handle(const Request& request, std::string& raw) {
 
 Reply Service::hello() {
   Reply reply = machine_facts(*frequency_);
-  reply.tools = tracers::tracer_tools();
   reply.recording = capture_ != nullptr;
   reply.printk_dest = tracefs::has_printk_dest(*dir_);
   if (capture_) {
@@ -178,8 +185,9 @@ Reply Service::start(const Request& request) {
   reply.recording = true;
   reply.feed = tracefs::to_string(capture_->feed());
   reply.page_size = capture_->sub_buffer_bytes();
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
+  reply.probes = capture_->probes();
   return reply;
 }
 
@@ -189,6 +197,7 @@ void Service::end_recording(const std::function<bool()>& keep_waiting) {
   last_events_ = capture_->events();
   last_counters_ = capture_->stop(keep_waiting);
   last_error_ = capture_->error();
+  last_probes_ = capture_->probe_counts();
   if (!last_error_.empty()) log_(last_error_);
   capture_.reset();
   producer_->set_state(format::AgentState::kIdle);
@@ -202,6 +211,7 @@ Reply Service::stop_recording() {
   });
   Reply reply;
   reply.counters = last_counters_;
+  reply.tracers = last_probes_;
   reply.message = last_error_;
   return reply;
 }
@@ -222,7 +232,7 @@ Reply Service::change_events(const Request& request) {
   capture_->set_events(request.events, request.filters);
   Reply reply;
   reply.recording = true;
-  reply.events = capture_->events();
+  reply.events = tracefs::recorded_events(capture_->events());
   reply.rejected = capture_->rejected();
   return reply;
 }
@@ -236,10 +246,11 @@ Reply Service::change_buffer(const Request& request) {
   return reply;
 }
 
-Reply Service::statistics() const {
+Reply Service::statistics() {
   Reply reply;
   reply.recording = capture_ != nullptr;
   reply.counters = capture_ ? capture_->counters() : last_counters_;
+  reply.tracers = capture_ ? capture_->probe_counts() : last_probes_;
   return reply;
 }
 
@@ -303,6 +314,7 @@ Reply Service::doctor() const {
   Reply reply;
   reply.checks = tracefs::check_tracing(kDefaultBufferKb, instance_name(::getpid()) + "-check");
   reply.checks.push_back({"ring", "ok", ring_name_, ""});
+  reply.checks.push_back(tracers_check());
   return reply;
 }
 

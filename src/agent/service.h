@@ -50,7 +50,7 @@ class Service {
   format::Reply detach();
   format::Reply change_events(const format::Request& request);
   format::Reply change_buffer(const format::Request& request);
-  format::Reply statistics() const;
+  format::Reply statistics();
   format::Reply answer_clock(const format::Request& request);
   format::Reply read_bulk(const format::Request& request, std::string& raw);
   format::Reply doctor() const;
@@ -76,6 +76,7 @@ class Service {
   std::unique_ptr<Capture> capture_;
   std::vector<format::CpuCounters> last_counters_;  // of the recording that ended last
   std::vector<std::string> last_events_;
+  std::vector<format::TracerState> last_probes_;  // what each probe had missed
   std::string last_error_;
   std::string best_feed_;  // "" until probed
   std::uint32_t sub_buffer_bytes_ = 0;

@@ -23,6 +23,7 @@ std::string cleanup_text(const record::CleanupReport& report) {
   }
   for (const std::string& instance : report.removed_instances)
     append_line(out, "removed tracing instance " + instance);
+  for (const std::string& probe : report.removed_probes) append_line(out, "removed probe " + probe);
   for (const std::string& ring : report.removed_rings) append_line(out, "removed ring file " + ring);
   for (const std::string& problem : report.problems) append_line(out, "problem: " + problem);
   if (report.running_pid != 0) {
@@ -40,6 +41,7 @@ std::string cleanup_json(const record::CleanupReport& report) {
   }
   const Json document = {{"salvaged", std::move(salvaged)},
                          {"removed_instances", report.removed_instances},
+                         {"removed_probes", report.removed_probes},
                          {"removed_rings", report.removed_rings},
                          {"problems", report.problems},
                          {"running_pid", report.running_pid}};

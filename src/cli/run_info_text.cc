@@ -117,7 +117,7 @@ std::string seconds_text(std::int64_t ns) {
 }
 
 std::string loss_remedy(const std::string& reason) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kRemedies = {{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kRemedies = {{
       {"overrun", "a larger --buffer-size, or fewer events"},
       {"dropped-events", "a larger --buffer-size, or fewer events"},
       {"commit-overrun", "a larger --buffer-size"},
@@ -135,6 +135,8 @@ std::string loss_remedy(const std::string& reason) {
       {"new-generation", "keep the guest's agent running"},
       {"mapping-lost", "leave the ring's file alone while recording"},
       {"agent-gone", "keep the guest's agent running"},
+      {"probe-missed",
+       "probe a function that is under way less often at once, or its beginning instead of its return"},
       {"agent-gave-up", "do not stop the recorder (SIGSTOP, a full disk that hangs) for so long"},
       {"qemu-gone", ""},
       {"tracer", "print less in the script, or a larger buffer of the tracer's"},

@@ -213,6 +213,10 @@ TEST(CleanupText, NamesWhatWasDone) {
   EXPECT_EQ(cleanup_text(report), "removed ring file /dev/shm/ivtrace-8-vm\n");
   EXPECT_EQ(nlohmann::json::parse(cleanup_json(report))["removed_rings"][0], "/dev/shm/ivtrace-8-vm");
   report.removed_rings.clear();
+  report.removed_probes = {"uprobe:main of 8"};
+  EXPECT_EQ(cleanup_text(report), "removed probe uprobe:main of 8\n");
+  EXPECT_EQ(nlohmann::json::parse(cleanup_json(report))["removed_probes"][0], "uprobe:main of 8");
+  report.removed_probes.clear();
   report.salvaged = {{"/tmp/run.ivt", 77, 4096}};
   report.removed_instances = {"ivtrace-77"};
   EXPECT_EQ(cleanup_text(report),

@@ -50,8 +50,8 @@ Status PerfettoTables::each_row(const char* what, std::string_view sql,
 
 Status write_perfetto(const Job& job) {
   IVT_ASSIGN_OR_RETURN(const std::unique_ptr<Tables> model, Tables::open(job));
-  constexpr std::array kTables = {"io_request",  "io_phase",  "block_request", "vcpu_slice",
-                                  "sched_slice", "irq_slice", "loss"};
+  constexpr std::array kTables = {"io_request", "io_phase",   "block_request", "vcpu_slice",   "sched_slice",
+                                  "irq_slice",  "mark_slice", "mark_instant",  "mark_counter", "loss"};
   IVT_RETURN_IF_ERROR(model->want(kTables));
   const HostTsc start = job.run.manifest().start_tsc;
   IVT_ASSIGN_OR_RETURN(PerfettoWriter writer, PerfettoWriter::create(job.place, monotonic_at_start(job),
@@ -60,7 +60,7 @@ Status write_perfetto(const Job& job) {
   const auto bound = [&](const char* name) { return std::get<std::int64_t>(model->parameters().at(name)); };
   const PerfettoTables tables{job, model->database(), writer, tracks, bound("from"), bound("until")};
   for (const auto write : {write_findings, write_requests, write_vcpu_slices, write_sched_slices,
-                           write_interrupts, write_losses})
+                           write_interrupts, write_program_marks, write_losses})
     IVT_RETURN_IF_ERROR(write(tables));
   IVT_RETURN_IF_ERROR(writer.close());
   return model->tell(job.summary);

@@ -48,6 +48,8 @@ Status write_vcpu_slices(const PerfettoTables& tables);
 /// Guests' disk requests, their phases within them, how many are open; and those of the host, with arrows
 /// from the guest's request to those that served it.
 Status write_requests(const PerfettoTables& tables);
+/// What programs said by marks.
+Status write_program_marks(const PerfettoTables& tables);
 /// Holes, at their ends.
 Status write_losses(const PerfettoTables& tables);
 /// What the patterns found, at the begin of each.

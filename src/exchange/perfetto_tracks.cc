@@ -20,6 +20,8 @@ const char* name_of(PerfettoGroup group) {
       return "CPUs";
     case PerfettoGroup::kInterrupts:
       return "Interrupts";
+    case PerfettoGroup::kPrograms:
+      return "Programs' marks";
     case PerfettoGroup::kLosses:
       return "Lost events";
   }

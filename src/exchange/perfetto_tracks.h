@@ -33,7 +33,7 @@ class PerfettoLanes {
 };
 
 /// What a machine's tracks are grouped by, in the order in which they are shown.
-enum class PerfettoGroup : std::uint8_t { kRequests, kDisks, kVcpus, kCpus, kInterrupts, kLosses };
+enum class PerfettoGroup : std::uint8_t { kRequests, kDisks, kVcpus, kCpus, kInterrupts, kPrograms, kLosses };
 
 /// Makes tracks when they are first asked for. Borrows writer and run. One thread.
 class PerfettoTracks {

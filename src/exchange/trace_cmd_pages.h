@@ -14,10 +14,10 @@
 
 #include "clock/clock_map.h"
 #include "exchange/job.h"
-#include "run/page_encoder.h"
 #include "exchange/thread_names.h"
 #include "exchange/trace_dat_writer.h"
 #include "merge/stream.h"
+#include "run/page_encoder.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::exchange {

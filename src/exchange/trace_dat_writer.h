@@ -11,8 +11,8 @@
 
 #include "base/append_value.h"
 #include "base/file_writer.h"
-#include "run/page_encoder.h"
 #include "format/trace_dat.h"
+#include "run/page_encoder.h"
 
 namespace ivtrace::exchange {
 

@@ -394,7 +394,6 @@ std::string encode_reply(const Reply& reply) {
   if (!reply.checks.empty()) object["checks"] = to_array(reply.checks);
   number("total", reply.total);
   if (!reply.probes.empty()) object["probes"] = to_array(reply.probes);
-  if (!reply.tools.empty()) object["tools"] = reply.tools;
   if (reply.printk_dest) object["printk_dest"] = true;
   if (!reply.tracers.empty()) object["tracers"] = to_array(reply.tracers);
   if (!reply.lines.empty()) object["lines"] = to_array(reply.lines);
@@ -456,7 +455,6 @@ Result<Reply> decode_reply(std::string_view text) {
   reader.objects("checks", kMaxChecks, [&](Reader& r) { reply.checks.push_back(read_check(r)); });
   reader.number("total", reply.total);
   reader.objects("probes", kMaxTracers, [&](Reader& r) { reply.probes.push_back(read_probe(r)); });
-  reader.texts("tools", reply.tools);
   reader.flag("printk_dest", reply.printk_dest);
   reader.objects("tracers", kMaxTracers, [&](Reader& r) { reply.tracers.push_back(read_tracer(r)); });
   reader.objects("lines", kMaxLines, [&](Reader& r) { reply.lines.push_back(read_line(r)); });

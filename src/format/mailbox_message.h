@@ -16,19 +16,20 @@ namespace ivtrace::format {
 inline constexpr int kMailboxProtocol = 1;
 
 enum class Op {
-  kHello,   ///< who are you: version, kernel, CPUs, what works
-  kDoctor,  ///< checks of what this guest lacks for tracing
-  kStart,   ///< begin a recording; an earlier one is ended first
-  kStop,    ///< end it: everything still held is delivered before the reply; reply carries final counters
-  kEvents,  ///< change the enabled events and filters of the running recording
-  kBuffer,  ///< change the kernel buffer's size of the running recording
-  kStats,   ///< counters per CPU
-  kClock,   ///< answer handshake pings on a CPU until `clock_limit_us` has passed or ping_seq becomes ~0
-  kRead,    ///< bulk text (Bulk), from an offset on
-  kDetach,  ///< let go of the memory: its device is about to be unplugged. The reply is the agent's last
-            ///< store
-  kTracerFile,   ///< a piece of a tracer's file: script or compiled module
-  kTracerStart,  ///< run a tracer whose file is there; the reply comes at once, kTracerPoll tells what became of it
+  kHello,       ///< who are you: version, kernel, CPUs, what works
+  kDoctor,      ///< checks of what this guest lacks for tracing
+  kStart,       ///< begin a recording; an earlier one is ended first
+  kStop,        ///< end it: everything still held is delivered before the reply; reply carries final counters
+  kEvents,      ///< change the enabled events and filters of the running recording
+  kBuffer,      ///< change the kernel buffer's size of the running recording
+  kStats,       ///< counters per CPU
+  kClock,       ///< answer handshake pings on a CPU until `clock_limit_us` has passed or ping_seq becomes ~0
+  kRead,        ///< bulk text (Bulk), from an offset on
+  kDetach,      ///< let go of the memory: its device is about to be unplugged. The reply is the agent's last
+                ///< store
+  kTracerFile,  ///< a piece of a tracer's file: script or compiled module
+  kTracerStart,  ///< run a tracer whose file is there; the reply comes at once, kTracerPoll tells what became
+                 ///< of it
   kTracerPoll,   ///< the tracers' states, and what they printed since the last poll
   kTracerStop,   ///< end all tracers; kTracerPoll goes on telling until each has ended
 };
@@ -55,10 +56,13 @@ struct Request {
   std::uint64_t clock_limit_us = 0;
   // kRead
   Bulk bulk = Bulk::kFormats;
-  std::uint64_t offset = 0;  ///< kTracerFile: place of `data`, 0 begins anew; kTracerPoll, -Stop: lines received
+  /// Also kTracerFile: where `data` belongs in the file, 0 begins it anew; kTracerPoll, kTracerStop: lines
+  /// that the recorder has of this recording, so that none is lost with a reply.
+  std::uint64_t offset = 0;
   // kStart
   std::vector<std::string> probes;  ///< dynamic probes, as docs/probes.md writes them, without the machine
-  bool top_level = false;  ///< record in the kernel's top-level buffer, for what cannot be sent to another one
+  bool top_level =
+      false;  ///< record in the kernel's top-level buffer, for what cannot be sent to another one
   // kTracerFile, kTracerStart
   std::uint32_t tracer = 0;            ///< the recorder's number for it
   std::string data;                    ///< kTracerFile: base64
@@ -78,19 +82,19 @@ struct ProbeState {
 /// A tracer program on its way.
 struct TracerState {
   std::uint32_t tracer = 0;
-  std::string state;    ///< "starting", "armed", "ended" or "failed"
-  std::string message;  ///< why it failed or ended
-  std::string hint;     ///< what to do
+  std::string state;              ///< "starting", "armed", "ended" or "failed"
+  std::string message;            ///< why it failed or ended
+  std::string hint;               ///< what to do
   std::uint64_t lost_lines = 0;   ///< printed and not kept
-  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost
+  std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost; a probe: hits that it missed
 };
 
 /// A line that a tracer printed.
 struct TracerLine {
   std::uint32_t tracer = 0;
-  std::uint64_t tsc = 0;   ///< the machine's own
-  bool arrival = false;    ///< `tsc` is when the line was read, not a time that the line tells itself
-  bool is_error = false;   ///< of its standard error
+  std::uint64_t tsc = 0;  ///< the machine's own
+  bool arrival = false;   ///< `tsc` is when the line was read, not a time that the line tells itself
+  bool is_error = false;  ///< of its standard error
   std::string text;
 };
 
@@ -152,9 +156,10 @@ struct Reply {
   // kStart
   std::vector<ProbeState> probes;
   // kHello
-  std::vector<std::string> tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"
+  std::vector<std::string>
+      tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"
   bool printk_dest = false;  ///< the kernel can send trace_printk to an instance (Linux ≥ 6.12)
-  // kTracerPoll
+  // kTracerPoll; kStats and kStop: of each probe, by its place in kStart's `probes`
   std::vector<TracerState> tracers;
   std::vector<TracerLine> lines;  ///< at most kTracerLinesBytes of text
   bool more = false;              ///< there are more lines: poll again

@@ -45,7 +45,7 @@ class RunEvents {
   static Result<RunEvents> open(const run::RunReader& reader, const Filter& filter);
 
   /// The next event or hole, times never falling; false at the end.
-  bool next(MergedEvent& event) {
+  [[gnu::always_inline]] bool next(MergedEvent& event) {
     if (!merger_->next(event)) return false;
     // Print events have one of the kernel's lowest ids.
     if (event.id <= last_text_id_) [[unlikely]]

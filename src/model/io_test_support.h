@@ -35,6 +35,7 @@ enum MadeIoEvent : std::uint16_t {
   kRemapId,
   kSubmitId,
   kExitSubmitId,
+  kPrintId,
 };
 inline constexpr std::uint64_t kIoStart = 2'000'000;
 inline constexpr std::uint32_t kHostDevice = 254u << 20;
@@ -93,6 +94,9 @@ inline std::string made_io_formats() {
                   {"raw_syscalls/sys_enter", kRawEnterId, raw_call},
                   {"raw_syscalls/sys_exit", kRawExitId, raw_call}};
   std::string out;
+  decode::append_format_file(out, "ftrace/print/format",
+                             "name: print\nID: " + std::to_string(kPrintId) + "\n" + common +
+                                 "\tfield:char buf[];\toffset:16;\tsize:0;\tsigned:0;\n\nprint fmt: \"\"\n");
   for (const auto& format : kFormats) {
     const std::string path = format.path;
     decode::append_format_file(out, path + "/format",
@@ -165,6 +169,13 @@ class MadeIo {
   /// As host(), on another CPU of the host.
   void other_cpu(std::uint64_t at, MadeIoEvent id, std::uint64_t guest_sector, std::uint32_t count = 8) {
     event("host/1", at, id, kHostDevice, 20480 + guest_sector, count, "R", kQemu1, "qemu");
+  }
+  /// A thread wrote that text to trace_marker.
+  void text(const std::string& machine, std::uint64_t at, std::int32_t tid, const std::string& text) {
+    decode::Bytes bytes = decode::make_record(kPrintId, tid, 16);
+    decode::append_bytes(bytes, text.c_str(), text.size() + 1);
+    bytes.resize((bytes.size() + 3) & ~std::size_t{3});
+    events_[machine].emplace_back(kIoStart + at, std::move(bytes));
   }
   /// The host's first CPU lost events before its next one.
   void lose() { lost_before_ = events_["host"].size(); }

@@ -169,6 +169,28 @@ TEST(Database, InterruptsAndQemusCallsHaveBeginAndEnd) {
   EXPECT_THAT(run.ask("SELECT * FROM qemu_call"), ElementsAre("vm1|500|pread64|15|22|8192"));
 }
 
+TEST(Database, WhatProgramsMarkAreSlicesInstantsAndCounters) {
+  model::MadeIo made;
+  made.text("vm1", 10, 78, "B|77|read");
+  made.text("vm1", 20, 78, "I|77|half");
+  made.text("vm1", 30, 78, "C|77|queue|-3");
+  made.text("vm1", 40, 78, "E|77");
+  made.text("host", 50, 9, R"(mark:begin tgid=8 tid=8 name="a \"b\"")");
+  made.text("host", 60, 9, "C|8|queue|4");
+  made.text("host", 70, 9, "no mark");
+  OpenRun run(made);
+  EXPECT_THAT(run.ask("SELECT * FROM mark_slice"),
+              ElementsAre("vm1|77|78|read|0|10|40|0|0", "host|8|8|a \"b\"|0|50|70|1|0"));
+  EXPECT_THAT(run.ask("SELECT * FROM mark_instant"), ElementsAre("vm1|0|77|78|half|20"));
+  EXPECT_THAT(run.ask("SELECT * FROM mark_instant WHERE time_ns > 20"), IsEmpty());
+  EXPECT_THAT(run.ask("SELECT * FROM mark_counter"),
+              ElementsAre("host|8|queue|4|60|70|1", "vm1|77|queue|-3|30|70|1"));
+  EXPECT_THAT(run.ask("SELECT time_ns, name, text FROM event WHERE system = 'mark' AND machine = 'vm1'"),
+              ElementsAre("10|begin|tgid=77 tid=78 name=read", "20|instant|tgid=77 tid=78 name=half",
+                          "30|counter|tgid=77 tid=78 name=queue value=-3", "40|end|tgid=77 tid=78"));
+  EXPECT_THAT(run.ask("SELECT time_ns FROM event WHERE system = 'ftrace'"), ElementsAre("70"));
+}
+
 TEST(Database, TheJournalsTablesAreThere) {
   model::MadeRun made;
   OpenRun run(made);

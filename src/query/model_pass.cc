@@ -41,7 +41,7 @@ std::vector<ModelPass::Subject> ModelPass::subjects_of(const decode::FormatTable
   static const std::map<std::string_view, Subject> kSystems = {
       {"sched", Subject::kScheduler}, {"kvm", Subject::kKvm},           {"irq", Subject::kInterrupt},
       {"syscalls", Subject::kCall},   {"raw_syscalls", Subject::kCall}, {"task", Subject::kTask},
-      {"block", Subject::kBlock}};
+      {"block", Subject::kBlock},     {"mark", Subject::kMark}};
   std::vector<Subject> subjects;
   if (formats == nullptr) return subjects;
   for (const decode::EventFormat* format : formats->all()) {
@@ -113,6 +113,9 @@ Status ModelPass::finish() {
     IVT_RETURN_IF_ERROR(block_requests_->seal());
     keep(RowKind::kBlockRequest, block_requests_, rows_.block_requests_);
   }
+  if (programs_) {
+    IVT_RETURN_IF_ERROR(finish_marks());
+  }
   if (losses_) {
     IVT_RETURN_IF_ERROR(losses_->seal());
     rows_.words_.reasons = std::move(reasons_);
@@ -153,10 +156,39 @@ Status ModelPass::prepare() {
     IVT_ASSIGN_OR_RETURN(block_requests_, Rows<BlockRequestRow>::create());
   }
   if (io_requests_ || block_requests_) follow_requests();
+  if (makes_marks()) {
+    IVT_RETURN_IF_ERROR(prepare_marks());
+  }
   if (begins(RowKind::kLoss)) {
     IVT_ASSIGN_OR_RETURN(losses_, Rows<LossRow>::create());
   }
   say_what_is_not_recorded();
+  return {};
+}
+
+/// All or none: they are named by one list.
+Status ModelPass::prepare_marks() {
+  IVT_ASSIGN_OR_RETURN(mark_slices_, Rows<MarkSliceRow>::create());
+  IVT_ASSIGN_OR_RETURN(mark_instants_, Rows<MarkInstantRow>::create());
+  IVT_ASSIGN_OR_RETURN(mark_counters_, Rows<MarkCounterRow>::create());
+  programs_.emplace(rows_.run_, events_,
+                    model::MarkSinks{[this](const model::MarkSlice& slice) { add(slice); },
+                                     [this](const model::MarkInstant& mark) { add(mark); },
+                                     [this](const model::MarkCounter& counter) { add(counter); }});
+  watch_.begins(RowKind::kMarkSlice);
+  return {};
+}
+
+Status ModelPass::finish_marks() {
+  programs_->finish(end_);
+  for (std::string& problem : programs_->problems()) say(RowKind::kMarkSlice, std::move(problem));
+  IVT_RETURN_IF_ERROR(mark_slices_->seal());
+  IVT_RETURN_IF_ERROR(mark_instants_->seal());
+  IVT_RETURN_IF_ERROR(mark_counters_->seal());
+  rows_.words_.mark_names = programs_->names();
+  keep(RowKind::kMarkSlice, mark_slices_, rows_.mark_slices_);
+  keep(RowKind::kMarkInstant, mark_instants_, rows_.mark_instants_);
+  keep(RowKind::kMarkCounter, mark_counters_, rows_.mark_counters_);
   return {};
 }
 
@@ -224,6 +256,9 @@ void ModelPass::look(const merge::MergedEvent& event) {
     case Subject::kBlock:
       if (io_) io_->look(event);
       return;
+    case Subject::kMark:
+      if (programs_) programs_->look(event);
+      return;
     case Subject::kNone:
       return;
   }
@@ -247,6 +282,7 @@ void ModelPass::lose(const merge::MergedEvent& event) {
   if (irqs_) irqs_->look(event);
   if (calls_) calls_->look(event);
   if (io_) io_->look(event);
+  if (programs_) programs_->look(event);
 }
 
 void ModelPass::add(const model::VcpuSlice& slice, HostTsc from, HostTsc until) {
@@ -324,6 +360,46 @@ void ModelPass::add(const model::QemuCall& call) {
   row.thread = call.thread.value;
   row.call = call.call;
   qemu_calls_->append(row);
+}
+
+void ModelPass::add(const model::MarkSlice& slice) {
+  MarkSliceRow row;
+  row.from_ns = ns(slice.from);
+  row.until_ns = ns(slice.until);
+  row.machine = static_cast<std::uint32_t>(slice.machine);
+  row.tgid = slice.tgid;
+  row.tid = slice.tid;
+  row.name = slice.name;
+  row.depth = slice.depth;
+  row.open = slice.open;
+  row.doubtful = slice.doubtful;
+  mark_slices_->append(row);
+  watch_.take(row, programs_->names()[slice.name]);
+}
+
+void ModelPass::add(const model::MarkInstant& mark) {
+  MarkInstantRow row;
+  row.from_ns = row.until_ns = ns(mark.time);
+  row.machine = static_cast<std::uint32_t>(mark.machine);
+  row.cpu = mark.cpu.value;
+  row.tgid = mark.tgid;
+  row.tid = mark.tid;
+  row.name = mark.name;
+  mark_instants_->append(row);
+  watch_.take(row, programs_->names()[mark.name]);
+}
+
+void ModelPass::add(const model::MarkCounter& counter) {
+  MarkCounterRow row;
+  row.from_ns = ns(counter.from);
+  row.until_ns = ns(counter.until);
+  row.machine = static_cast<std::uint32_t>(counter.machine);
+  row.tgid = counter.tgid;
+  row.name = counter.name;
+  row.value = counter.value;
+  row.open = counter.open;
+  mark_counters_->append(row);
+  watch_.take(row, programs_->names()[counter.name]);
 }
 
 void ModelPass::add_block(const model::BlockRequest& request, std::size_t machine, std::uint64_t io_request,

@@ -14,6 +14,7 @@
 #include "model/io_path.h"
 #include "model/irq_slices.h"
 #include "model/lost_ranges.h"
+#include "model/program_marks.h"
 #include "model/qemu_calls.h"
 #include "model/qemu_threads.h"
 #include "model/slow_io.h"
@@ -49,7 +50,7 @@ class ModelPass {
 
  private:
   /// Whom an event concerns.
-  enum class Subject : std::uint8_t { kNone, kScheduler, kKvm, kInterrupt, kCall, kTask, kBlock };
+  enum class Subject : std::uint8_t { kNone, kScheduler, kKvm, kInterrupt, kCall, kTask, kBlock, kMark };
 
   static std::vector<Subject> subjects_of(const decode::FormatTable* formats);
   /// Of a set of its own.
@@ -62,9 +63,15 @@ class ModelPass {
     return rows_.is_wanted(RowKind::kIoRequest) || rows_.is_wanted(RowKind::kIoPhase) ||
            rows_.is_wanted(RowKind::kIoSlow) || rows_.is_wanted(RowKind::kIoSlowLoad);
   }
+  bool makes_marks() const {
+    return rows_.is_wanted(RowKind::kMarkSlice) || rows_.is_wanted(RowKind::kMarkInstant) ||
+           rows_.is_wanted(RowKind::kMarkCounter);
+  }
   void say(RowKind set, std::string line) { said_[static_cast<std::size_t>(set)].insert(std::move(line)); }
 
   Status prepare();
+  Status prepare_marks();
+  Status finish_marks();
   void follow_requests();
   /// Else an empty table looks like a quiet guest.
   void say_what_is_not_recorded();
@@ -96,6 +103,9 @@ class ModelPass {
   void add(const SchedSlice& slice);
   void add(const model::IrqSlice& slice);
   void add(const model::QemuCall& call);
+  void add(const model::MarkSlice& slice);
+  void add(const model::MarkInstant& mark);
+  void add(const model::MarkCounter& counter);
   /// `serves`: io_request.id, 0: none.
   void add(const model::HostRequest& host, std::uint64_t serves) {
     model::Task task;
@@ -133,6 +143,7 @@ class ModelPass {
   std::optional<model::QemuCalls> calls_;
   std::optional<model::IoPath> io_;
   std::optional<model::SlowIoFinder> slow_;
+  std::optional<model::ProgramMarks> programs_;
   std::uint64_t requests_ = 0;  ///< of guests that have completed; the last one's io_request.id
   std::optional<Rows<VcpuSliceRow>> vcpu_slices_;
   std::optional<Rows<QemuSliceRow>> qemu_slices_;
@@ -142,6 +153,9 @@ class ModelPass {
   std::optional<Rows<QemuCallRow>> qemu_calls_;
   std::optional<Rows<IoRequestRow>> io_requests_;
   std::optional<Rows<IoPhaseRow>> io_phases_;
+  std::optional<Rows<MarkSliceRow>> mark_slices_;
+  std::optional<Rows<MarkInstantRow>> mark_instants_;
+  std::optional<Rows<MarkCounterRow>> mark_counters_;
   std::optional<Rows<LossRow>> losses_;
   std::vector<IoPhaseRow> phases_;  ///< of the request at hand
   std::map<std::uint32_t, std::string> exit_reasons_;

@@ -12,6 +12,9 @@ RowKind set_of(RowKind kind) {
     case RowKind::kIoSlow:
     case RowKind::kIoSlowLoad:
       return RowKind::kIoRequest;
+    case RowKind::kMarkInstant:
+    case RowKind::kMarkCounter:
+      return RowKind::kMarkSlice;
     default:
       return kind;
   }

@@ -40,6 +40,7 @@ struct RowWords {
   std::map<std::uint32_t, std::string> exit_reasons;
   std::vector<std::string> irq_names;
   std::vector<std::string> reasons;  ///< of losses
+  std::vector<std::string> mark_names;
 };
 /// Adds what was left out of a walk that has come to its end.
 void add_notices(const merge::RunEvents& events, Notices& notices);
@@ -72,6 +73,9 @@ class ModelRows {
   const Rows<IoPhaseRow>& io_phases() const { return *io_phases_; }
   const Rows<IoSlowRow>& io_slows() const { return *io_slows_; }
   const Rows<IoSlowLoadRow>& io_slow_loads() const { return *io_slow_loads_; }
+  const Rows<MarkSliceRow>& mark_slices() const { return *mark_slices_; }
+  const Rows<MarkInstantRow>& mark_instants() const { return *mark_instants_; }
+  const Rows<MarkCounterRow>& mark_counters() const { return *mark_counters_; }
   const Rows<LossRow>& losses() const { return *losses_; }
 
   const run::RunReader& run() const { return run_; }
@@ -79,6 +83,7 @@ class ModelRows {
   const std::string& exit_reason(std::uint32_t number) const;
   const std::vector<std::string>& irq_names() const { return words_.irq_names; }
   const std::vector<std::string>& reasons() const { return words_.reasons; }
+  const std::vector<std::string>& mark_names() const { return words_.mark_names; }
   /// What is to be said beside the rows that were found or made.
   const Notices& notices() const { return notices_; }
   /// How often the run was walked for them.
@@ -125,6 +130,9 @@ class ModelRows {
   std::optional<Rows<IoPhaseRow>> io_phases_;
   std::optional<Rows<IoSlowRow>> io_slows_;
   std::optional<Rows<IoSlowLoadRow>> io_slow_loads_;
+  std::optional<Rows<MarkSliceRow>> mark_slices_;
+  std::optional<Rows<MarkInstantRow>> mark_instants_;
+  std::optional<Rows<MarkCounterRow>> mark_counters_;
   std::optional<Rows<LossRow>> losses_;
   RowWords words_;
 };

@@ -28,6 +28,8 @@ const char* name_of(RowKind set) {
       return "block_request";
     case RowKind::kQemuCall:
       return "qemu_call";
+    case RowKind::kMarkSlice:
+      return "mark";
     case RowKind::kLoss:
       return "loss";
     default:
@@ -131,6 +133,7 @@ std::string beside_of(RowKind set, const Notices& notices, const RowWords& words
     out.put_list(words.exit_reasons);
   }
   if (set == RowKind::kIrqSlice) out.put_list(words.irq_names);
+  if (set == RowKind::kMarkSlice) out.put_list(words.mark_names);
   if (set == RowKind::kLoss) out.put_list(words.reasons);
   return out.text();
 }
@@ -148,6 +151,7 @@ bool read_beside(std::string_view text, RowKind set, std::size_t machines, Notic
     });
   }
   if (set == RowKind::kIrqSlice) in.read_list([&] { words.irq_names.push_back(in.text()); });
+  if (set == RowKind::kMarkSlice) in.read_list([&] { words.mark_names.push_back(in.text()); });
   if (set == RowKind::kLoss) in.read_list([&] { words.reasons.push_back(in.text()); });
   return in.is_done();
 }
@@ -194,6 +198,10 @@ void ModelRows::visit_set(RowKind set, Visit visit) {
       return visit(set, block_requests_);
     case RowKind::kQemuCall:
       return visit(set, qemu_calls_);
+    case RowKind::kMarkSlice:
+      visit(RowKind::kMarkSlice, mark_slices_);
+      visit(RowKind::kMarkInstant, mark_instants_);
+      return visit(RowKind::kMarkCounter, mark_counters_);
     case RowKind::kLoss:
       return visit(set, losses_);
     default:
@@ -221,7 +229,9 @@ bool ModelRows::find_kept(RowKind set) {
   Notices notices;
   RowWords words;
   if (!found || !read_beside(found->beside, set, run_.machines().size(), notices, words)) return false;
-  RowBounds bounds{run_.machines(), words.lanes.size(), words.irq_names.size(), words.reasons.size(), 0, 0};
+  RowBounds bounds{
+      run_.machines(),        words.lanes.size(), words.irq_names.size(), words.reasons.size(), 0, 0,
+      words.mark_names.size()};
   if (set == RowKind::kIoRequest) {
     bounds.requests = found->rows[0].count;
     bounds.slows = found->rows[2].count;
@@ -245,6 +255,7 @@ bool ModelRows::find_kept(RowKind set) {
     words_.exit_reasons = std::move(words.exit_reasons);
   }
   if (set == RowKind::kIrqSlice) words_.irq_names = std::move(words.irq_names);
+  if (set == RowKind::kMarkSlice) words_.mark_names = std::move(words.mark_names);
   if (set == RowKind::kLoss) words_.reasons = std::move(words.reasons);
   say(notices);
   if (watch_ != nullptr) tell_kept(set);
@@ -284,6 +295,15 @@ void ModelRows::tell_kept(RowKind set) {
       tell_all(*block_requests_,
                [this](const BlockRequestRow& row, std::uint64_t id) { watch_->take(row, id); });
       break;
+    case RowKind::kMarkSlice: {
+      const auto tell_named = [this](const auto& row, std::uint64_t) {
+        watch_->take(row, words_.mark_names[row.name]);
+      };
+      tell_all(*mark_slices_, tell_named);
+      tell_all(*mark_instants_, tell_named);
+      tell_all(*mark_counters_, tell_named);
+      break;
+    }
     case RowKind::kLoss:
       tell_all(*losses_, [this](const LossRow& row, std::uint64_t) { watch_->take(row); });
       break;
@@ -307,7 +327,8 @@ void ModelRows::tell_kept(RowKind set) {
 void ModelRows::keep(RowKind set, const Notices& notices) {
   if (!cache_) return;
   RowBounds bounds{
-      run_.machines(), words_.lanes.size(), words_.irq_names.size(), words_.reasons.size(), 0, 0};
+      run_.machines(),         words_.lanes.size(), words_.irq_names.size(), words_.reasons.size(), 0, 0,
+      words_.mark_names.size()};
   if (set == RowKind::kIoRequest) {
     bounds.requests = io_requests_->file().size();
     bounds.slows = io_slows_->file().size();

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "query/kernel_tables.h"
+#include "query/mark_tables.h"
 #include "query/row_table.h"
 #include "query/slice_tables.h"
 #include "query/slow_io_tables.h"
@@ -165,6 +166,7 @@ std::vector<std::unique_ptr<Table>> model_tables(ModelRows& rows) {
   tables.push_back(std::make_unique<RowTable<LossSource>>(rows));
   std::ranges::move(slice_tables(rows), std::back_inserter(tables));
   std::ranges::move(kernel_tables(rows), std::back_inserter(tables));
+  std::ranges::move(mark_tables(rows), std::back_inserter(tables));
   tables.push_back(std::make_unique<RowTable<IoRequestSource>>(rows));
   tables.push_back(std::make_unique<RowTable<IoPhaseSource>>(rows));
   std::ranges::move(slow_io_tables(rows), std::back_inserter(tables));

@@ -25,9 +25,9 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr const char* kTables[] = {"vcpu_slice",    "qemu_slice",   "sched_slice", "irq_slice",
-                                   "block_request", "qemu_call",    "io_request",  "io_phase",
-                                   "io_slow",       "io_slow_load", "loss"};
+constexpr const char* kTables[] = {"vcpu_slice", "qemu_slice",   "sched_slice",  "irq_slice", "block_request",
+                                   "qemu_call",  "io_request",   "io_phase",     "io_slow",   "io_slow_load",
+                                   "mark_slice", "mark_instant", "mark_counter", "loss"};
 
 /// All that somebody sees of a run.
 struct Answers {
@@ -116,6 +116,10 @@ class Disk {
       made_.event("vm1", at + took + 10'000, model::kIrqEntryId, 24, 0, 0, "", 7, "virtio0");
       made_.guest(at + took + 20'000, model::kCompleteId, 100);
       made_.event("vm1", at + took + 30'000, model::kIrqExitId, 24, 0, 0);
+      made_.text("vm1", at + took + 40'000, 78, "B|77|round");
+      made_.text("vm1", at + took + 50'000, 78, "I|77|now");
+      made_.text("vm1", at + took + 60'000, 78, "C|77|rounds|" + std::to_string(i));
+      if (i > 0) made_.text("vm1", at + took + 70'000, 78, "E|77");
     }
     (void)made_.open();
   }
@@ -151,8 +155,8 @@ TEST_F(RowCacheTest, AnswersAsTheWalkDoesRowByRowAndNoticeByNotice) {
   const char* const of_threads[] = {"vcpu_slice", "qemu_slice", "sched_slice", "loss"};
   check_both_ways(threads.path(), of_threads);
   const Disk disk;
-  const char* const of_disk[] = {"irq_slice", "block_request", "qemu_call",   "io_request",
-                                 "io_phase",  "io_slow",       "io_slow_load"};
+  const char* const of_disk[] = {"irq_slice", "block_request", "qemu_call",  "io_request",   "io_phase",
+                                 "io_slow",   "io_slow_load",  "mark_slice", "mark_instant", "mark_counter"};
   check_both_ways(disk.path(), of_disk);
 }
 

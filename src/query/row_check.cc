@@ -137,6 +137,32 @@ void visit_fields(const IoSlowLoadRow& row, Visit visit) {
   visit(row.direction);
 }
 template <class Visit>
+void visit_fields(const MarkSliceRow& row, Visit visit) {
+  visit(row.machine);
+  visit(row.tgid);
+  visit(row.tid);
+  visit(row.name);
+  visit(row.depth);
+  visit(row.open);
+  visit(row.doubtful);
+}
+template <class Visit>
+void visit_fields(const MarkInstantRow& row, Visit visit) {
+  visit(row.machine);
+  visit(row.cpu);
+  visit(row.tgid);
+  visit(row.tid);
+  visit(row.name);
+}
+template <class Visit>
+void visit_fields(const MarkCounterRow& row, Visit visit) {
+  visit(row.value);
+  visit(row.machine);
+  visit(row.tgid);
+  visit(row.name);
+  visit(row.open);
+}
+template <class Visit>
 void visit_fields(const LossRow& row, Visit visit) {
   visit(row.events);
   visit(row.bytes);
@@ -175,6 +201,9 @@ template std::vector<std::uint64_t> used_bits<IoRequestRow>();
 template std::vector<std::uint64_t> used_bits<IoPhaseRow>();
 template std::vector<std::uint64_t> used_bits<IoSlowRow>();
 template std::vector<std::uint64_t> used_bits<IoSlowLoadRow>();
+template std::vector<std::uint64_t> used_bits<MarkSliceRow>();
+template std::vector<std::uint64_t> used_bits<MarkInstantRow>();
+template std::vector<std::uint64_t> used_bits<MarkCounterRow>();
 template std::vector<std::uint64_t> used_bits<LossRow>();
 
 bool RowCheck::is_machine_or_none(std::int32_t machine) const {
@@ -230,6 +259,16 @@ bool RowCheck::accepts(const IoSlowLoadRow& row) {
   return is_span(row) && is_machine(row.machine) && is_next_key(row.slow, bounds_.slows) &&
          is_direction(row.direction) &&
          are_finite(row.byte_ns, row.request_ns, row.bytes_share, row.requests_share, row.others_share);
+}
+bool RowCheck::accepts(const MarkSliceRow& row) {
+  return is_span(row) && is_machine(row.machine) && row.name < bounds_.mark_names && is_bool(row.open) &&
+         is_bool(row.doubtful);
+}
+bool RowCheck::accepts(const MarkInstantRow& row) {
+  return row.from_ns == row.until_ns && is_machine(row.machine) && row.name < bounds_.mark_names;
+}
+bool RowCheck::accepts(const MarkCounterRow& row) {
+  return is_span(row) && is_machine(row.machine) && row.name < bounds_.mark_names && is_bool(row.open);
 }
 bool RowCheck::accepts(const LossRow& row) {
   return is_span(row) && is_machine(row.machine) && row.reason < bounds_.reasons && is_bool(row.has_until) &&

@@ -19,6 +19,7 @@ struct RowBounds {
   std::size_t reasons = 0;
   std::uint64_t requests = 0;  ///< rows of io_request
   std::uint64_t slows = 0;     ///< rows of io_slow
+  std::size_t mark_names = 0;
 };
 
 /// Looks at the rows of one kind, from the first to the last. Borrows the bounds' machines.
@@ -36,6 +37,9 @@ class RowCheck {
   bool accepts(const IoPhaseRow& row);
   bool accepts(const IoSlowRow& row);
   bool accepts(const IoSlowLoadRow& row);
+  bool accepts(const MarkSliceRow& row);
+  bool accepts(const MarkInstantRow& row);
+  bool accepts(const MarkCounterRow& row);
   bool accepts(const LossRow& row);
 
  private:

@@ -16,7 +16,7 @@ class RowCheckTest : public ::testing::Test {
 
   template <class Row>
   bool accepts(const Row& row) const {
-    return RowCheck({machines_, 2, 2, 2, 2, 2}).accepts(row);
+    return RowCheck({machines_, 2, 2, 2, 2, 2, 2}).accepts(row);
   }
   /// What a field may be, and what not.
   template <class Row, class Field, class Value>
@@ -49,6 +49,21 @@ class RowCheckTest : public ::testing::Test {
 
   std::vector<run::Machine> machines_ = std::vector<run::Machine>(2);
 };
+
+TEST_F(RowCheckTest, MarksReferToWhatIsThere) {
+  check(MarkSliceRow(), &MarkSliceRow::machine, {0, 1}, {2, -1});
+  check(MarkSliceRow(), &MarkSliceRow::name, {0, 1}, {2, -1});
+  check_bool(MarkSliceRow(), &MarkSliceRow::open);
+  check_bool(MarkSliceRow(), &MarkSliceRow::doubtful);
+  check_span(MarkSliceRow());
+  check(MarkInstantRow(), &MarkInstantRow::machine, {0, 1}, {2, -1});
+  check(MarkInstantRow(), &MarkInstantRow::name, {0, 1}, {2, -1});
+  check(MarkInstantRow(), &MarkInstantRow::until_ns, {0}, {1, -1});
+  check(MarkCounterRow(), &MarkCounterRow::machine, {0, 1}, {2, -1});
+  check(MarkCounterRow(), &MarkCounterRow::name, {0, 1}, {2, -1});
+  check_bool(MarkCounterRow(), &MarkCounterRow::open);
+  check_span(MarkCounterRow());
+}
 
 TEST_F(RowCheckTest, SlicesReferToWhatIsThere) {
   check(VcpuSliceRow(), &VcpuSliceRow::lane, {0, 1}, {2, -1});
@@ -155,6 +170,9 @@ TEST(UsedBits, AreAllButThePads) {
   check_pads<IoPhaseRow>();
   check_pads<IoSlowRow>();
   check_pads<IoSlowLoadRow>();
+  check_pads<MarkSliceRow>();
+  check_pads<MarkInstantRow>();
+  check_pads<MarkCounterRow>();
   check_pads<LossRow>();
 }
 

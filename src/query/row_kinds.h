@@ -111,6 +111,29 @@ struct QemuCallRow : Span {
   std::int32_t thread = 0;
   std::uint32_t call = 0;
 };
+struct MarkSliceRow : Span {
+  std::uint32_t machine = 0;
+  std::int32_t tgid = 0;
+  std::int32_t tid = 0;
+  std::uint32_t name = 0;  ///< index in ModelRows::mark_names()
+  std::uint32_t depth = 0;
+  bool open = false;
+  bool doubtful = false;
+};
+struct MarkInstantRow : Span {  ///< both times are the mark's
+  std::uint32_t machine = 0;
+  std::uint32_t cpu = 0;
+  std::int32_t tgid = 0;
+  std::int32_t tid = 0;
+  std::uint32_t name = 0;  ///< index in ModelRows::mark_names()
+};
+struct MarkCounterRow : Span {
+  std::int64_t value = 0;
+  std::uint32_t machine = 0;
+  std::int32_t tgid = 0;
+  std::uint32_t name = 0;  ///< index in ModelRows::mark_names()
+  bool open = false;
+};
 struct LossRow : Span {
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
@@ -135,9 +158,12 @@ enum class RowKind : std::uint8_t {
   kIoPhase,
   kIoSlow,
   kIoSlowLoad,
+  kMarkSlice,
+  kMarkInstant,
+  kMarkCounter,
   kLoss
 };
-inline constexpr std::size_t kRowKinds = 11;
+inline constexpr std::size_t kRowKinds = 14;
 
 /// Kinds of rows that know each other by their place, or none other: they are made and kept together. Known
 /// by the first of them.

@@ -9,6 +9,8 @@
 //       static Cell cell(const ModelRows&, const LossRow&, std::uint64_t at, int column, std::string& text);
 //       static constexpr const char* kKey;                 // optional: a column that rises with the rows,
 //       static std::int64_t key(const LossRow&, std::uint64_t at);  // and its value
+//       static constexpr const char* kTime;                // optional: of rows that are about a moment, its
+//       column
 //     };
 //
 // `text` is room for a cell's text that is made for it.
@@ -38,6 +40,8 @@ class RowCursor : public Cursor {
     const TableInfo& info = Source::info();
     from_ = range_of(constraints, info.find("from_ns"));
     until_ = range_of(constraints, info.find("until_ns"));
+    if constexpr (requires { Source::kTime; })
+      from_ = until_ = range_of(constraints, info.find(Source::kTime));
     begin_ = 0;
     end_ = file().size();
     if constexpr (requires { Source::kKey; }) {

@@ -32,6 +32,9 @@ class RowWatch {
   virtual void take(const IrqSliceRow&, std::string_view /*name*/) {}
   virtual void take(const BlockRequestRow&, std::uint64_t /*id*/) {}
   virtual void take(const IoRequestRow&, std::uint64_t /*id*/, std::span<const IoPhaseRow>) {}
+  virtual void take(const MarkSliceRow&, std::string_view /*name*/) {}
+  virtual void take(const MarkInstantRow&, std::string_view /*name*/) {}
+  virtual void take(const MarkCounterRow&, std::string_view /*name*/) {}
   virtual void take(const LossRow&) {}
 };
 

@@ -49,6 +49,15 @@ class Told : public RowWatch {
       text += fmt::format(" {}/{}-{}", phase.request, phase.from_ns, phase.until_ns);
     put(RowKind::kIoRequest, row, text);
   }
+  void take(const MarkSliceRow& row, std::string_view name) override {
+    put(RowKind::kMarkSlice, row, fmt::format("{} {}", row.tid, name));
+  }
+  void take(const MarkInstantRow& row, std::string_view name) override {
+    put(RowKind::kMarkInstant, row, fmt::format("{} {}", row.tid, name));
+  }
+  void take(const MarkCounterRow& row, std::string_view name) override {
+    put(RowKind::kMarkCounter, row, fmt::format("{}={}", name, row.value));
+  }
   void take(const LossRow& row) override {
     put(RowKind::kLoss, row, fmt::format("{} {}", row.machine, row.has_place));
   }

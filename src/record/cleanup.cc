@@ -10,8 +10,10 @@
 #include <thread>
 
 #include "base/tsc.h"
+#include "probes/probe_set.h"
 #include "record/guest_link.h"
 #include "record/host_capture.h"
+#include "record/probe_journal.h"
 #include "record/registry.h"
 #include "ring/mailbox.h"
 #include "run/run_reader.h"
@@ -36,6 +38,7 @@ class Salvage {
   bool open_run();
   void save_ring(const RegistryEntry::Ring& ring);
   bool stop_agent(GuestLink& link, const RegistryEntry::Ring& ring);
+  void save_missed(const std::string& name, const std::vector<format::TracerState>& counts);
   std::optional<format::Reply> ask(GuestLink& link, format::Op op);
   void end_instance(const tracefs::TraceDir& dir, const RegistryEntry::Instance& instance);
   Result<tracefs::Instance> adopt(const tracefs::TraceDir& dir, const std::string& name) const;
@@ -149,7 +152,19 @@ bool Salvage::stop_agent(GuestLink& link, const RegistryEntry::Ring& ring) {
   for (const format::CpuCounters& counters : reply->counters) {
     log_->put(run::CountersRecord{ring.machine, "", ring.stream_generation, true, counters});
   }
+  save_missed(ring.machine, reply->tracers);
   return true;
+}
+
+void Salvage::save_missed(const std::string& name, const std::vector<format::TracerState>& counts) {
+  const run::Machine* machine = reader_->find(name);
+  if (machine == nullptr) return;
+  for (const run::TracerRecord& probe : machine->tracers) {
+    for (const format::TracerState& count : counts) {
+      if (probe.kind == "probe" && probe.id == count.tracer && count.lost_events != 0)
+        log_->put(missed_hits(name, probe.name, count.lost_events));
+    }
+  }
 }
 
 /// kNotFound when it is gone, kBusy when somebody else has the top-level buffer meanwhile.
@@ -179,6 +194,13 @@ void Salvage::save_instance(tracefs::Instance instance, const std::string& buffe
   if (Status stopped = (*opened)->stop(); !stopped) problem(stopped.error().to_string());
   for (const auto& stream : (*opened)->streams()) saved_ += stream->moved();
   if (Status removed = (*opened)->remove(); !removed) problem(removed.error().to_string());
+}
+
+/// The instances that used them are gone by now.
+void remove_probes(const tracefs::TraceDir& dir, CleanupReport& report) {
+  probes::Leftovers left = probes::remove_leftovers(dir);
+  report.removed_probes = std::move(left.removed);
+  for (std::string& problem : left.problems) report.problems.push_back(std::move(problem));
 }
 
 /// Instances with a recorder's name whose process is dead: it died before it could write its entry.
@@ -232,6 +254,7 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
   // A registry apart from the machine's own answers for its own recorders only: those of others look like
   // orphans to it.
   if (state_directory == kStateDirectory) remove_orphans(*dir, report);
+  remove_probes(*dir, report);
   return report;
 }
 

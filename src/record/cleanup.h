@@ -18,19 +18,21 @@ struct CleanupReport {
   };
   std::vector<Salvaged> salvaged;
   std::vector<std::string> removed_instances;
-  std::vector<std::string> removed_rings;  ///< files of attached rings whose guest has ended
-  std::vector<std::string> problems;       ///< one line each: what could not be saved or removed, and why
-  std::int32_t running_pid = 0;            ///< a recorder that is alive and was left alone
+  std::vector<std::string> removed_probes;  ///< "kprobe:vfs_read of 1234"
+  std::vector<std::string> removed_rings;   ///< files of attached rings whose guest has ended
+  std::vector<std::string> problems;        ///< one line each: what could not be saved or removed, and why
+  std::int32_t running_pid = 0;             ///< a recorder that is alive and was left alone
 
   bool nothing() const {
-    return salvaged.empty() && removed_instances.empty() && removed_rings.empty() && problems.empty();
+    return salvaged.empty() && removed_instances.empty() && removed_probes.empty() && removed_rings.empty() &&
+           problems.empty();
   }
 };
 
 /// For each dead recorder in the registry: what its tracing instances and its guests' rings still hold goes
 /// into its run, which is ended as "salvaged", and the instances are removed. With the machine's own registry
-/// it then removes instances that carry a recorder's name of a dead process without an entry. Never touches
-/// any other instance, nor anything of a living recorder.
+/// it then removes instances that carry a recorder's name of a dead process without an entry, and dynamic
+/// probes of dead recorders. Never touches any other instance, nor anything of a living recorder.
 Result<CleanupReport> cleanup(const std::string& state_directory = kStateDirectory);
 /// The same for a recorder that holds the host already.
 Result<CleanupReport> cleanup_held(const HostLock& lock, const std::string& state_directory);

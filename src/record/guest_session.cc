@@ -35,9 +35,11 @@ GuestSession::GuestSession(std::string machine, std::string ring, std::optional<
       log_(log),
       registration_(registration),
       tracer_port_([this](const format::Request& request, Nanoseconds limit) { return ask(request, limit); }),
-      tracers_(machine_, tracers_of(settings_.tracers, machine_), log, [this](const std::string& line) {
-        if (settings_.notice) settings_.notice(line);
-      }) {
+      tracers_(machine_, tracers_of(settings_.tracers, machine_), log,
+               [this](const std::string& line) {
+                 if (settings_.notice) settings_.notice(line);
+               }),
+      probes_(machine_, log) {
   record_.name = machine_;
   record_.kind = "guest";
   record_.ring_file = ring_path_;
@@ -114,7 +116,7 @@ bool GuestSession::stopping() const {
 
 bool GuestSession::lost_anything() const {
   const auto ring = link();
-  return lost_ > 0 || unknown_loss_ || tracers_lost_ || (ring && ring->view().lost_anything);
+  return lost_ > 0 || missed_ > 0 || unknown_loss_ || tracers_lost_ || (ring && ring->view().lost_anything);
 }
 
 MachineProgress GuestSession::progress() const {
@@ -144,6 +146,7 @@ void GuestSession::run() {
     wake_.wait_until(lock, next, [this] { return stopping_; });
   }
   if (recording_) stop_agent();
+  probes_.ended();
   tracers_.abandon("its guest did not answer at the end");
   tracers_busy_ = false;
   tracers_lost_ = tracers_.lost_anything();
@@ -215,6 +218,7 @@ bool GuestSession::begin_recording() {
   request.filters = settings_.filters;
   request.buffer_kb = settings_.buffer_kb;
   request.feed = settings_.feed;
+  request.probes = probes_for(settings_.probes, machine_);
   request.top_level = tracers_.want_printk();
   auto started = mailbox_->call(request, kWorkLimit);
   if (!started || !started->ok) {
@@ -232,8 +236,13 @@ bool GuestSession::begin_recording() {
   earlier_delivered_ = delivered_;
   earlier_lost_ = lost_;
   have_formats_ = false;
+  probes_.begun(started->probes);
   say("");
   journal_machine();
+  for (const format::ProbeState& probe : started->probes) {
+    if (!probe.error.empty() && settings_.notice)
+      settings_.notice(machine_ + ": --probe " + probe.spec + ": " + probe.error);
+  }
   settled_ = true;
   fetch_texts(false);
   begin_tracers();
@@ -318,6 +327,7 @@ void GuestSession::keep_recording() {
   if (!reply->ok || !reply->recording) {
     // The counters are those of its end.
     take_counters(reply->counters, reply->ok);
+    take_probes(reply->tracers);
     tell_loss("agent-gave-up", reply->message.empty()
                                    ? "its agent saw no recorder for 10 s, and ended the recording"
                                    : reply->message);
@@ -325,6 +335,7 @@ void GuestSession::keep_recording() {
     return;
   }
   take_counters(reply->counters, false);
+  take_probes(reply->tracers);
   clock_->on_heartbeats(ring->take_heartbeats());
   if (was_silent_) {
     was_silent_ = false;
@@ -364,6 +375,7 @@ void GuestSession::stop_agent() {
     if (reply && reply->ok) {
       ring->drain(seconds(10));
       take_counters(reply->counters, true);
+      take_probes(reply->tracers);
       if (!reply->message.empty()) log_.note(machine_, "its agent: " + reply->message);
       return;
     }
@@ -432,6 +444,11 @@ void GuestSession::fetch_cmdlines() {
   if (!text || cmdlines_.size() + text->size() > 2 * kMaxCmdlines) return;
   cmdlines_ += *text;
   save_text(format::kCmdlinesName, cmdlines_);
+}
+
+void GuestSession::take_probes(const std::vector<format::TracerState>& counts) {
+  for (const format::TracerState& count : counts) probes_.counted(count.tracer, count.lost_events);
+  missed_ = probes_.missed();
 }
 
 void GuestSession::take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters) {

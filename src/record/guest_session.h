@@ -30,6 +30,7 @@
 #include "record/guest_clock.h"
 #include "record/guest_link.h"
 #include "record/machine_tracers.h"
+#include "record/probe_journal.h"
 #include "record/recorder.h"
 #include "record/registry.h"
 #include "record/run_log.h"
@@ -44,6 +45,7 @@ struct SessionSettings {
   std::map<std::string, std::string> filters;
   std::uint64_t buffer_kb = 4096;
   std::string feed;
+  std::vector<ProbeRequest> probes;        ///< of all machines
   std::vector<TracerRequest> tracers;      ///< of all machines
   const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
@@ -102,6 +104,7 @@ class GuestSession {
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
+  void take_probes(const std::vector<format::TracerState>& counts);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
   void begin_tracers();
@@ -123,6 +126,7 @@ class GuestSession {
   GuestTracers tracer_port_;
   MachineTracers tracers_;
   run::MachineRecord record_;
+  ProbeJournal probes_;
   std::uint64_t stream_generation_ = 0;
   std::uint64_t ring_generation_ = 0;
   std::uint64_t clock_generation_ = 0;  // whose clock clock_ keeps
@@ -139,6 +143,7 @@ class GuestSession {
 
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> lost_{0};
+  std::atomic<std::uint64_t> missed_{0};  // hits of probes
   std::atomic<bool> unknown_loss_{false};
   std::atomic<bool> settled_{false};
   std::atomic<bool> tracers_busy_{false};

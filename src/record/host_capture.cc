@@ -212,6 +212,10 @@ Status HostCapture::stop() {
 
 Status HostCapture::remove() {
   Status first;
+  for (Prepared& prepared : prepared_) {
+    if (Status removed = prepared.instance.remove(); !removed && first) first = std::move(removed);
+  }
+  prepared_.clear();
   for (const auto& buffer : buffers_) {
     if (Status removed = buffer->remove(); !removed && first) first = std::move(removed);
   }

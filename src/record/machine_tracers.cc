@@ -86,7 +86,8 @@ void MachineTracers::begin(TracerPort& port, const std::string& kernel_release, 
   if (lines_) lines_->finish();
   lines_ = std::make_unique<LineFile>(machine_, generation, log_);
   const std::string symbols = log_.writer().path() + "/" + machine_ + "/" + format::kKallsymsName;
-  const TracerMachine machine{kernel_release, [symbols](const auto& give_up) { return await(symbols, give_up); }};
+  const TracerMachine machine{kernel_release,
+                              [symbols](const auto& give_up) { return await(symbols, give_up); }};
   std::uint32_t id = 0;
   for (const TracerRequest& request : requests_) {
     One& one = all_.emplace_back();

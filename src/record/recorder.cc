@@ -9,21 +9,26 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "base/text.h"
 #include "base/tsc.h"
 #include "clock/anchors.h"
 #include "clock/kvm.h"
+#include "probes/probe_set.h"
+#include "probes/qemu_pack.h"
 #include "record/cleanup.h"
 #include "record/command.h"
 #include "record/guest_set.h"
 #include "record/host_capture.h"
 #include "record/host_texts.h"
 #include "record/machine_tracers.h"
+#include "record/probe_journal.h"
 #include "record/registry.h"
 #include "record/tsc_watch.h"
 #include "tracefs/events.h"
+#include "tracefs/probe_names.h"
 
 namespace ivtrace::record {
 namespace {
@@ -77,6 +82,7 @@ class Recorder {
   Status choose_events();
   Status choose_filters();
   Status find_guests();
+  Status set_probes();
   Status prepare_host();
   Status create_run();
   Status start_host();
@@ -88,9 +94,17 @@ class Recorder {
   RecordSummary summary();
 
  private:
+  /// Whether it is the full name of an event that a probe which was asked for may give.
+  bool names_probe(const std::string& event) const {
+    return std::any_of(config_.probes.begin(), config_.probes.end(), [&](const ProbeRequest& probe) {
+      return event.starts_with(probe.spec.substr(0, probe.spec.find(':') + 1));
+    });
+  }
   void notice(const std::string& line) const {
     if (callbacks_.notice) callbacks_.notice(line);
   }
+  Result<std::vector<std::string>> host_probes() const;
+  Status check_probes() const;
   bool finished();
   void tick();
   void stop_guests();
@@ -117,6 +131,8 @@ class Recorder {
   hypervisor::Watch watch_;
   std::vector<hypervisor::Guest> found_;
   std::unique_ptr<Registration> registration_;
+  std::unique_ptr<probes::ProbeSet> probes_;  // goes after host_, which has them enabled
+  std::optional<ProbeJournal> probe_journal_;
   std::unique_ptr<HostCapture> host_;
   std::unique_ptr<TscWatch> tsc_;
   LocalTracers tracer_port_;
@@ -136,6 +152,7 @@ class Recorder {
   SteadyClock::time_point complete_since_;  // the guests record as well: the duration counts from here
   SteadyClock::time_point shown_;
   std::string reason_;
+  std::uint64_t missed_hits_ = 0;  // of the host's probes
   unsigned seconds_ = 0;
   std::uint64_t journal_counted_ = 0;
   std::map<std::string, std::uint64_t> marked_;  // file → bytes at its last mark
@@ -162,6 +179,9 @@ void Recorder::remove_instances() {
     if (Status removed = tsc_->remove(); !removed) notice(removed.error().to_string());
   }
   tsc_.reset();
+  if (probes_) {
+    if (Status removed = probes_->remove(); !removed) notice(removed.error().to_string());
+  }
 }
 
 // One recorder per host; what a dead one left is saved and removed first.
@@ -210,15 +230,81 @@ Status Recorder::choose_events() {
   return {};
 }
 
-// Guests get them by full names too: what a pattern means is decided here, once.
+// Guests get them by full names too: what a pattern means is decided here, once. Events of probes are not
+// there yet: they are named in full.
 Status Recorder::choose_filters() {
-  IVT_ASSIGN_OR_RETURN(filters_, tracefs::resolve_filters(host_events_, config_.filters));
+  tracefs::Filters of_events = config_.filters;
+  tracefs::Filters of_probes;
+  for (const auto& [pattern, expression] : config_.filters) {
+    if (!names_probe(pattern)) continue;
+    of_probes.emplace(pattern, expression);
+    of_events.erase(pattern);
+  }
+  IVT_ASSIGN_OR_RETURN(filters_, tracefs::resolve_filters(host_events_, of_events));
+  filters_.merge(of_probes);
   return {};
 }
 
 Status Recorder::find_guests() {
   watch_ = GuestSet::watch(config_);
   IVT_ASSIGN_OR_RETURN(found_, GuestSet::find(config_, watch_));
+  return {};
+}
+
+// The host's dynamic probes are made, but nothing is recorded of them yet. Those of guests are their agents'
+// business; what cannot be set there is said and recorded, as a guest may come that can.
+Status Recorder::set_probes() {
+  for (const ProbeRequest& request : config_.probes) {
+    const auto is_meant = [&](const std::string& name) {
+      return request.machine == name || glob_match(request.machine, name);
+    };
+    const bool known =
+        is_meant(format::kHostMachine) ||
+        std::any_of(found_.begin(), found_.end(), [&](const auto& guest) { return is_meant(guest.name); }) ||
+        std::any_of(config_.extra_rings.begin(), config_.extra_rings.end(),
+                    [&](const ExtraRing& ring) { return is_meant(ring.name); });
+    if (!known)
+      notice("--probe " + request.machine + ":" + request.spec + ": no such machine is recorded yet");
+  }
+  probes_ = std::make_unique<probes::ProbeSet>(*tracefs_, ::getpid());
+  IVT_ASSIGN_OR_RETURN(const std::vector<std::string> specs, host_probes());
+  probes_->add(specs);
+  return check_probes();
+}
+
+// The pack for QEMU becomes its probes, for each program that runs a guest now.
+Result<std::vector<std::string>> Recorder::host_probes() const {
+  std::vector<std::string> specs;
+  for (std::string& spec : probes_for(config_.probes, format::kHostMachine)) {
+    if (spec != probes::kQemuPack) {
+      specs.push_back(std::move(spec));
+      continue;
+    }
+    std::set<std::string> programs;
+    for (const hypervisor::Guest& guest : found_) {
+      std::error_code unreadable;
+      const std::string link = config_.inventory.proc + "/" + std::to_string(guest.pid.value) + "/exe";
+      const std::filesystem::path program = std::filesystem::read_symlink(link, unreadable);
+      if (!unreadable) programs.insert(program.string());
+    }
+    if (programs.empty()) {
+      return Error(
+          ErrorCode::kNotFound, "--probe host:qemu: no guest is there whose QEMU could be probed",
+          "start one first, or name the program: host:uprobe:/usr/bin/qemu-system-x86_64:blk_aio_preadv");
+    }
+    for (const std::string& program : programs) {
+      IVT_ASSIGN_OR_RETURN(const std::vector<std::string> pack, probes::qemu_pack(program));
+      specs.insert(specs.end(), pack.begin(), pack.end());
+    }
+  }
+  return specs;
+}
+
+Status Recorder::check_probes() const {
+  for (const format::ProbeState& probe : probes_->states()) {
+    if (!probe.error.empty())
+      return Error(ErrorCode::kInvalid, "--probe host:" + probe.spec + ": " + probe.error);
+  }
   return {};
 }
 
@@ -229,6 +315,11 @@ Status Recorder::prepare_host() {
   settings.name = "ivtrace-" + std::to_string(::getpid());
   settings.events = host_events_;
   settings.filters = filters_;
+  for (const std::string& event : probes_->kernel_events()) {
+    settings.events.push_back(event);
+    const auto filter = filters_.find(tracefs::recorded_event(event));
+    if (filter != filters_.end()) settings.filters[event] = filter->second;
+  }
   settings.buffer_kb = config_.buffer_kb;
   settings.printk = asks_for_printk(config_);
   settings.top_level_state = top_level_state(config_.state_directory);
@@ -236,6 +327,8 @@ Status Recorder::prepare_host() {
                        HostCapture::create(*tracefs_, settings, [this](const auto& name, const auto& buffer) {
                          return registration_->add_instance(name, buffer);
                        }));
+  static_cast<void>(probes_->note_refused(host_->rejected()));
+  IVT_RETURN_IF_ERROR(check_probes());
   if (!config_.use_kvm) return {};
   // Both need KVM in this kernel. Where it is missing, the handshake alone tells the clocks.
   if (auto kvm = clock::KvmDebugfs::open()) kvm_.emplace(*std::move(kvm));
@@ -268,9 +361,11 @@ Status Recorder::create_run() {
 }
 
 Status Recorder::start_host() {
-  host_record_.events = host_->events();
+  host_record_.events = tracefs::recorded_events(host_->events());
   host_record_.rejected = host_->rejected();
   log_->put(host_record_);
+  probe_journal_.emplace(format::kHostMachine, *log_);
+  probe_journal_->begun(probes_->states());
   anchor();
   IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
   early_tasks_ = task_names();
@@ -290,6 +385,7 @@ void Recorder::start_guests() {
   settings.filters = filters_;
   settings.buffer_kb = config_.buffer_kb;
   settings.feed = config_.feed;
+  settings.probes = config_.probes;
   settings.tracers = config_.tracers;
   settings.kvm = kvm_ ? &*kvm_ : nullptr;
   settings.notice = [this](const std::string& line) { notice(line); };
@@ -447,6 +543,10 @@ void Recorder::stop_everything() {
   stop_guests();
   tracers_->stop();
   if (Status stopped = host_->stop(); !stopped) log_->note(format::kHostMachine, stopped.error().to_string());
+  probes_->count_missed();
+  for (std::size_t i = 0; i < probes_->missed().size(); ++i) probe_journal_->counted(i, probes_->missed()[i]);
+  missed_hits_ = probe_journal_->missed();
+  probe_journal_->ended();
   if (Status late = save_late_task_names(*log_, early_tasks_); !late)
     space_->trip("disk-full", late.error().message);
   if (space_->tripped() && space_->reason() != "size-limit") {
@@ -547,6 +647,7 @@ RecordSummary Recorder::summary() {
   if (guests_) {
     for (const auto& session : guests_->sessions()) summary.lost_anything |= session->lost_anything();
   }
+  summary.lost_anything |= missed_hits_ > 0;
   summary.lost_anything |= tracers_->lost_anything();
   summary.lost_anything |= space_->tripped() && space_->reason() != "size-limit";
   if (command_) summary.command_status = command_->poll();
@@ -566,6 +667,8 @@ Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& 
   IVT_RETURN_IF_ERROR(recorder.choose_filters());
   // Which QEMU processes there are, and which of them are wanted.
   IVT_RETURN_IF_ERROR(recorder.find_guests());
+  // The host's dynamic probes.
+  IVT_RETURN_IF_ERROR(recorder.set_probes());
   // Tracing instances, set up and still silent.
   IVT_RETURN_IF_ERROR(recorder.prepare_host());
   // The run directory with its manifest.

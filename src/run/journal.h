@@ -167,7 +167,7 @@ struct TracerRecord {
   std::vector<std::string> events;  ///< what it gives: "stap:disk_issue"
   std::uint64_t lines = 0;          ///< that it printed and that are in the run
   std::uint64_t lost = 0;           ///< events and lines that it lost, as far as it knows
-  std::string output;               ///< file of the machine's folder with what it printed at its end; may be empty
+  std::string output;  ///< file of the machine's folder with what it printed at its end; may be empty
 };
 
 /// Anything else worth telling a person: "guest vm3 came", "size limit reached".

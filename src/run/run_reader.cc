@@ -68,7 +68,7 @@ class RunLoader {
     std::map<std::int32_t, std::size_t> vcpus;
     std::map<std::string, std::size_t> disks;
     std::map<std::int32_t, std::size_t> containment;
-  std::map<std::pair<std::string, std::uint32_t>, std::size_t> tracers;
+    std::map<std::pair<std::string, std::uint32_t>, std::size_t> tracers;
     std::map<std::tuple<std::string, std::uint32_t, std::uint64_t>, std::size_t> counters;
   };
 

@@ -72,7 +72,8 @@ inline std::vector<Record> sample_records() {
           NoteRecord{HostTsc{4}, "vm1", "guest vm1 came"},
           EndRecord{HostTsc{11}, "signal"},
           ContainmentRecord{"vm1", 0, 1000, 1, 2, 3, 70, HostTsc{9}},
-          TracerRecord{"vm1", "stap", 1, "disk", "/root/disk.stp", "ended", "", "", {"stap:disk_issue"}, 3, 1, ""}};
+          TracerRecord{
+              "vm1", "stap", 1, "disk", "/root/disk.stp", "ended", "", "", {"stap:disk_issue"}, 3, 1, ""}};
 }
 
 }  // namespace ivtrace::run

@@ -3,9 +3,10 @@
 namespace ivtrace::timeline {
 namespace {
 
-constexpr const char* kStates[] = {
-    "vcpu",   "qemu",    "host", "idle",  "task",  "guest",   "exit",  "userspace", "running", "preempted",
-    "halted", "blocked", "read", "write", "flush", "discard", "other", "irq",       "softirq", "unknown"};
+constexpr const char* kStates[] = {"vcpu",    "qemu",      "host",    "idle",      "task",   "guest",
+                                   "exit",    "userspace", "running", "preempted", "halted", "blocked",
+                                   "read",    "write",     "flush",   "discard",   "other",  "irq",
+                                   "softirq", "slice",     "instant", "value",     "unknown"};
 constexpr std::uint32_t kMoreLabel = 1;  // stands for all labels that found no place
 
 }  // namespace

@@ -36,6 +36,9 @@ enum class State : std::uint8_t {
   kOther,
   kIrq,
   kSoftirq,
+  kSlice,
+  kInstant,
+  kValue,
   kUnknown,
 };
 const char* to_string(State state);

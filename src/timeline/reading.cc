@@ -33,6 +33,9 @@ query::RowKind set_of_track(TrackKind kind, bool host) {
       return query::RowKind::kQemuSlice;
     case TrackKind::kIrq:
       return query::RowKind::kIrqSlice;
+    case TrackKind::kMarks:
+    case TrackKind::kCounter:
+      return query::RowKind::kMarkSlice;
     case TrackKind::kDisk:
       return host ? query::RowKind::kBlockRequest : query::RowKind::kIoRequest;
     default:
@@ -224,6 +227,33 @@ void Timeline::Reading::take(const query::IoRequestRow& row, std::uint64_t id,
   track->add({{row.from_ns, row.until_ns}, category, 0, false}, categories_, &detail);
 }
 
+void Timeline::Reading::take(const query::MarkSliceRow& row, std::string_view name) {
+  hold();
+  TrackData* const track = tracks_.marks(row.machine, row.tgid, row.tid);
+  if (track == nullptr) return;
+  // What lies within a slice is drawn below it.
+  const auto lane = static_cast<std::uint16_t>(std::min<std::uint32_t>(row.depth, Lanes::kMax - 1));
+  const Mark mark{State::kSlice, static_cast<std::int32_t>(row.machine), categories_.label(name), row.tid};
+  track->add({{row.from_ns, row.until_ns}, categories_.add(mark), lane, row.open}, categories_);
+}
+
+void Timeline::Reading::take(const query::MarkInstantRow& row, std::string_view name) {
+  hold();
+  TrackData* const track = tracks_.marks(row.machine, row.tgid, row.tid);
+  if (track == nullptr) return;
+  const Mark mark{State::kInstant, static_cast<std::int32_t>(row.machine), categories_.label(name), row.tid};
+  track->add({{row.from_ns, row.until_ns}, categories_.add(mark), 0, false}, categories_);
+}
+
+void Timeline::Reading::take(const query::MarkCounterRow& row, std::string_view name) {
+  hold();
+  TrackData* const track = tracks_.counter(row.machine, row.tgid, row.name, name);
+  if (track == nullptr) return;
+  const std::uint32_t value = categories_.label(std::to_string(row.value));
+  const Mark mark{State::kValue, static_cast<std::int32_t>(row.machine), value, -1};
+  track->add({{row.from_ns, row.until_ns}, categories_.add(mark), 0, row.open}, categories_);
+}
+
 void Timeline::Reading::take(const query::LossRow& row) {
   hold();
   holes_.add(row);
@@ -264,6 +294,8 @@ Holes::Bins Timeline::Reading::hole_bins(const Track& track, TileSpan span) cons
     case TrackKind::kThread:
       return holes_.bins(host, std::nullopt, span.begin, span.bin_log2);
     case TrackKind::kDisk:
+    case TrackKind::kMarks:
+    case TrackKind::kCounter:
       return holes_.bins(track.machine, std::nullopt, span.begin, span.bin_log2);
     default:
       return holes_.bins(track.machine, static_cast<std::uint32_t>(track.number), span.begin, span.bin_log2);

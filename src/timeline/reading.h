@@ -63,6 +63,9 @@ class Timeline::Reading : private query::RowWatch {
   void take(const query::BlockRequestRow& row, std::uint64_t id) override;
   void take(const query::IoRequestRow& row, std::uint64_t id,
             std::span<const query::IoPhaseRow> phases) override;
+  void take(const query::MarkSliceRow& row, std::string_view name) override;
+  void take(const query::MarkInstantRow& row, std::string_view name) override;
+  void take(const query::MarkCounterRow& row, std::string_view name) override;
   void take(const query::LossRow& row) override;
 
   bool is_vcpu(std::int32_t owner, std::int32_t tid) const {

@@ -8,6 +8,7 @@
 
 #include "model/io_test_support.h"
 #include "model/model_test_support.h"
+#include "timeline/track_list.h"
 
 namespace ivtrace::timeline {
 namespace {
@@ -294,6 +295,50 @@ TEST(Timeline, AGuestWithoutAClockHasTracksThatSaySo) {
   ASSERT_NE(track, nullptr);
   EXPECT_FALSE(track->aligned);
   EXPECT_THAT(run.tile(track->id).slices, IsEmpty());
+}
+
+TEST(Timeline, AProgramsThreadHasItsSlicesInLanesAndItsInstants) {
+  model::MadeIo made;
+  made.anchors = true;
+  made.text("vm1", 10, 78, "B|77|outer");
+  made.text("vm1", 20, 78, "B|77|inner");
+  made.text("vm1", 30, 78, "I|77|half");
+  made.text("vm1", 40, 78, "E|77");
+  made.text("vm1", 50, 78, "E|77");
+  made.text("vm1", 60, 79, "C|77|queue|5");
+  made.text("vm1", 70, 79, "C|77|queue|-6");
+  made.text("vm1", 80, 79, "I|77|last");
+  Opened opened(made);
+  opened.wait();
+  EXPECT_THAT(
+      opened.slices(1, TrackKind::kMarks, 78),
+      ElementsAre("10-50 slice 'outer' 1 78", "20-40 slice 'inner' 1 78", "30-30 instant 'half' 1 78"));
+  const Track* const track = opened.find(1, TrackKind::kMarks, 78);
+  ASSERT_NE(track, nullptr);
+  EXPECT_EQ(track->name, "marks of 77/78");
+  EXPECT_EQ(track->lanes, 2u);
+  const TileTrack tile = opened.tile(track->id);
+  EXPECT_EQ(tile.slices[0].lane, 0u);
+  EXPECT_EQ(tile.slices[1].lane, 1u);
+  const auto tracks = opened.timeline().tracks();
+  const auto counter = std::ranges::find(tracks, TrackKind::kCounter, &Track::kind);
+  ASSERT_NE(counter, tracks.end());
+  EXPECT_EQ(counter->name, "queue 77");
+  EXPECT_THAT(opened.slices(1, TrackKind::kCounter, counter->number),
+              ElementsAre("60-70 value '5' 1 -1", "70-80 value '-6' 1 -1 open"));
+}
+
+TEST(Timeline, ManyThreadsThatMarkDoNotTakeAllTracks) {
+  model::MadeIo made;
+  made.anchors = true;
+  constexpr std::uint64_t kThreads = TrackList::kMaxMarkTracks + 20;
+  for (std::uint64_t i = 0; i < kThreads; ++i) made.text("vm1", i, static_cast<std::int32_t>(i + 1), "I|1|x");
+  Opened opened(made);
+  opened.wait();
+  const auto tracks = opened.timeline().tracks();
+  EXPECT_EQ(std::ranges::count(tracks, TrackKind::kMarks, &Track::kind),
+            static_cast<std::ptrdiff_t>(TrackList::kMaxMarkTracks));
+  EXPECT_FALSE(opened.timeline().notices().empty());
 }
 
 }  // namespace

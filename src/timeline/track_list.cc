@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint32_t kMaxCpus = 4096;  // numbers come from file names
 
+constexpr unsigned kCounterBits = 17;  // of a counter's number are its name's, the others its process'
+
 bool has_lanes(TrackKind kind) { return kind == TrackKind::kDisk || kind == TrackKind::kIrq; }
 
 std::string vcpu_name(const model::VcpuLane& lane) {
@@ -42,8 +44,12 @@ Place place_of(const Track& track, bool host) {
       return {2, track.number, 0, 0};
     case TrackKind::kThread:
       return {host ? 0 : 3, track.number, 0, 0};
+    case TrackKind::kMarks:
+      return {4, track.number, 0, 0};
+    case TrackKind::kCounter:
+      return {4, track.number >> kCounterBits, 1, track.number};
   }
-  return {4, 0, 0, 0};
+  return {5, 0, 0, 0};
 }
 
 }  // namespace
@@ -62,6 +68,10 @@ const char* to_string(TrackKind kind) {
       return "irq";
     case TrackKind::kThread:
       return "thread";
+    case TrackKind::kMarks:
+      return "marks";
+    case TrackKind::kCounter:
+      return "counter";
   }
   return "";
 }
@@ -82,6 +92,8 @@ void TrackData::add(const Slice& slice, const Categories& categories, const Deta
   if (has_lanes(track.kind)) {
     kept.lane = lanes.place(kept);
     track.lanes = lanes.count();
+  } else {
+    track.lanes = std::max<std::uint32_t>(track.lanes, kept.lane + 1u);
   }
   const std::uint16_t of = series.of(kept.category, categories);
   bins.add(of, kept);
@@ -136,7 +148,8 @@ TrackData* TrackList::find(const Key& key) const {
 }
 
 TrackData* TrackList::add(const Key& key, Track track) {
-  if (tracks_.size() >= kMaxTracks) {
+  const bool of_marks = std::get<0>(key) == TrackKind::kMarks || std::get<0>(key) == TrackKind::kCounter;
+  if (tracks_.size() >= kMaxTracks || (of_marks && mark_tracks_++ >= kMaxMarkTracks)) {
     full_ = true;
     return nullptr;
   }
@@ -226,6 +239,26 @@ TrackData* TrackList::thread(std::uint32_t machine, const model::Task& thread) {
                         known->track.name.size() == thread.name().size() + 1 + number.size();
   if (!is_named) known->track.name = std::string(thread.name()) + " " + number;
   return known;
+}
+
+TrackData* TrackList::marks(std::uint32_t machine, std::int32_t tgid, std::int32_t tid) {
+  const Key key(TrackKind::kMarks, machine, std::int64_t{tid});
+  if (TrackData* const known = find(key)) return known;
+  Track track;
+  track.name =
+      tgid == tid || tgid == 0 ? fmt::format("marks of {}", tid) : fmt::format("marks of {}/{}", tgid, tid);
+  track.aligned = is_aligned(machine, std::nullopt);
+  return add(key, std::move(track));
+}
+
+TrackData* TrackList::counter(std::uint32_t machine, std::int32_t tgid, std::uint32_t name,
+                              std::string_view text) {
+  const Key key(TrackKind::kCounter, machine, std::int64_t{tgid} << kCounterBits | name);
+  if (TrackData* const known = find(key)) return known;
+  Track track;
+  track.name = std::string(text) + " " + std::to_string(tgid);
+  track.aligned = is_aligned(machine, std::nullopt);
+  return add(key, std::move(track));
 }
 
 std::vector<Track> TrackList::in_order() const {

@@ -49,6 +49,10 @@ class TrackList {
   TrackData* disk(std::uint32_t machine, std::uint32_t device, std::int32_t disk);
   TrackData* irq(std::uint32_t machine, std::uint32_t cpu);
   TrackData* thread(std::uint32_t machine, const model::Task& thread);
+  /// What a thread of a program said by marks.
+  TrackData* marks(std::uint32_t machine, std::int32_t tgid, std::int32_t tid);
+  /// A program's counter. `name`: of ModelRows::mark_names(), whose number tells it from others.
+  TrackData* counter(std::uint32_t machine, std::int32_t tgid, std::uint32_t name, std::string_view text);
 
   /// Takes the slices of those tracks away for which `which(track, is the host's)` is true.
   template <class Which>
@@ -66,6 +70,8 @@ class TrackList {
   std::vector<Track> in_order() const;
 
   static constexpr std::size_t kMaxTracks = 4096;
+  /// Programs of guests say what has marks: they must not take all places.
+  static constexpr std::size_t kMaxMarkTracks = 1024;
 
  private:
   using Key = std::tuple<TrackKind, std::uint32_t, std::int64_t>;
@@ -84,6 +90,7 @@ class TrackList {
   std::vector<std::unique_ptr<TrackData>> tracks_;
   std::map<Key, TrackData*> by_key_;
   std::vector<std::vector<TrackData*>> cpus_;  ///< by machine and number: most rows are of one
+  std::size_t mark_tracks_ = 0;
   bool full_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "tracefs/lockdown.h"
+#include "tracefs/probe_names.h"
 
 namespace ivtrace::tracefs {
 namespace {
@@ -59,15 +60,15 @@ bool hits_any_task(std::string_view event) {
          system == "sched" || system == "kvm";
 }
 
-/// Appends one framed file. A name that is not there is left out: ftrace's own formats differ between
-/// kernels.
-Status append_file(std::string& out, const TraceDir& dir, const std::string& name) {
+/// Appends one framed file, called `shown` in its frame. A name that is not there is left out: ftrace's own
+/// formats differ between kernels.
+Status append_file(std::string& out, const TraceDir& dir, const std::string& name, const std::string& shown) {
   const Result<std::string> text = read_file_at(dir.fd(), "events/" + name, 1u << 20);
   if (!text) {
     if (text.error().code == ErrorCode::kNotFound) return {};
     return explain_denied(text.error());
   }
-  out += "file " + name + " " + std::to_string(text->size()) + "\n" + *text + "\n";
+  out += "file " + shown + " " + std::to_string(text->size()) + "\n" + *text + "\n";
   if (out.size() > kMaxFormatsBytes)
     return Error(ErrorCode::kExhausted, "the event formats are larger than 32 MiB");
   return {};
@@ -156,8 +157,8 @@ std::span<const Profile> profiles() {
   };
   static const std::vector<Profile> kProfiles = {
       {"io", "block requests, interrupts, QEMU's reads and writes, and who had the CPUs",
-       joined({kBlock, kIrq, kNames, {"sched:sched_switch"}}), joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}),
-       kIoCalls},
+       joined({kBlock, kIrq, kNames, {"sched:sched_switch"}}),
+       joined({kSwitch, {"kvm:kvm_set_irq", "kvm:kvm_msi_set_irq"}}), kIoCalls},
       {"cpu",
        "scheduler, interrupts, and KVM's entries and exits",
        joined({kSched, kIrq, kNames}),
@@ -188,13 +189,14 @@ Result<std::string> formats_text(const TraceDir& dir, std::span<const std::strin
   std::string out;
   for (const char* name : {"header_page", "header_event", "ftrace/print/format", "ftrace/bprint/format",
                            "ftrace/bputs/format", "ftrace/raw_data/format"}) {
-    IVT_RETURN_IF_ERROR(append_file(out, dir, name));
+    IVT_RETURN_IF_ERROR(append_file(out, dir, name, name));
   }
   for (const std::string& event : events) {
     const std::size_t colon = event.find(':');
     if (colon == event.npos) continue;
-    IVT_RETURN_IF_ERROR(
-        append_file(out, dir, event.substr(0, colon) + "/" + event.substr(colon + 1) + "/format"));
+    const std::string system = event.substr(0, colon);
+    const std::string rest = "/" + event.substr(colon + 1) + "/format";
+    IVT_RETURN_IF_ERROR(append_file(out, dir, system + rest, recorded_system(system) + rest));
   }
   return out;
 }

@@ -53,7 +53,8 @@ const Profile* find_profile(std::string_view name);
 bool is_syscall_event(std::string_view event);
 
 /// The formats of `events` and of what trace_marker and trace_printk write, with header_page and
-/// header_event, each as `file <name> <bytes>\n`, the bytes, `\n`.
+/// header_event, each as `file <name> <bytes>\n`, the bytes, `\n`. A probe of ours is there under its
+/// recorded name (probe_names.h).
 Result<std::string> formats_text(const TraceDir& dir, std::span<const std::string> events);
 
 }  // namespace ivtrace::tracefs

@@ -12,6 +12,7 @@
 #include "format/ivring.h"
 #include "format/kernel_page.h"
 #include "tracefs/lockdown.h"
+#include "tracefs/mark_signal.h"
 
 namespace ivtrace::tracefs {
 namespace {
@@ -115,6 +116,7 @@ Status Instance::remove() {
   for (;;) {
     if (::unlinkat(instances_fd_.get(), name_.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
       owned_ = false;
+      if (takes_marks(name_)) signal_marks();
       return {};
     }
     error = errno;
@@ -159,7 +161,9 @@ Status Instance::set_buffer_percent(unsigned percent) {
 }
 
 Status Instance::set_tracing(bool on) {
-  return write_control_file_at(dir_fd(), "tracing_on", on ? "1" : "0");
+  IVT_RETURN_IF_ERROR(write_control_file_at(dir_fd(), "tracing_on", on ? "1" : "0"));
+  if (on && takes_marks(name_)) signal_marks();
+  return {};
 }
 
 Status Instance::set_option(const std::string& option, bool on) {

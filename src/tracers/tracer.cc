@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::size_t kMaxKept = 4u << 20;
 
+bool names_error(std::string_view line) {
+  return line.find("ERROR") != line.npos || line.find("error") != line.npos;
+}
+
 std::string ending(int status) {
   if (WIFSIGNALED(status)) return "it was ended by signal " + std::to_string(WTERMSIG(status));
   return "it ended by itself with exit code " + std::to_string(WEXITSTATUS(status));
@@ -95,9 +99,12 @@ void Tracer::keep(PrintedLine line) {
   kept_.push_back(std::move(kept));
 }
 
-void Tracer::complain(std::string text) {
-  const std::string_view said = trim(text);
-  if (!said.empty()) complaint_ = std::string(said.substr(0, kMaxLine));
+void Tracer::complain(const std::string& text) {
+  const std::string_view said = trim(text).substr(0, kMaxLine);
+  // Programs quote the script and point into it below the line that says what is wrong.
+  const bool is_error = names_error(said);
+  if (said.empty() || (!is_error && names_error(complaint_))) return;
+  complaint_ = std::string(said);
 }
 
 }  // namespace ivtrace::tracers

@@ -62,8 +62,9 @@ class Tracer {
   Program& program() { return *program_; }
   /// Keeps a line for the recorder, with its own time where it tells one.
   void keep(PrintedLine line);
-  /// The last thing that it said on standard error: why it ended, if it ends now.
-  void complain(std::string text);
+  /// A line of its standard error. The last one that names an error, or else the last one of all, is why it
+  /// ended, if it ends.
+  void complain(const std::string& text);
 
  private:
   void read_lines();

@@ -60,6 +60,7 @@ class NameMaker {
     IVT_RETURN_IF_ERROR(add_disks());
     IVT_RETURN_IF_ERROR(add_interrupts());
     IVT_RETURN_IF_ERROR(add_exits());
+    IVT_RETURN_IF_ERROR(add_marks());
     std::stable_sort(names_.begin(), names_.end(),
                      [](const Name& a, const Name& b) { return a.count > b.count; });
     return std::move(names_);
@@ -129,6 +130,20 @@ class NameMaker {
       if (rows_.irq_names()[name].empty()) continue;
       put("interrupt", machine, tracks_.find(machine, TrackKind::kIrq, cpu), rows_.irq_names()[name], -1,
           seen);
+    }
+    return {};
+  }
+
+  Status add_marks() {
+    Counter<std::tuple<std::uint32_t, std::int32_t, std::uint32_t>> marks;  // machine, thread, name
+    const auto add = [&](const auto& row) { marks.add({row.machine, row.tid, row.name}, row); };
+    IVT_RETURN_IF_ERROR(for_each_within(rows_.mark_slices(), kAlways, stop_, add));
+    IVT_RETURN_IF_ERROR(for_each_within(rows_.mark_instants(), kAlways, stop_, add));
+    for (const auto& [key, seen] : marks.seen()) {
+      const auto& [machine, thread, name] = key;
+      if (!rows_.mark_names()[name].empty())
+        put("mark", machine, tracks_.find(machine, TrackKind::kMarks, thread), rows_.mark_names()[name], -1,
+            seen);
     }
     return {};
   }

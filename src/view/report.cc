@@ -67,7 +67,7 @@ std::vector<std::uint32_t> by_use(const std::vector<timeline::Track>& tracks, co
       for (const Json& id : findings["findings"][0][who]) add(id.get<std::uint32_t>());
   }
   for (const TrackKind kind : {TrackKind::kDisk, TrackKind::kVcpu, TrackKind::kCpu, TrackKind::kTask,
-                               TrackKind::kThread, TrackKind::kIrq}) {
+                               TrackKind::kMarks, TrackKind::kCounter, TrackKind::kThread, TrackKind::kIrq}) {
     for (const timeline::Track& track : tracks)
       if (track.kind == kind) add(track.id);
   }

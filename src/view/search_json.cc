@@ -89,6 +89,12 @@ SliceSource source_of(TrackKind kind) {
           "thread = :place AND (:label = '' OR :label IN (state, by_comm)) AND (:tid < 0 OR by_tid = :tid)"};
     case TrackKind::kIrq:
       return {"irq_slice", "cpu = :place AND (:label = '' OR ifnull(name, irq) = :label) AND :tid = :tid"};
+    case TrackKind::kMarks:
+      return {"mark_slice", "tid = :place AND (:label = '' OR name = :label) AND :tid = :tid"};
+    case TrackKind::kCounter:
+      return {"mark_counter",
+              "ifnull(name, '') || ' ' || tgid = :place AND (:label = '' OR value = CAST(:label AS INTEGER)) "
+              "AND :tid = :tid"};
     case TrackKind::kDisk:
       break;
   }
@@ -99,6 +105,7 @@ SliceSource source_of(TrackKind kind) {
 query::OwnedCell place_of(const timeline::Track& track) {
   if (track.kind == TrackKind::kDisk) return device_text(track.number);
   if (track.kind == TrackKind::kVcpu && track.number < 0) return {};
+  if (track.kind == TrackKind::kCounter) return track.name;
   return track.number;
 }
 

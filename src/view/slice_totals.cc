@@ -174,6 +174,25 @@ Status add_interrupts(const ModelRows& rows, const Stretch& stretch, std::size_t
   return {};
 }
 
+/// What programs say that they did.
+Status add_programs(const ModelRows& rows, const Stretch& stretch, std::size_t most, query::StopFlag stop,
+                    std::vector<SumTable>& tables) {
+  std::map<std::tuple<std::uint32_t, std::int32_t, std::uint32_t>, Sum> sums;  // by machine, process, name
+  const auto add = [&](const query::MarkSliceRow& row) {
+    sums[{row.machine, row.tgid, row.name}].add(ns_within(row, stretch));
+  };
+  IVT_RETURN_IF_ERROR(for_each_within(rows.mark_slices(), stretch, stop, add));
+  SumTable table = {
+      "What programs did",
+      {column("machine"), column("process"), column("slice"), column("time", "ns"), column("times")}};
+  fill(table, sums, most, [&](const auto& key, const Sum& sum) -> Json {
+    return {name_of(rows, std::get<0>(key)), std::get<1>(key), rows.mark_names()[std::get<2>(key)], sum.ns,
+            sum.times};
+  });
+  tables.push_back(std::move(table));
+  return {};
+}
+
 /// A guest's disk, and what was done with it.
 struct RequestKey {
   std::uint32_t machine = 0;
@@ -258,6 +277,7 @@ Result<std::vector<SumTable>> slice_totals(const ModelRows& rows, const Stretch&
   IVT_RETURN_IF_ERROR(add_vcpus(rows, stretch, most, stop, tables));
   IVT_RETURN_IF_ERROR(add_requests(rows, stretch, most, stop, tables));
   IVT_RETURN_IF_ERROR(add_interrupts(rows, stretch, most, stop, tables));
+  IVT_RETURN_IF_ERROR(add_programs(rows, stretch, most, stop, tables));
   std::erase_if(tables, [](const SumTable& table) { return table.rows.empty(); });
   return tables;
 }

@@ -67,7 +67,7 @@ void append_slices(std::string& out, const TileTrack& tile) {
   append_list(out, "from", tile.slices, [&](const TileSlice& slice) { append(out, slice.from_ns); });
   append_list(out, "until", tile.slices, [&](const TileSlice& slice) { append(out, slice.until_ns); });
   append_list(out, "category", tile.slices, [&](const TileSlice& slice) { append(out, slice.category); });
-  if (tile.kind == TrackKind::kDisk || tile.kind == TrackKind::kIrq)
+  if (tile.kind == TrackKind::kDisk || tile.kind == TrackKind::kIrq || tile.kind == TrackKind::kMarks)
     append_list(out, "lane", tile.slices, [&](const TileSlice& slice) { append(out, slice.lane); });
   if (tile.kind == TrackKind::kDisk) {
     append_list(out, "row", tile.slices, [&](const TileSlice& slice) { append(out, slice.row); });

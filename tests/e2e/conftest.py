@@ -17,7 +17,7 @@ SERIES = ("6.12", "6.1")
 
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a killed run must still clean up
-    missing = [str(path) for path in (harness.BIN / "ivtrace", harness.BIN / "ivtrace-agent", harness.BIN / "lab" / "iv-storm") if not path.exists()]
+    missing = [str(path) for path in (harness.BIN / "ivtrace", harness.BIN / "ivtrace-agent", harness.BIN / "ivtrace-mark", harness.BIN / "lab" / "iv-storm") if not path.exists()]
     if missing:
         raise pytest.UsageError(f"not built: {', '.join(missing)} (IVTRACE_BIN names the directory)")
     if os.geteuid() != 0:

@@ -27,7 +27,7 @@ REGISTERING = {"record", "cleanup"}
 def guest_files() -> dict[str, Path]:
     """What every guest of the tests has in /bin."""
     files = {f"/bin/{path.name}": path for path in (BIN / "lab").glob("iv-*")}
-    return files | {"/bin/ivtrace-agent": BIN / "ivtrace-agent"}
+    return files | {f"/bin/{name}": BIN / name for name in ("ivtrace-agent", "ivtrace-mark")}
 
 
 def start_agent(vm: guest.Guest, options: str = ""):

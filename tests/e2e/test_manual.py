@@ -40,7 +40,7 @@ def all_pages() -> list[str]:
 
 def test_every_command_has_a_page_that_groff_reads_without_a_warning():
     commands = [f"ivtrace-{command['name']}.1" for command in declared("ivtrace")["commands"]]
-    assert all_pages() == sorted(["ivtrace.1", "ivtrace-agent.8", *commands])
+    assert all_pages() == sorted(["ivtrace.1", "ivtrace-agent.8", "ivtrace-mark.1", *commands])
     for name in all_pages():
         text = rendered(page(name), "-ww")
         sections = [line for line in text.splitlines() if line and line.upper() == line and line[0].isalpha() and "(" not in line]
@@ -100,6 +100,9 @@ def test_bash_completes_commands_options_and_values():
     agent = [name for option in declared("ivtrace-agent")["options"] for name in option["names"]]
     assert complete("ivtrace-agent", "") == agent
     assert complete("ivtrace-agent", "--ring", "/proc/self/environ") == ["/proc/self/environ"]
+    mark = [name for option in declared("ivtrace-mark")["options"] for name in option["names"]]
+    assert complete("ivtrace-mark", "") == mark
+    assert complete("ivtrace-mark", "--pid", "") == []
 
 
 def test_bash_completes_runs_and_their_machines(tmp_path):

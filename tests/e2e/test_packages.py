@@ -61,10 +61,11 @@ def test_both_are_as_debian_wants_packages(packages, tmp_path):
     assert {"libtraceevent1", "libc6", "libstdc++6"} <= {word.split()[0] for word in told(packages["ivtrace"], "Depends").split(", ")}
     assert told(packages["ivtrace-agent"], "Depends") == "", "one static program with no needs"
     assert is_stripped(tmp_path / "ivtrace/usr/bin/ivtrace")
-    for program in ("ivtrace/usr/lib/ivtrace/ivtrace-agent", "ivtrace-agent/usr/sbin/ivtrace-agent"):
+    marker = ("ivtrace/usr/bin/ivtrace-mark", "ivtrace-agent/usr/sbin/ivtrace-mark")
+    for program in ("ivtrace/usr/lib/ivtrace/ivtrace-agent", "ivtrace-agent/usr/sbin/ivtrace-agent", *marker):
         assert is_stripped(tmp_path / program)
         said = subprocess.run([tmp_path / program, "--version"], capture_output=True, text=True, check=True)
-        assert said.stdout == f"ivtrace-agent {version}\n"
+        assert said.stdout == f"{program.rpartition('/')[2]} {version}\n"
 
 
 class Installation:

@@ -47,7 +47,7 @@ def _bash(declared: dict) -> str:
         names = " ".join(command["name"] for command in commands)
         tables += f"{prefix}_commands() {{ printf '%s\\n' {names}; }}\n" + _function(f"{prefix}_place", '"$1:$2"', places)
     template = (HERE / ("commands.bash.in" if commands else "options.bash.in")).read_text()
-    return template.replace("@PROGRAM@", program).replace("@TABLES@", tables)
+    return template.replace("@PROGRAM@", program).replace("@PREFIX@", prefix).replace("@TABLES@", tables)
 
 
 # zsh: _arguments does all but the names.

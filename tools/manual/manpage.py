@@ -164,7 +164,7 @@ def _exit_status(footer: str) -> list[str]:
     return [line for number, text in entries for line in _tagged(f"\\fB{number}\\fR", _inline(_sentence(text)))]
 
 
-def _page(title: str, declared: dict, version: str, doc: str, where: str, footer: str, others: list[str]) -> str:
+def _page(title: str, declared: dict, version: str, doc: str, where: str, footer: str, others: list[str], program: bool) -> str:
     sections = markdown.read(doc)
     first = sections[0].blocks
     about = declared["about"].rstrip(".")
@@ -184,7 +184,7 @@ def _page(title: str, declared: dict, version: str, doc: str, where: str, footer
     body.setdefault("EXIT STATUS", _exit_status(footer))
     number = SECTIONS.get(title, 1)
     lines = [f".TH {_escape(title).upper()} {number} \"\" \"ivtrace {version}\" \"ivtrace manual\"",
-             ".SH NAME", f"{_escape(title)} \\- {_prose(about[:1].lower() + about[1:])}", ".SH SYNOPSIS", *_synopsis(title.replace("-", " ", 1) if number == 1 else title, declared)]
+             ".SH NAME", f"{_escape(title)} \\- {_prose(about[:1].lower() + about[1:])}", ".SH SYNOPSIS", *_synopsis(title if program else title.replace("-", " ", 1), declared)]
     order = [DESCRIPTION, "OPTIONS", *(name for name in body if name not in (DESCRIPTION, *LAST)), *(name for name in LAST if body.get(name))]
     body["OPTIONS"] = options
     for name in order:
@@ -200,11 +200,11 @@ def pages(declared: dict, docs: Path) -> dict[str, str]:
     """File name -> man page, for a program and each of its commands."""
     program, commands = declared["name"], declared["commands"]
     names = [program, *(f"{program}-{command['name']}" for command in commands)]
-    others = sorted({*names, "ivtrace", "ivtrace-agent", "ivtrace-record"})
+    others = sorted({*names, "ivtrace", "ivtrace-agent", "ivtrace-mark", "ivtrace-record"})
     made = {}
     for name, one in zip(names, [declared, *commands]):
         path = docs / f"{one['name']}.md"
         if not path.exists():
             raise ManualError(f"{name} has no {path}")
-        made[f"{name}.{SECTIONS.get(name, 1)}"] = _page(name, one, declared["version"], path.read_text(), str(path), declared["footer"], others)
+        made[f"{name}.{SECTIONS.get(name, 1)}"] = _page(name, one, declared["version"], path.read_text(), str(path), declared["footer"], others, one is declared)
     return made

@@ -1,6 +1,6 @@
 // The words of docs/view-api.md, as types. Times are nanoseconds from the run's start.
 
-export type TrackKind = 'cpu' | 'vcpu' | 'task' | 'disk' | 'irq' | 'thread';
+export type TrackKind = 'cpu' | 'vcpu' | 'task' | 'disk' | 'irq' | 'thread' | 'marks' | 'counter';
 
 export interface Progress {
   switches: number;

@@ -1,6 +1,7 @@
 // One row: what is there of its track, as slices or as shares, and where nothing can be known.
 
 import { niceTop } from '../model/bars';
+import { drawCounter } from './counter';
 import { inset, x, type PlacedRow, type Scene } from './scene';
 import { drawSlices, paintOf } from './slices';
 import type { Surface } from './surface';
@@ -11,8 +12,10 @@ import type { Surface } from './surface';
  */
 export function scaleOf(row: PlacedRow): number {
   const { kind } = row.item.track;
-  if (kind !== 'disk' && kind !== 'irq') return 1;
+  if (kind !== 'disk' && kind !== 'irq' && kind !== 'marks') return 1;
   const top = row.pieces.reduce((most, piece) => Math.max(most, piece.tile.bars?.top ?? 0), 0);
+  // Slices within each other count each.
+  if (kind === 'marks') return Math.max(1, top);
   return kind === 'disk' ? niceTop(Math.max(top, 1)) : Math.min(1, niceTop(top * 1000) / 1000);
 }
 
@@ -23,8 +26,12 @@ export function drawRow(surface: Surface, scene: Scene, row: PlacedRow): void {
     surface.hatch(0, row.y, scene.width, height, theme.unaligned, 'unaligned');
     return;
   }
-  drawBars(surface, scene, row);
-  drawSlices(surface, scene, row);
+  if (track.kind === 'counter') {
+    drawCounter(surface, scene, row);
+  } else {
+    drawBars(surface, scene, row);
+    drawSlices(surface, scene, row);
+  }
   drawHoles(surface, scene, row);
 }
 

@@ -59,7 +59,8 @@ export const x = (scene: Scene, time: number): number => toX(time, scene.view, s
 export const inset = (row: PlacedRow): number =>
   row.item.track.kind === 'irq' ? 1.5 : row.item.track.kind === 'disk' ? 2 : 3;
 
-const hasLanes = (row: PlacedRow): boolean => row.item.track.kind === 'disk' || row.item.track.kind === 'irq';
+const hasLanes = (row: PlacedRow): boolean =>
+  row.item.track.kind === 'disk' || row.item.track.kind === 'irq' || row.item.track.kind === 'marks';
 
 /** Where a lane of a row is drawn. */
 export function laneBox(row: PlacedRow, lane: number): { y: number; h: number } {
@@ -67,6 +68,9 @@ export function laneBox(row: PlacedRow, lane: number): { y: number; h: number } 
   const room = row.item.height - 2 * free;
   if (!hasLanes(row)) return { y: row.y + free, h: room };
   const h = room / row.lanes;
+  // What lies within a program's slice stands below it.
+  if (row.item.track.kind === 'marks')
+    return { y: row.y + free + Math.min(lane, row.lanes - 1) * h, h: h >= 4 ? h - 1 : Math.max(h, 1) };
   // From the bottom, as the bars of open requests.
   return { y: row.y + free + room - (Math.min(lane, row.lanes - 1) + 1) * h, h: h >= 4 ? h - 1 : Math.max(h, 1) };
 }
@@ -75,6 +79,7 @@ export function laneBox(row: PlacedRow, lane: number): { y: number; h: number } 
 export function laneAt(row: PlacedRow, y: number): number | undefined {
   if (!hasLanes(row)) return undefined;
   const free = inset(row);
-  const lane = Math.floor((1 - (y - row.y - free) / (row.item.height - 2 * free)) * row.lanes);
+  const part = (y - row.y - free) / (row.item.height - 2 * free);
+  const lane = Math.floor((row.item.track.kind === 'marks' ? part : 1 - part) * row.lanes);
   return Math.max(0, Math.min(row.lanes - 1, lane));
 }

@@ -31,8 +31,9 @@ export function drawSlices(surface: Surface, scene: Scene, row: PlacedRow): void
     const right = Math.min(x(scene, until), scene.width + 2);
     if (right < 0 || left > scene.width) continue;
     const edge = edges[slice.lane] ?? -Infinity;
-    if (right <= edge) continue;
-    edges[slice.lane] = Math.max(right, left + 0.5);
+    const instant = slice.category.state === 'instant';
+    if (right <= edge && !instant) continue;
+    if (!instant) edges[slice.lane] = Math.max(right, left + 0.5);
     const box = laneBox(row, slice.lane);
     const gap = right - left > 3 ? 0.75 : 0;
     if (kind === 'disk') drawRequest(surface, scene, row, slice, left, right - gap, box);
@@ -63,6 +64,10 @@ function drawState(
   const { fill, ink } = paintOf(scene, row, slice.category);
   const { kind } = row.item.track;
   const wide = right - left;
+  if (state === 'instant') {
+    surface.rect(left - 1, row.y + 1, 2, row.item.height - 2, theme.accent);
+    return;
+  }
   // Interrupts are far shorter than a pixel, and must not look as if they took all of it.
   surface.rect(left, box.y, wide, box.h, kind === 'irq' && wide < 1 ? mixed(fill, theme.background, 0.5) : fill);
   if (state === 'blocked' && kind !== 'thread' && wide > 3)

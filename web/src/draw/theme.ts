@@ -148,6 +148,12 @@ export function colourOf(theme: Theme, kind: TrackKind, owner: number, category:
       return mixed(own, theme.text, 0.35);
     case 'softirq':
       return mixed(own, theme.background, 0.35);
+    case 'slice':
+      return shade(theme, own, textSeed(category.label));
+    case 'instant':
+      return theme.accent;
+    case 'value':
+      return mixed(own, theme.background, 0.25);
     default:
       return kind === 'disk' ? machineColour(theme, category.machine >= 0 ? category.machine : owner) : theme.muted;
   }

@@ -2,9 +2,9 @@
 
 import type { Machine, Run, Track, TrackKind } from '../api/types';
 
-export type Section = 'cpu' | 'vcpu' | 'disk' | 'irq' | 'thread';
+export type Section = 'cpu' | 'vcpu' | 'disk' | 'irq' | 'thread' | 'marks';
 
-export const sectionOf = (kind: TrackKind): Section => (kind === 'task' ? 'vcpu' : kind);
+export const sectionOf = (kind: TrackKind): Section => (kind === 'task' ? 'vcpu' : kind === 'counter' ? 'marks' : kind);
 
 export const kSectionNames: Record<Section, string> = {
   cpu: 'CPUs',
@@ -12,6 +12,7 @@ export const kSectionNames: Record<Section, string> = {
   disk: 'Disks',
   irq: 'Interrupts',
   thread: 'QEMU threads',
+  marks: 'Programs’ marks',
 };
 
 /** What a person chose. Names, not numbers: they outlive the page. */
@@ -60,7 +61,7 @@ export interface Layout {
 
 export const kMachineHeight = 30;
 export const kSectionHeight = 20;
-/** A section with more tracks than that of interrupts or QEMU's threads begins folded. */
+/** A section with more tracks than that of interrupts, QEMU's threads or programs begins folded. */
 const kManyRows = 6;
 
 export const trackKey = (machine: Machine | undefined, track: Track): string =>
@@ -79,6 +80,10 @@ export function rowHeight(track: Track): number {
       return Math.min(32, Math.max(16, track.lanes * 6));
     case 'thread':
       return 20;
+    case 'marks':
+      return Math.min(96, 6 + track.lanes * 16);
+    case 'counter':
+      return 26;
   }
 }
 
@@ -95,7 +100,7 @@ export function matches(track: Track, machine: Machine | undefined, filter: stri
 export function isFolded(key: string, section: Section | null, tracks: number, choices: Choices): boolean {
   const chosen = choices.folded.get(key);
   if (chosen !== undefined) return chosen;
-  return (section === 'irq' || section === 'thread') && tracks > kManyRows;
+  return (section === 'irq' || section === 'thread' || section === 'marks') && tracks > kManyRows;
 }
 
 export function layOut(run: Run, choices: Choices): Layout {

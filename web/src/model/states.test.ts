@@ -7,7 +7,7 @@ const category = (state: string, machine = -1, label = '', tid = -1): Category =
 
 describe('small texts', () => {
   it('explain every state of every kind', () => {
-    for (const kind of ['cpu', 'vcpu', 'task', 'disk', 'irq', 'thread'] as const) {
+    for (const kind of ['cpu', 'vcpu', 'task', 'disk', 'irq', 'thread', 'marks', 'counter'] as const) {
       for (const state of statesOf(kind)) expect(meaning(kind, state).text.length).toBeGreaterThan(10);
     }
     expect(meaning('vcpu', 'preempted').text).toBe('ready to run, and another thread has the CPU');

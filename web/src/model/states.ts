@@ -46,6 +46,15 @@ const kIrq: Record<string, Meaning> = {
   softirq: { name: 'deferred work', text: 'work that an interrupt has put off (softirq) runs' },
 };
 
+const kMarks: Record<string, Meaning> = {
+  slice: { name: 'slice', text: 'the program says that it did this, from a mark to another' },
+  instant: { name: 'mark', text: 'the program says that this happened here' },
+};
+
+const kCounter: Record<string, Meaning> = {
+  value: { name: 'value', text: 'the program’s counter has this value, until it says another' },
+};
+
 const kDisk: Record<string, Meaning> = {
   read: { name: 'read', text: 'a read request, from its queueing to its completion' },
   write: { name: 'write', text: 'a write request, from its queueing to its completion' },
@@ -61,6 +70,8 @@ const kByKind: Record<TrackKind, Record<string, Meaning>> = {
   disk: kDisk,
   irq: kIrq,
   thread: kThread,
+  marks: kMarks,
+  counter: kCounter,
 };
 
 export const meaning = (kind: TrackKind, state: string): Meaning => kByKind[kind][state] ?? { name: state, text: '' };
@@ -101,6 +112,11 @@ export function headline(kind: TrackKind, category: Category, machines: { name: 
     case 'vcpu':
     case 'qemu':
       return `${owner} ${name}${who ? `: ${who}` : ''}`;
+    case 'slice':
+    case 'instant':
+      return category.label || `a ${name} without a name`;
+    case 'value':
+      return category.label || 'many values';
     default:
       if (kind === 'disk') return `${name}${owner ? ` for ${owner}` : ''}${who ? `: ${who}` : ''}`;
       return who && category.state !== 'idle' && !(kind === 'thread' || kind === 'vcpu') ? who : name;

@@ -57,6 +57,8 @@ const kOrder = [
   'halted',
   'irq',
   'softirq',
+  'slice',
+  'instant',
 ];
 const rank = (category: Category): number => {
   const place = kOrder.indexOf(category.state);
