@@ -161,7 +161,7 @@ def test_a_probe_of_the_host_that_cannot_be_set_ends_the_recording_before_it_beg
     done = ivtrace("record", "-o", run_dir, "--no-guests", "--events", QUIET_EVENT, "--duration", "100ms", "--probe", f"host:{wanted}", check=None)
     if done.returncode == harness.OK and wanted.startswith("kprobe:"):
         pytest.skip("this host's kernel has kprobes")
-    assert done.returncode == harness.FAILED
+    assert done.returncode == harness.USAGE
     assert said in done.stderr
     assert not run_dir.exists()
 
@@ -211,8 +211,8 @@ def test_the_pack_for_qemu_marks_each_requests_way(pair, run_dir):
         after = [later for later in way if later["ts_ns"] > line["ts_ns"]]
         pushed = next(i for i, later in enumerate(after)
                       if later["event"] == "virtqueue_push" and field(later, "request") == field(line, "request"))
-        assert any(later["event"] == "block_acct_done" for later in after[:pushed])
-        assert any(later["event"].startswith("virtio_notify") for later in after[pushed:])
+        # The guest is told by another event than the next request's beginning.
+        assert [later["event"] for later in after[pushed + 1:]][:2].count("virtio_notify") == 1, after[pushed:pushed + 3]
     assert probes_on_host(recording.process.pid) == []
 
 
