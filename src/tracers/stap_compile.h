@@ -54,7 +54,7 @@ std::string stap_version_of(std::string_view text);
 Result<std::vector<std::string>> stap_arguments(const StapCompile& what);
 /// stap's first error as one line, with the script's line where stap tells it.
 std::string first_stap_error(std::string_view errors);
-/// A System.map out of /proc/kallsyms: the symbols of the kernel and of its modules, without where this boot
+/// A System.map out of /proc/kallsyms: the kernel's own symbols, without where this boot
 /// has put them. Empty when the addresses are hidden.
 std::string system_map_of(std::string_view kallsyms);
 

@@ -16,7 +16,6 @@ struct Symbol {
   std::uint64_t address = 0;
   char type = 0;
   std::string_view name;
-  bool of_module = false;
 };
 
 /// They are a guest's: what stap gets to read has no surprise in it.
@@ -28,15 +27,12 @@ bool valid_symbol(char type, std::string_view name) {
          });
 }
 
-/// "ffffffff81000000 T _stext"; a module's symbol has "\t[module]" behind it.
+/// "ffffffff81000000 T _stext"; nothing for a module's, which has "\t[module]" behind it:
+/// SystemTap does not find those, and without them it says so.
 std::optional<Symbol> symbol_of(std::string_view line) {
   const std::size_t blank = line.find(' ');
   if (blank == line.npos || blank + 3 >= line.size() || line[blank + 2] != ' ') return std::nullopt;
   Symbol symbol{0, line[blank + 1], line.substr(blank + 3)};
-  if (const std::size_t tab = symbol.name.find('\t'); tab != symbol.name.npos) {
-    symbol.name = symbol.name.substr(0, tab);
-    symbol.of_module = true;
-  }
   const auto [end, error] = std::from_chars(line.data(), line.data() + blank, symbol.address, 16);
   if (error != std::errc() || end != line.data() + blank || !valid_symbol(symbol.type, symbol.name))
     return std::nullopt;
@@ -85,25 +81,20 @@ std::string first_stap_error(std::string_view errors) {
 }
 
 std::string system_map_of(std::string_view kallsyms) {
-  constexpr std::uint64_t kLinkedAt = 0xffffffff81000000;   // where _text is without KASLR
-  constexpr std::uint64_t kModulesAt = 0xffffffffa0000000;  // made up: what counts of them is the name
+  constexpr std::uint64_t kLinkedAt = 0xffffffff81000000;  // where _text is without KASLR
   std::vector<Symbol> symbols;
   std::uint64_t text_at = 0;
   for (const std::string_view line : split(kallsyms, '\n')) {
     const auto symbol = symbol_of(line);
     if (!symbol) continue;
-    if (symbol->name == "_text" && !symbol->of_module) text_at = symbol->address;
+    if (symbol->name == "_text") text_at = symbol->address;
     symbols.push_back(*symbol);
   }
   if (text_at == 0) return "";
   std::string map;
-  std::uint64_t next_of_module = kModulesAt;
   for (const Symbol& symbol : symbols) {
-    if (symbol.of_module) {
-      if (symbol.type == 't' || symbol.type == 'T') append_symbol(map, next_of_module++, symbol);
-    } else if (symbol.address >= text_at) {  // per-CPU variables are offsets
-      append_symbol(map, symbol.address - text_at + kLinkedAt, symbol);
-    }
+    if (symbol.address < text_at) continue;  // per-CPU variables are offsets
+    append_symbol(map, symbol.address - text_at + kLinkedAt, symbol);
   }
   return map;
 }
