@@ -70,6 +70,13 @@ void ProbeSet::add_spec(const std::string& text) {
   }
 }
 
+/// A name that the kernel does not know is told apart from what else it refuses.
+Error ProbeSet::why_not(const Definition& definition, const Error& refused) {
+  if (is_user(definition.kind)) return refused;
+  const Status known = resolver_.require_function(definition.function);
+  return !known && known.error().code == ErrorCode::kNotFound ? known.error() : refused;
+}
+
 std::string ProbeSet::free_name(Kind kind, const std::string& wanted) const {
   std::string name = wanted;
   for (unsigned next = 2; next < kMaxSameName; ++next) {
@@ -99,7 +106,8 @@ void ProbeSet::make(const std::string& text, const Definition& definition) {
     }
     const EventName name{group, free_name(definition.kind, definition.event)};
     const std::string command = TracefsEvents::command(definition, site, name);
-    if (Status made = events_.make(definition.kind, command); !made) return fail(text, made.error());
+    if (Status made = events_.make(definition.kind, command); !made)
+      return fail(text, why_not(definition, made.error()));
     format::ProbeState state;
     state.spec = text;
     state.event = kind + ":" + name.event;

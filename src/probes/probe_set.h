@@ -52,6 +52,7 @@ class ProbeSet {
   void add_spec(const std::string& text);
   void fail(const std::string& text, const Error& error);
   void make(const std::string& text, const Definition& definition);
+  Error why_not(const Definition& definition, const Error& refused);
   std::string free_name(Kind kind, const std::string& wanted) const;
 
   TracefsEvents events_;

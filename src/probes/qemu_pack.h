@@ -13,11 +13,12 @@ inline constexpr const char* kQemuPack = "qemu";
 
 /// Specs for this QEMU program: of the functions below, those that it exports. kNotFound when it has no block
 /// layer that can be probed.
-///
-///   blk_aio_preadv, blk_aio_pwritev   a request enters the block layer: `off` in bytes, `request` the
-///   device's own number for it blk_aio_flush                     so does a flush block_acct_done a request
-///   has left it virtqueue_push                    a request, of that number, is given back to the guest
-///   virtio_notify, virtio_notify_irqfd   the guest is told
+/// - blk_aio_preadv, blk_aio_pwritev: a request enters the block layer; `off` is in bytes, `request` is its
+///   number while it is open.
+/// - blk_aio_flush: so does a flush.
+/// - virtqueue_push: the request of that number is given back to the guest.
+/// - virtio_notify, virtio_notify_irqfd: the guest is told.
+/// - block_acct_done: the device has done with the request.
 Result<std::vector<std::string>> qemu_pack(const std::string& program);
 
 }  // namespace ivtrace::probes

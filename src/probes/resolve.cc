@@ -108,21 +108,26 @@ Result<FunctionType> Resolver::kernel_function(const std::string& name) {
     btf_.emplace(std::move(read));
   }
   if (auto found = btf_->find_function(name)) return *std::move(found);
+  IVT_RETURN_IF_ERROR(require_function(name));
   return Error(ErrorCode::kNotFound, "the kernel's BTF does not tell the parameters of " + name,
                "name the register: count=%dx:u64");
 }
 
-Result<std::vector<Definition>> Resolver::resolve_kernel(const Spec& spec) {
+Status Resolver::require_function(const std::string& name) {
   if (!functions_) {
     IVT_ASSIGN_OR_RETURN(KernelFunctions read, KernelFunctions::read());
     functions_.emplace(std::move(read));
   }
-  IVT_RETURN_IF_ERROR(functions_->require(spec.symbol));
+  return functions_->require(name);
+}
+
+Result<std::vector<Definition>> Resolver::resolve_kernel(const Spec& spec) {
   Site site;
   site.place = spec.offset == 0 ? spec.symbol : fmt::format("{}+{:#x}", spec.symbol, spec.offset);
   if (spec.kind == Kind::kFprobe && spec.at_return) site.place += "%return";
   IVT_ASSIGN_OR_RETURN(site.fields, fields_of(spec, [&] { return kernel_function(spec.symbol); }));
-  return std::vector<Definition>{{spec.kind, spec.at_return, event_name(spec), {std::move(site)}}};
+  return std::vector<Definition>{
+      {spec.kind, spec.at_return, event_name(spec), {std::move(site)}, spec.symbol}};
 }
 
 Result<const ElfFile*> Resolver::file(const std::string& path) {
@@ -151,7 +156,8 @@ Result<std::vector<Definition>> Resolver::resolve_user(const Spec& spec) {
                          }
                          return dwarf_function(*elf, address);
                        }));
-  return std::vector<Definition>{{spec.kind, spec.at_return, event_name(spec), {std::move(site)}}};
+  return std::vector<Definition>{
+      {spec.kind, spec.at_return, event_name(spec), {std::move(site)}, spec.symbol}};
 }
 
 Result<std::vector<Definition>> Resolver::resolve_usdt(const Spec& spec) {
@@ -179,7 +185,7 @@ Result<std::vector<Definition>> Resolver::resolve_usdt(const Spec& spec) {
     };
     IVT_ASSIGN_OR_RETURN(site.fields, usdt_fields(spec, found, variable));
     const auto [place, fresh] = known.try_emplace({found.provider, found.name}, definitions.size());
-    if (fresh) definitions.push_back({spec.kind, false, identifier_of(found.name), {}});
+    if (fresh) definitions.push_back({spec.kind, false, identifier_of(found.name), {}, ""});
     definitions[place->second].sites.push_back(std::move(site));
     if (definitions.size() > kMaxDefinitions || definitions[place->second].sites.size() > kMaxDefinitions)
       return Error(ErrorCode::kExhausted, "the probe means more than 128 places", "name fewer of them");

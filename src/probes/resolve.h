@@ -26,6 +26,7 @@ struct Definition {
   bool at_return = false;
   std::string event;  ///< the name that it should have
   std::vector<Site> sites;
+  std::string function;  ///< of the kernel
 };
 
 /// More events of one spec, or places of one event, than anybody looks at.
@@ -36,6 +37,10 @@ class Resolver {
  public:
   /// What a spec means here: one definition, or, where USDT's names are globs, one for each match.
   Result<std::vector<Definition>> resolve(const Spec& spec);
+  /// Whether the kernel has a function of that name; else kNotFound with the nearest ones. The kernel itself
+  /// looks when a probe is made: its whole table, seconds of an emulated guest, is read only to say what was
+  /// perhaps meant.
+  Status require_function(const std::string& name);
 
  private:
   Result<std::vector<Definition>> resolve_kernel(const Spec& spec);

@@ -6,10 +6,8 @@
 //         | "fprobe" ":" FUNCTION [ "%return" ]
 //         | ("uprobe" | "uretprobe") ":" PATH ":" ( SYMBOL [ "+" OFFSET ] | "0x" FILE-OFFSET )
 //         | "usdt" ":" PATH ":" PROVIDER ":" NAME             shell globs in the last two
-//   arg   = NAME "=" FETCHARG                                 as the kernel takes it
-//   (Documentation/trace/kprobetrace.rst)
-//         | NAME [ ":" TYPE ]                                 a parameter's name; argN of a USDT probe; ret
-//         of a return
+//   arg   = NAME "=" FETCHARG          as the kernel takes it (Documentation/trace/kprobetrace.rst)
+//         | NAME [ ":" TYPE ]          a parameter's name; argN of a USDT probe; ret of a return
 #pragma once
 
 #include <cstdint>

@@ -14,6 +14,7 @@ using std::chrono::seconds;
 
 constexpr Nanoseconds kAnswerLimit{2'000'000'000};  // hello, counters
 constexpr Nanoseconds kWorkLimit{15'000'000'000};  // start and stop: a guest under TCG takes seconds for them
+constexpr Nanoseconds kProbesLimit{60'000'000'000};  // a start that looks up symbols and debug information first
 constexpr unsigned kCountersEach = 5;              // ticks between counters in the journal
 constexpr unsigned kMaxMachineRecords = 200;
 constexpr std::size_t kMaxFormats = 16u << 20;
@@ -220,7 +221,7 @@ bool GuestSession::begin_recording() {
   request.feed = settings_.feed;
   request.probes = probes_for(settings_.probes, machine_);
   request.top_level = tracers_.want_printk();
-  auto started = mailbox_->call(request, kWorkLimit);
+  auto started = mailbox_->call(request, request.probes.empty() ? kWorkLimit : kProbesLimit);
   if (!started || !started->ok) {
     say("its agent cannot record: " +
         (started ? started->message + (started->hint.empty() ? "" : " (" + started->hint + ")")
