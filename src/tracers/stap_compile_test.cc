@@ -236,6 +236,19 @@ TEST(StapText, a_system_map_does_not_tell_where_this_boot_put_the_kernel) {
   EXPECT_EQ(system_map_of("0000000000000000 T _text\n0000000000000000 t inner\n"), "") << "hidden addresses";
 }
 
+TEST(StapText, a_system_map_does_not_tell_in_which_order_modules_were_loaded) {
+  const std::string text = "ffffffff9a000000 T _text\n";
+  const std::string a = "ffffffffc0301000 t write\t[a]\n";
+  const std::string b = "ffffffffc0501000 t read\t[b]\nffffffffc0501040 t write\t[b]\n";
+  const std::string passing =
+      "ffffffffc0600000 t bpf_prog_6deef7357e7b4530\t[bpf]\nffffffffc0600100 t "
+      "kprobe_insn\t[__builtin__kprobes]\n"
+      "ffffffffc0600200 t probe_1\t[ivtrace_0123456789abcdef]\nffffffffc0600300 t probe_2\t[stap_1234]\n";
+  const std::string map = system_map_of(text + a + b);
+  EXPECT_EQ(map, "ffffffff81000000 T _text\nffffffffa0000000 t read\nffffffffa0000001 t write\n");
+  EXPECT_EQ(system_map_of(text + passing + b + a), map);
+}
+
 TEST(StapModuleName, is_ours_only_in_that_form) {
   EXPECT_TRUE(is_stap_module_name("ivtrace_0123456789abcdef"));
   for (const char* other : {"ivtrace_", "ivtrace_x", "stap_0123456789abcdef", "ivtrace_0123456789abcdeg",

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 #include "base/text.h"
 #include "tracers/stap_compile.h"
@@ -16,8 +18,17 @@ struct Symbol {
   std::uint64_t address = 0;
   char type = 0;
   std::string_view name;
-  bool of_module = false;
+  std::string_view module;  ///< empty: the kernel's own
 };
+
+/// What a System.map has of a module: its functions. Not of what comes and goes: eBPF programs, trampolines,
+/// and SystemTap's modules.
+bool is_modules_function(const Symbol& symbol) {
+  constexpr std::string_view kPassing[] = {"bpf]", "__builtin", kStapModulePrefix, "stap_"};
+  const auto begins = [&](std::string_view name) { return symbol.module.starts_with(name); };
+  return (symbol.type == 't' || symbol.type == 'T') &&
+         std::none_of(std::begin(kPassing), std::end(kPassing), begins);
+}
 
 /// They are a guest's: what stap gets to read has no surprise in it.
 bool valid_symbol(char type, std::string_view name) {
@@ -32,10 +43,10 @@ bool valid_symbol(char type, std::string_view name) {
 std::optional<Symbol> symbol_of(std::string_view line) {
   const std::size_t blank = line.find(' ');
   if (blank == line.npos || blank + 3 >= line.size() || line[blank + 2] != ' ') return std::nullopt;
-  Symbol symbol{0, line[blank + 1], line.substr(blank + 3)};
-  if (const std::size_t tab = symbol.name.find('\t'); tab != symbol.name.npos) {
+  Symbol symbol{0, line[blank + 1], line.substr(blank + 3), {}};
+  if (const std::size_t tab = symbol.name.find("\t["); tab != symbol.name.npos) {
+    symbol.module = symbol.name.substr(tab + 2);
     symbol.name = symbol.name.substr(0, tab);
-    symbol.of_module = true;
   }
   const auto [end, error] = std::from_chars(line.data(), line.data() + blank, symbol.address, 16);
   if (error != std::errc() || end != line.data() + blank || !valid_symbol(symbol.type, symbol.name))
@@ -88,23 +99,33 @@ std::string system_map_of(std::string_view kallsyms) {
   constexpr std::uint64_t kLinkedAt = 0xffffffff81000000;   // where _text is without KASLR
   constexpr std::uint64_t kModulesAt = 0xffffffffa0000000;  // made up: what counts of them is the name
   std::vector<Symbol> symbols;
+  std::vector<Symbol> of_modules;
   std::uint64_t text_at = 0;
   for (const std::string_view line : split(kallsyms, '\n')) {
     const auto symbol = symbol_of(line);
     if (!symbol) continue;
-    if (symbol->name == "_text" && !symbol->of_module) text_at = symbol->address;
+    if (!symbol->module.empty()) {
+      if (is_modules_function(*symbol)) of_modules.push_back(*symbol);
+      continue;
+    }
+    if (symbol->name == "_text") text_at = symbol->address;
     symbols.push_back(*symbol);
   }
   if (text_at == 0) return "";
   std::string map;
-  std::uint64_t next_of_module = kModulesAt;
   for (const Symbol& symbol : symbols) {
-    if (symbol.of_module) {
-      if (symbol.type == 't' || symbol.type == 'T') append_symbol(map, next_of_module++, symbol);
-    } else if (symbol.address >= text_at) {  // per-CPU variables are offsets
-      append_symbol(map, symbol.address - text_at + kLinkedAt, symbol);
-    }
+    // Per-CPU variables are offsets.
+    if (symbol.address >= text_at) append_symbol(map, symbol.address - text_at + kLinkedAt, symbol);
   }
+  // In an order that does not depend on the order in which the modules were loaded.
+  const auto key = [](const Symbol& symbol) { return std::pair(symbol.name, symbol.type); };
+  std::sort(of_modules.begin(), of_modules.end(),
+            [&](const Symbol& a, const Symbol& b) { return key(a) < key(b); });
+  const auto end = std::unique(of_modules.begin(), of_modules.end(),
+                               [](const Symbol& a, const Symbol& b) { return a.name == b.name; });
+  std::uint64_t next_of_module = kModulesAt;
+  for (auto symbol = of_modules.begin(); symbol != end; ++symbol)
+    append_symbol(map, next_of_module++, *symbol);
   return map;
 }
 
