@@ -16,6 +16,7 @@
 #include "tracefs/probe_names.h"
 #include "tracefs/top_level.h"
 #include "tracers/stap_leftovers.h"
+#include "tracers/tracer_set.h"
 
 namespace ivtrace::agent {
 namespace {
@@ -44,6 +45,7 @@ std::string instance_name(pid_t pid) { return kInstancePrefix + std::to_string(p
 
 std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
   std::vector<std::string> stuck;
+  tracers::remove_left_folders();
   std::vector<std::string> modules = tracers::unload_leftover_modules();
   stuck.insert(stuck.end(), modules.begin(), modules.end());
   if (const auto restored = tracefs::restore_top_level(dir); !restored)

@@ -177,7 +177,8 @@ std::uint64_t journalled_loss(const run::Machine& machine, std::uint32_t cpu, bo
   std::uint64_t events = 0;
   for (const run::LossRecord& loss : machine.losses) {
     if (loss.cpu && *loss.cpu != cpu) continue;
-    if (loss.reason == "probe-missed") continue;  // never came into the buffer that is balanced here
+    // Those never came into the buffers that are balanced here.
+    if (loss.reason == "probe-missed" || loss.reason == "tracer") continue;
     events += loss.events.value_or(0);
     uncounted = uncounted || !loss.events;
   }

@@ -66,7 +66,7 @@ struct Request {
   // kTracerFile, kTracerStart
   std::uint32_t tracer = 0;            ///< the recorder's number for it
   std::string data;                    ///< kTracerFile: base64
-  std::string tracer_kind;             ///< kTracerStart: "stap-module", "stap" (compiled there) or "bpftrace"
+  std::string tracer_kind;             ///< kTracerStart: "stap-module" or "bpftrace"
   std::string tracer_name;             ///< kTracerFile: the file's name
   std::vector<std::string> arguments;  ///< kTracerStart: further options of the program
 };

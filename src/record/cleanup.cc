@@ -19,6 +19,7 @@
 #include "run/run_reader.h"
 #include "tracefs/top_level.h"
 #include "tracers/stap_leftovers.h"
+#include "tracers/tracer_set.h"
 
 namespace ivtrace::record {
 namespace {
@@ -243,6 +244,7 @@ Result<CleanupReport> cleanup_held(const HostLock&, const std::string& state_dir
     if (dir || entry.instances.empty()) std::filesystem::remove(path, ignored);
   }
   if (!dir) return std::move(dir).error();
+  tracers::remove_left_folders();
   for (std::string& problem : tracers::unload_leftover_modules())
     report.problems.push_back(std::move(problem));
   // Of one that died before it could write its entry.

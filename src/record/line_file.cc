@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kPageBytes = 16384;
 constexpr std::size_t kMaxHeldBytes = 16u << 20;
+/// A machine that is up for longer than centuries does not exist; a guest may say what it likes.
+constexpr std::uint64_t kLastTsc = 1ull << 62;
 /// ftrace's own print event (kernel/trace/trace.h, enum trace_type: TRACE_PRINT); part of what every trace
 /// reader knows.
 constexpr std::uint16_t kPrintId = 5;
@@ -30,11 +32,11 @@ std::string print_record(const std::string& text) {
 }  // namespace
 
 void LineFile::add(std::uint64_t tsc, std::string text) {
-  if (held_bytes_ + text.size() > kMaxHeldBytes) {
+  if (tsc > kLastTsc || held_bytes_ + text.size() + sizeof(Line) > kMaxHeldBytes) {
     ++lost_;
     return;
   }
-  held_bytes_ += text.size();
+  held_bytes_ += text.size() + sizeof(Line);
   held_.push_back({tsc, std::move(text)});
 }
 
@@ -50,7 +52,7 @@ void LineFile::write_before(std::uint64_t tsc) {
     in_page = 0;
   };
   for (auto line = held_.begin(); line != middle; ++line) {
-    held_bytes_ -= line->text.size();
+    held_bytes_ -= line->text.size() + sizeof(Line);
     const std::string record = print_record(line->text);
     const auto bytes = std::as_bytes(std::span(record));
     last_tsc_ = std::max(last_tsc_, line->tsc);

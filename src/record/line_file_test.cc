@@ -104,6 +104,16 @@ TEST_F(LineFileTest, WhatHasNoRoomIsCounted) {
   EXPECT_EQ(kept + file.lost(), 100u);
 }
 
+TEST_F(LineFileTest, ATimeThatNoMachineHasIsNoLine) {
+  limit(1 << 20);
+  LineFile file("vm1", 1, *log_);
+  file.add(~0ull, "never");
+  file.add(7, "now");
+  file.finish();
+  EXPECT_EQ(written(), (Lines{{7, "now"}}));
+  EXPECT_EQ(file.lost(), 1u);
+}
+
 TEST(LineFormat, IsAKernelsFormat) {
   const auto format = decode::parse_event_format(line_format("latency", 0xe010), "bpftrace");
   ASSERT_TRUE(format.ok()) << format.error().message;

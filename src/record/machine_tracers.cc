@@ -22,9 +22,10 @@ constexpr auto kSymbolsNap = std::chrono::milliseconds(100);
 constexpr std::size_t kMaxSymbols = 64u << 20;
 constexpr auto kStopLimit = std::chrono::seconds(10);
 constexpr auto kStopNap = std::chrono::milliseconds(20);
-constexpr unsigned kMaxRounds = 64;  // polls in a row, so that a tracer that prints for ever does not hold us
+constexpr unsigned kMaxRounds = 16;  // polls in a row, so that a tracer that prints for ever does not hold us
+constexpr unsigned kMaxComplaints = 20;  // of one tracer, in the journal
 constexpr std::size_t kMaxOutput = 4u << 20;
-constexpr std::size_t kMaxDeclared = 1024;
+constexpr std::size_t kMaxDeclared = 256;
 
 /// What `text` says behind `word`, when it begins with it.
 std::optional<std::string> behind(const std::string& text, const char* word) {
@@ -76,37 +77,56 @@ MachineTracers::MachineTracers(std::string machine, std::vector<TracerRequest> r
 MachineTracers::~MachineTracers() { give_up_ = true; }
 
 void MachineTracers::begin(TracerPort& port, const std::string& kernel_release, std::uint64_t generation) {
+  if (!all_.empty()) abandon("its agent was started again");
   port_ = &port;
-  give_up_ = true;
-  all_.clear();
   give_up_ = false;
+  more_ = false;
   ids_.clear();
   port.restart();
   if (requests_.empty()) return;
-  if (lines_) lines_->finish();
   lines_ = std::make_unique<LineFile>(machine_, generation, log_);
   const std::string symbols = log_.writer().path() + "/" + machine_ + "/" + format::kKallsymsName;
   const TracerMachine machine{kernel_release,
                               [symbols](const auto& give_up) { return await(symbols, give_up); }};
-  std::uint32_t id = 0;
   for (const TracerRequest& request : requests_) {
+    const std::string name = name_of(request);
     One& one = all_.emplace_back();
     one.request = request;
     one.record.machine = machine_;
     one.record.kind = request.kind;
-    one.record.id = ++id;
-    one.record.name = script_name(request.path);
+    one.record.id = static_cast<std::uint32_t>(all_.size());
+    one.record.name = name;
     one.record.source = request.path;
     one.record.state = "starting";
-    one.preparation = std::make_unique<Preparation>();
-    Preparation* const preparation = one.preparation.get();
-    preparation->thread = std::thread([this, preparation, request, machine] {
-      preparation->made = prepare_tracer(
-          request, machine, [this](const std::string& line) { notice_(machine_ + ": " + line); },
-          [this] { return give_up_.load(); });
-      preparation->done = true;
-    });
+    const Earlier& earlier = earlier_[one.record.id];
+    one.record.lines = earlier.lines;
+    one.record.lost = one.lost_before = earlier.lost;
+    prepare(one, machine);
   }
+}
+
+/// The script's, with a number when another script of that name is there.
+std::string MachineTracers::name_of(const TracerRequest& request) const {
+  const std::string wanted = script_name(request.path);
+  std::string name = wanted;
+  const auto taken = [&] {
+    return std::any_of(all_.begin(), all_.end(), [&](const One& one) {
+      return one.request.kind == request.kind && one.record.name == name;
+    });
+  };
+  for (unsigned number = 2; taken(); ++number) name = wanted + "_" + std::to_string(number);
+  return name;
+}
+
+void MachineTracers::prepare(One& one, const TracerMachine& machine) {
+  one.preparation = std::make_unique<Preparation>();
+  Preparation* const preparation = one.preparation.get();
+  preparation->thread = std::thread([this, preparation, request = one.request, machine] {
+    preparation->made = prepare_tracer(
+        request, machine, [this](const std::string& line) { notice_(machine_ + ": " + line); },
+        [this] { return give_up_.load(); });
+    preparation->done = true;
+  });
 }
 
 bool MachineTracers::want_printk() const {
@@ -119,13 +139,8 @@ bool MachineTracers::busy() const {
   });
 }
 
-std::string MachineTracers::summary() const {
-  std::string text;
-  for (const One& one : all_) {
-    if (one.record.state == "armed") continue;
-    text += (text.empty() ? "" : ", ") + one.record.name + ": " + one.record.state;
-  }
-  return text;
+bool MachineTracers::running() const {
+  return std::any_of(all_.begin(), all_.end(), [](const One& one) { return one.stage == Stage::kStarted; });
 }
 
 MachineTracers::One* MachineTracers::find(std::uint32_t id) {
@@ -136,26 +151,26 @@ MachineTracers::One* MachineTracers::find(std::uint32_t id) {
 
 bool MachineTracers::tick() {
   if (all_.empty()) return true;
-  bool started = false;
   for (One& one : all_) {
     if (one.stage == Stage::kPreparing && one.preparation->done) start(one);
-    started = started || one.stage == Stage::kStarted;
   }
-  if (!started) return true;
-  for (unsigned round = 0; round < kMaxRounds; ++round) {
+  bool answered = true;
+  for (unsigned round = 0; round < kMaxRounds && answered && (round == 0 || more_); ++round) {
+    if (!running() && !more_) break;
     const auto reply = port_->poll();
-    if (!reply) return false;
-    if (!take(*reply)) break;
+    answered = reply.ok();
+    if (answered) take(*reply);
   }
   write_settled_lines();
-  return true;
+  journal_changes();
+  return answered;
 }
 
 /// What was printed before the last look, a second ago, will hardly be overtaken any more.
 void MachineTracers::write_settled_lines() {
   if (Clock::now() < next_write_) return;
   next_write_ = Clock::now() + kLineDelay;
-  lines_->write_before(settled_tsc_ + 1);
+  lines_->write_before(settled_tsc_);
   settled_tsc_ = newest_tsc_;
 }
 
@@ -164,14 +179,14 @@ void MachineTracers::start(One& one) {
   Result<PreparedTracer> made = std::move(one.preparation->made);
   one.preparation.reset();
   if (!made) return fail(one, made.error());
-  if (Status put = port_->put_file(one.record.id, made->file_name, made->bytes); !put)
-    return fail(one, put.error());
+  const std::string file = made->file_name.empty() ? one.record.name + ".bt" : made->file_name;
+  if (Status put = port_->put_file(one.record.id, file, made->bytes); !put) return fail(one, put.error());
   const std::string event = one.request.kind + ":" + one.record.name;
   declare(one, event, line_format(one.record.name, id_of(event)));
   if (Status started = port_->start(one.record.id, made->kind, made->arguments); !started)
     return fail(one, started.error());
   one.stage = Stage::kStarted;
-  journal(one);
+  one.changed = true;
 }
 
 void MachineTracers::fail(One& one, const Error& error) {
@@ -179,45 +194,55 @@ void MachineTracers::fail(One& one, const Error& error) {
   one.record.state = "failed";
   one.record.detail = one_line(error);
   one.record.hint = error.hint;
-  journal(one);
+  one.changed = true;
   notice_(machine_ + ": " + one.request.kind + " " + one.request.path + ": " + one.record.detail +
           (error.hint.empty() ? "" : " (" + error.hint + ")"));
 }
 
-/// True: there are more lines.
-bool MachineTracers::take(const format::Reply& reply) {
+void MachineTracers::take(const format::Reply& reply) {
   for (const format::TracerLine& line : reply.lines) take_line(line);
   for (const format::TracerState& state : reply.tracers) take_state(state);
-  return reply.more && !reply.lines.empty();
+  more_ = reply.more;
 }
 
 void MachineTracers::take_state(const format::TracerState& state) {
   One* const one = find(state.tracer);
-  if (one == nullptr || one->stage != Stage::kStarted) return;
-  const std::uint64_t lost = state.lost_lines + state.lost_events;
-  const bool changed = one->record.state != state.state;
-  one->record.lost = std::max(one->record.lost, lost);
-  if (!changed) return;
+  if (one == nullptr) return;
+  one->record.lost = std::max(one->record.lost, one->lost_before + state.lost_lines + state.lost_events);
+  if (one->stage != Stage::kStarted || one->record.state == state.state) return;
   if (state.state == "failed") return fail(*one, Error(ErrorCode::kIo, state.message, state.hint));
   if (state.state != "armed" && state.state != "ended") return;
   one->record.state = state.state;
   one->record.detail = state.message;
   if (state.state == "ended") one->stage = Stage::kEnded;
-  journal(*one);
+  one->changed = true;
 }
 
 void MachineTracers::take_line(const format::TracerLine& line) {
   One* const one = find(line.tracer);
   if (one == nullptr) return;
-  newest_tsc_ = std::max(newest_tsc_, line.tsc);
+  if (line.is_error) return take_complaint(*one, line.text);
   if (const auto declaration = behind(line.text, tracers::kEventLine))
     return declare_typed(*one, *declaration);
-  if (const auto output = behind(line.text, tracers::kOutputLine)) {
-    if (one->output.size() + output->size() < kMaxOutput) one->output += *output + "\n";
-    return;
-  }
+  if (const auto output = behind(line.text, tracers::kOutputLine)) return take_output(*one, *output);
+  newest_tsc_ = std::max(newest_tsc_, line.tsc);
   ++one->record.lines;
   lines_->add(line.tsc, line_text(one->request.kind + ":" + one->record.name, line.text, line.arrival));
+}
+
+void MachineTracers::take_output(One& one, const std::string& line) {
+  if (one.output.size() + line.size() < kMaxOutput) {
+    one.output += line + "\n";
+  } else {
+    ++one.record.lost;
+    ++one.lost_before;
+  }
+}
+
+/// What a tracer says on its standard error belongs to the recording; a guest's may say it for ever.
+void MachineTracers::take_complaint(One& one, const std::string& text) {
+  if (++one.complaints > kMaxComplaints) return;
+  log_.note(machine_, one.request.kind + " " + one.record.name + ": " + text);
 }
 
 std::uint16_t MachineTracers::id_of(const std::string& event) {
@@ -227,9 +252,11 @@ std::uint16_t MachineTracers::id_of(const std::string& event) {
 
 /// Appends the format to the machine's, unless it is there: an agent that was started again has the same.
 void MachineTracers::declare(One& one, const std::string& event, const std::string& format_text) {
+  one.declared.insert(event);
+  one.record.events.push_back(event);
+  one.changed = true;
   const std::size_t colon = event.find(':');
   const std::string name = event.substr(0, colon) + "/" + event.substr(colon + 1) + "/format";
-  if (one.declared.emplace(event, format_text).second) one.record.events.push_back(event);
   const std::string path = log_.writer().path() + "/" + machine_ + "/" + format::kFormatsName;
   auto formats = read_file(path, 64u << 20);
   if (!formats)
@@ -247,51 +274,39 @@ void MachineTracers::declare_typed(One& one, const std::string& declaration) {
   const std::string name = declaration.substr(0, blank);
   const std::string fields = blank == std::string::npos ? "" : declaration.substr(blank + 1);
   const std::string event = "stap:" + name;
-  const bool known = one.declared.contains(event);
-  if (!known && ids_.size() >= kMaxDeclared) return;
-  if (!format::valid_text_event_name(name) || (!known && ids_.contains(event))) {
-    std::string told = "a script declares an event \"";
-    append_terminal_safe(told, name.substr(0, format::kMaxTextEventName));
-    return notice_(machine_ + ": " + told + "\", which is no name or is taken: it stays text");
+  if (one.declared.contains(event) || ids_.size() >= kMaxDeclared) return;
+  if (!format::valid_text_event_name(name) || ids_.contains(event)) {
+    return take_complaint(one, "it declares an event \"" + name.substr(0, format::kMaxTextEventName) +
+                                   "\", which is no name or is taken: it stays text");
   }
   const auto text = format::text_event_format(id_of(event), name, fields);
-  if (!text) {
-    notice_(machine_ + ": " + event + " is not declared: " + one_line(text.error()));
-    return;
-  }
+  if (!text) return take_complaint(one, event + " is not declared: " + one_line(text.error()));
   declare(one, event, *text);
-  journal(one);
 }
 
 void MachineTracers::stop() {
   give_up_ = true;
   if (all_.empty() || port_ == nullptr) return;
-  const auto running = [this] {
-    return std::any_of(all_.begin(), all_.end(), [](const One& one) { return one.stage == Stage::kStarted; });
-  };
   const auto limit = Clock::now() + kStopLimit;
-  if (running()) {
-    auto reply = port_->stop();
-    while (reply && Clock::now() < limit) {
-      const bool more = take(*reply);
-      if (!more && !running()) break;
-      if (!more) std::this_thread::sleep_for(kStopNap);
-      reply = port_->poll();
-    }
+  bool asked = !running();
+  while ((running() || more_) && Clock::now() < limit) {
+    const auto reply = asked ? port_->poll() : port_->stop();
+    asked = asked || reply.ok();
+    if (reply) take(*reply);
+    if (!reply || !more_) std::this_thread::sleep_for(kStopNap);
   }
-  for (One& one : all_) {
-    if (one.stage == Stage::kStarted) fail(one, Error(ErrorCode::kTimeout, "it did not end within 10 s"));
-    if (one.stage == Stage::kPreparing)
-      fail(one, Error(ErrorCode::kGone, "the recording ended before it was ready"));
-  }
-  finish();
+  abandon("it did not end within 10 s");
 }
 
 void MachineTracers::abandon(const std::string& why) {
   give_up_ = true;
   for (One& one : all_) {
-    if (one.stage == Stage::kStarted || one.stage == Stage::kPreparing)
+    if (one.stage == Stage::kStarted) {
+      more_ = true;  // whatever it still had to say is lost
       fail(one, Error(ErrorCode::kGone, why));
+    } else if (one.stage == Stage::kPreparing) {
+      fail(one, Error(ErrorCode::kGone, "the recording ended before it was ready"));
+    }
   }
   finish();
 }
@@ -301,28 +316,45 @@ void MachineTracers::finish() {
   std::uint64_t unwritten = lines_ ? lines_->lost() : 0;
   for (One& one : all_) {
     one.record.lost += std::exchange(unwritten, 0);
-    if (!one.output.empty()) {
-      one.record.output = one.request.kind + "-" + std::to_string(one.record.id) + ".txt";
-      if (!log_.space().take(one.output.size()) ||
-          !log_.writer().write_text(machine_, one.record.output, one.output)) {
-        one.record.output.clear();
-        log_.note(machine_, "what " + one.record.name + " printed at its end is not saved: there is no room");
-      }
-    }
-    journal(one);
-    if (one.record.lost == 0) continue;
-    lost_ = true;
-    run::LossRecord loss;
-    loss.machine = machine_;
-    loss.reason = "tracer";
-    loss.events = one.record.lost;
-    loss.until = HostTsc(read_tsc());
-    loss.detail = one.request.kind + " " + one.record.name + " lost them";
-    log_.put(loss);
+    save_output(one);
+    one.changed = true;
+    tell_loss(one);
+    earlier_[one.record.id] = {one.record.lines, one.record.lost};
   }
+  journal_changes();
+  more_ = false;
+  lines_.reset();
   all_.clear();
 }
 
-void MachineTracers::journal(One& one) { log_.put(one.record); }
+void MachineTracers::save_output(One& one) {
+  if (one.output.empty()) return;
+  one.record.output = one.request.kind + "-" + std::to_string(one.record.id) + ".txt";
+  if (log_.space().take(one.output.size()) &&
+      log_.writer().write_text(machine_, one.record.output, one.output))
+    return;
+  one.record.output.clear();
+  log_.note(machine_, "what " + one.record.name + " printed at its end is not saved: there is no room");
+}
+
+void MachineTracers::tell_loss(One& one) {
+  const bool unknown = more_ && one.stage == Stage::kFailed;
+  if (one.record.lost == earlier_[one.record.id].lost && !unknown) return;
+  lost_ = true;
+  run::LossRecord loss;
+  loss.machine = machine_;
+  loss.reason = "tracer";
+  if (!unknown) loss.events = one.record.lost - earlier_[one.record.id].lost;
+  loss.until = HostTsc(read_tsc());
+  loss.detail = one.request.kind + " " + one.record.name +
+                (unknown ? " was cut off: what it still had to tell is lost" : " lost them");
+  log_.put(loss);
+}
+
+void MachineTracers::journal_changes() {
+  for (One& one : all_) {
+    if (std::exchange(one.changed, false)) log_.put(one.record);
+  }
+}
 
 }  // namespace ivtrace::record

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,8 +52,6 @@ class MachineTracers {
   void abandon(const std::string& why);
 
   bool lost_anything() const { return lost_; }
-  /// Name and state of those that are not armed: "disk: failed". For progress.
-  std::string summary() const;
 
  private:
   enum class Stage { kPreparing, kStarted, kEnded, kFailed };
@@ -62,22 +61,36 @@ class MachineTracers {
     run::TracerRecord record;
     Stage stage = Stage::kPreparing;
     std::unique_ptr<Preparation> preparation;
-    std::map<std::string, std::string> declared;  // event → fields, as it was declared
+    std::set<std::string> declared;
     std::string output;
-    std::string file_name;
+    std::uint64_t lost_before = 0;  // by the agent's earlier lives, told already
+    unsigned complaints = 0;        // that were written down
+    bool changed = false;           // since its record was journalled
+  };
+  /// What is carried from one life of an agent to the next.
+  struct Earlier {
+    std::uint64_t lines = 0;
+    std::uint64_t lost = 0;
   };
 
   void start(One& one);
   void fail(One& one, const Error& error);
-  bool take(const format::Reply& reply);
+  void take(const format::Reply& reply);
   void take_state(const format::TracerState& state);
   void take_line(const format::TracerLine& line);
+  void take_output(One& one, const std::string& line);
+  void take_complaint(One& one, const std::string& text);
+  bool running() const;
+  void prepare(One& one, const TracerMachine& machine);
+  std::string name_of(const TracerRequest& request) const;
   void declare(One& one, const std::string& event, const std::string& format_text);
   void declare_typed(One& one, const std::string& declaration);
   std::uint16_t id_of(const std::string& event);
   void write_settled_lines();
   void finish();
-  void journal(One& one);
+  void save_output(One& one);
+  void tell_loss(One& one);
+  void journal_changes();
   One* find(std::uint32_t id);
 
   const std::string machine_;
@@ -88,10 +101,12 @@ class MachineTracers {
   std::vector<One> all_;
   std::unique_ptr<LineFile> lines_;
   std::map<std::string, std::uint16_t> ids_;  // "system:event" → id of its format
+  std::map<std::uint32_t, Earlier> earlier_;  // by the tracer's id
   std::uint64_t newest_tsc_ = 0;              // the machine's own, of what it printed
   std::uint64_t settled_tsc_ = 0;             // newest_tsc_ a second ago
   std::chrono::steady_clock::time_point next_write_{};
   std::atomic<bool> give_up_{false};
+  bool more_ = false;  // lines are waiting, as the last reply said
   bool lost_ = false;
 };
 

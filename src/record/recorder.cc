@@ -97,7 +97,9 @@ class Recorder {
   /// Whether it is the full name of an event that a probe which was asked for may give.
   bool names_probe(const std::string& event) const {
     return std::any_of(config_.probes.begin(), config_.probes.end(), [&](const ProbeRequest& probe) {
-      return event.starts_with(probe.spec.substr(0, probe.spec.find(':') + 1));
+      const std::size_t colon = probe.spec.find(':');
+      // The pack's name has no kind: its probes are of a program.
+      return event.starts_with(colon == std::string::npos ? "uprobe:" : probe.spec.substr(0, colon + 1));
     });
   }
   void notice(const std::string& line) const {
@@ -407,11 +409,13 @@ void Recorder::wait_for_tracers() {
     if (!wanted) notice("no machine is called " + request.machine + ": " + request.path + " waits for it");
   }
   const auto limit = SteadyClock::now() + kTracersLimit;
-  while ((tracers_->busy() || guests_->tracers_busy()) && !stop_ && SteadyClock::now() < limit) tick();
+  const auto waiting = [&] { return tracers_->busy() || guests_->tracers_busy(); };
+  while (waiting() && !stop_ && !space_->tripped() && SteadyClock::now() < limit) tick();
+  if (space_->tripped() && waiting()) notice("the run was full before all tracers were armed");
 }
 
 Status Recorder::start_command() {
-  if (config_.command.empty() || stop_) return {};
+  if (config_.command.empty() || stop_ || space_->tripped()) return {};
   auto command = Command::start(config_.command);
   if (!command) {
     reason_ = "command";

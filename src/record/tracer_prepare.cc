@@ -15,7 +15,7 @@ constexpr std::size_t kMaxScript = 1u << 20;
 Result<PreparedTracer> read_script(const TracerRequest& request) {
   auto script = read_file(request.path, kMaxScript);
   if (!script) return std::move(script).error();
-  return PreparedTracer{request.kind, script_name(request.path) + ".bt", *std::move(script), request.options};
+  return PreparedTracer{request.kind, "", *std::move(script), request.options};
 }
 
 Result<PreparedTracer> compile(const TracerRequest& request, const TracerMachine& machine,

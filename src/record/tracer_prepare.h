@@ -20,7 +20,7 @@ struct TracerMachine {
 /// A tracer that only needs to be brought there and started.
 struct PreparedTracer {
   std::string kind;       ///< as Request::tracer_kind
-  std::string file_name;  ///< there
+  std::string file_name;  ///< there; empty: of the caller's choice
   std::string bytes;
   std::vector<std::string> arguments;
 };

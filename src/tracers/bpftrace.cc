@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/tsc.h"
 
 namespace ivtrace::tracers {
 namespace {
@@ -13,7 +14,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxDepth = 6;
-constexpr std::size_t kMaxLines = 4096;
 constexpr std::size_t kBarWidth = 52;
 constexpr const char* kHint =
     "apt-get install bpftrace there; the kernel needs BTF and eBPF (ivtrace doctor says what is missing)";
@@ -58,14 +58,12 @@ void add_histogram(const std::string& name, const json& buckets, std::vector<std
 
 /// `@name` with one value, `@name[key]` with one each, or histograms of either kind.
 void add_map(const std::string& name, const json& value, std::vector<std::string>& lines) {
-  if (lines.size() >= kMaxLines) return;
   if (is_histogram(value)) return add_histogram(name, value, lines);
   if (!value.is_object()) {
     lines.push_back(name + ": " + shown(value));
     return;
   }
   for (const auto& [key, inner] : value.items()) {
-    if (lines.size() >= kMaxLines) return;
     if (is_histogram(inner)) {
       add_histogram(name + "[" + key + "]", inner, lines);
     } else {
@@ -92,7 +90,8 @@ class Bpftrace : public Tracer {
 
  protected:
   void understand(PrintedLine line) override {
-    if (line.is_error) return complain(line.text);
+    if (line.is_error) return complain(std::move(line));
+    if (line.is_cut) return add_lost(1);  // a map, or a text, that nobody could read any more
     // bpftrace prints empty lines when it ends, before the maps.
     if (line.text.empty()) {
       at_end_ = true;
@@ -113,7 +112,11 @@ class Bpftrace : public Tracer {
     }
     const bool of_the_end = output.what == BpftraceOutput::What::kMap && (at_end_ || stopping());
     for (std::string& text : output.lines)
-      keep({line.tsc, false, of_the_end ? kOutputLine + std::move(text) : std::move(text)});
+      keep({line.tsc, false, false, of_the_end ? kOutputLine + std::move(text) : std::move(text)});
+  }
+
+  void at_end() override {
+    if (!begun_.empty()) keep({read_tsc(), false, false, std::exchange(begun_, {})});
   }
 
   /// It says that it attaches before it does; once it has, it waits for events.
@@ -128,7 +131,7 @@ class Bpftrace : public Tracer {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       if (begun_.size() + pieces[i].size() <= kMaxLine) begun_ += pieces[i];
       if (i + 1 == pieces.size()) break;
-      keep({tsc, false, std::move(begun_)});
+      keep({tsc, false, false, std::move(begun_)});
       begun_.clear();
     }
   }

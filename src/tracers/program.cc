@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "base/tsc.h"
 
@@ -93,7 +94,7 @@ std::optional<PrintedLine> Program::take() {
   if (lines_.empty()) return std::nullopt;
   PrintedLine line = std::move(lines_.front());
   lines_.pop_front();
-  held_ -= line.text.size();
+  held_ -= line.text.size() + kLineOverhead;
   return line;
 }
 
@@ -140,6 +141,7 @@ void Program::take_bytes(int which, const char* bytes, std::size_t size) {
     const std::size_t part = end == nullptr ? size : static_cast<std::size_t>(end - bytes);
     const std::size_t room = kMaxPrinted - partial_[which].size();
     partial_[which].append(bytes, std::min(part, room));
+    cut_[which] = cut_[which] || part > room;
     if (end == nullptr) return;
     put(which);
     bytes += part + 1;
@@ -148,14 +150,14 @@ void Program::take_bytes(int which, const char* bytes, std::size_t size) {
 }
 
 void Program::put(int which) {
-  PrintedLine line{read_tsc(), which == 1, std::move(partial_[which])};
+  PrintedLine line{read_tsc(), which == 1, std::exchange(cut_[which], false), std::move(partial_[which])};
   partial_[which].clear();
   const std::lock_guard lock(mutex_);
-  if (held_ + line.text.size() > kMaxHeldBytes) {
+  if (held_ + line.text.size() + kLineOverhead > kMaxHeldBytes) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  held_ += line.text.size();
+  held_ += line.text.size() + kLineOverhead;
   lines_.push_back(std::move(line));
 }
 

@@ -19,13 +19,17 @@
 
 namespace ivtrace::tracers {
 
-inline constexpr std::size_t kMaxPrinted = 1u << 20;    ///< bytes of a line; what is longer is cut
+inline constexpr std::size_t kMaxPrinted = 4u << 20;    ///< bytes of a line; what is longer is cut
 inline constexpr std::size_t kMaxHeldBytes = 8u << 20;  ///< of lines that nobody has taken
+
+/// What a line costs beside its text, for bounds on what is held.
+inline constexpr std::size_t kLineOverhead = 64;
 
 /// A line that a program printed, without its newline.
 struct PrintedLine {
   std::uint64_t tsc = 0;  ///< when it was read
   bool is_error = false;  ///< from standard error
+  bool is_cut = false;    ///< it was longer than kMaxPrinted
   std::string text;
 };
 
@@ -59,6 +63,7 @@ class Program {
   const pid_t pid_;
   UniqueFd streams_[2];
   std::string partial_[2];
+  bool cut_[2] = {false, false};
   std::mutex mutex_;  // guards the next three
   std::deque<PrintedLine> lines_;
   std::size_t held_ = 0;

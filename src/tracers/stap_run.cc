@@ -19,7 +19,7 @@ class StapModule : public Tracer {
   void understand(PrintedLine line) override {
     if (line.is_error) {
       if (const std::uint64_t skipped = skipped_probes_of(line.text); skipped != 0) add_lost(skipped);
-      return complain(line.text);
+      return complain(std::move(line));
     }
     const std::string_view text = line.text;
     if (text == kArmedLine) return arm();

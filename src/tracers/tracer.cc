@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -13,6 +14,7 @@ namespace ivtrace::tracers {
 namespace {
 
 constexpr std::size_t kMaxKept = 4u << 20;
+constexpr const char* kCutMark = " [cut]";
 
 bool names_error(std::string_view line) {
   return line.find("ERROR") != line.npos || line.find("error") != line.npos;
@@ -37,6 +39,7 @@ format::TracerState Tracer::poll() {
   if (!ended_) {
     if (const std::optional<int> status = program_->status()) {
       read_lines();  // what it printed last
+      at_end();
       ended_ = true;
       wait_status_ = *status;
     } else if (!armed_ && looks_armed()) {
@@ -63,9 +66,9 @@ void Tracer::read_lines() {
 bool Tracer::take(std::size_t max_bytes, std::vector<format::TracerLine>& lines) {
   std::size_t bytes = 0;
   std::size_t count = 0;
-  while (count < kept_.size() && bytes < max_bytes) bytes += kept_[count++].text.size() + 64;
+  while (count < kept_.size() && bytes < max_bytes) bytes += kept_[count++].text.size() + kLineOverhead;
   for (std::size_t i = 0; i < count; ++i) {
-    kept_bytes_ -= kept_[i].text.size();
+    kept_bytes_ -= kept_[i].text.size() + kLineOverhead;
     lines.push_back(std::move(kept_[i]));
   }
   kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -78,8 +81,15 @@ void Tracer::stop() {
 }
 
 void Tracer::keep(PrintedLine line) {
-  if (line.text.size() > kMaxLine) line.text.resize(kMaxLine);
-  if (kept_bytes_ + line.text.size() > kMaxKept) {
+  if (line.text.size() > kMaxLine) {
+    line.text.resize(kMaxLine);
+    line.text += kCutMark;
+  }
+  // Each control byte would be six on the wire, and a NUL would end the line for every reader.
+  std::replace_if(
+      line.text.begin(), line.text.end(),
+      [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }, ' ');
+  if (kept_bytes_ + line.text.size() + kLineOverhead > kMaxKept) {
     ++lost_kept_;
     return;
   }
@@ -94,17 +104,18 @@ void Tracer::keep(PrintedLine line) {
       kept.arrival = false;
     }
   }
-  kept_bytes_ += line.text.size();
+  kept_bytes_ += line.text.size() + kLineOverhead;
   kept.text = std::move(line.text);
   kept_.push_back(std::move(kept));
 }
 
-void Tracer::complain(const std::string& text) {
-  const std::string_view said = trim(text).substr(0, kMaxLine);
+void Tracer::complain(PrintedLine line) {
+  const std::string said(trim(line.text).substr(0, kMaxLine));
+  line.text = said;
+  if (!said.empty()) keep(std::move(line));
   // Programs quote the script and point into it below the line that says what is wrong.
-  const bool is_error = names_error(said);
-  if (said.empty() || (!is_error && names_error(complaint_))) return;
-  complaint_ = std::string(said);
+  if (said.empty() || (!names_error(said) && names_error(complaint_))) return;
+  complaint_ = said;
 }
 
 }  // namespace ivtrace::tracers

@@ -52,6 +52,8 @@ class Tracer {
   Tracer(std::uint32_t id, std::unique_ptr<Program> program) : id_(id), program_(std::move(program)) {}
   /// What one line means.
   virtual void understand(PrintedLine line) = 0;
+  /// The program has ended, and all of its lines are understood.
+  virtual void at_end() {}
   /// Whether it waits for events; asked while it is not armed.
   virtual bool looks_armed() { return false; }
 
@@ -62,9 +64,9 @@ class Tracer {
   Program& program() { return *program_; }
   /// Keeps a line for the recorder, with its own time where it tells one.
   void keep(PrintedLine line);
-  /// A line of its standard error. The last one that names an error, or else the last one of all, is why it
-  /// ended, if it ends.
-  void complain(const std::string& text);
+  /// A line of its standard error, also kept for the recorder. The last one that names an error, or else the
+  /// last one of all, is why it ended, if it ends.
+  void complain(PrintedLine line);
 
  private:
   void read_lines();

@@ -1,5 +1,6 @@
 #include "tracers/tracer_set.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,12 +9,15 @@
 #include <filesystem>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "tracers/stap_leftovers.h"
 
 namespace ivtrace::tracers {
 namespace {
 
-constexpr std::size_t kLineOverhead = 64;  // of a line's other fields on the wire
+/// Of the machine's memory, for root only, and gone with the next boot.
+constexpr const char* kFolders = "/run";
+constexpr const char* kFolderPrefix = "ivtrace-tracers-";
 
 bool valid_file_name(const std::string& name) {
   return !name.empty() && name.size() <= 100 && name[0] != '.' && name[0] != '-' &&
@@ -25,6 +29,20 @@ bool valid_file_name(const std::string& name) {
 
 }  // namespace
 
+void remove_left_folders() {
+  const Result<std::vector<std::string>> names = list_directory(kFolders);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kFolderPrefix)) continue;
+    std::string_view owner = std::string_view(name).substr(std::string_view(kFolderPrefix).size());
+    const Result<std::uint64_t> pid = parse_u64(owner.substr(0, owner.find('-')));
+    if (!pid || *pid == 0 || *pid > INT32_MAX) continue;
+    if (::kill(static_cast<pid_t>(*pid), 0) == 0 || errno != ESRCH) continue;
+    std::error_code ignored;
+    std::filesystem::remove_all(std::string(kFolders) + "/" + name, ignored);
+  }
+}
+
 TracerSet::~TracerSet() {
   tracers_.clear();
   // One that had to be killed could not take its module out of the kernel.
@@ -35,11 +53,9 @@ TracerSet::~TracerSet() {
 
 Status TracerSet::make_folder() {
   if (!folder_.empty()) return {};
-  std::string pattern = "/run/ivtrace-tracers-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    pattern = "/tmp/ivtrace-tracers-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) return errno_error(errno, "cannot make a folder for tracers");
-  }
+  remove_left_folders();
+  std::string pattern = std::string(kFolders) + "/" + kFolderPrefix + std::to_string(::getpid()) + "-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) return errno_error(errno, "cannot make " + pattern);
   folder_ = pattern;
   return {};
 }

@@ -18,6 +18,9 @@ namespace ivtrace::tracers {
 inline constexpr std::size_t kMaxTracers = 64;
 inline constexpr std::uint64_t kMaxTracerFile = 64u << 20;
 
+/// Removes the folders of sets whose process is dead.
+void remove_left_folders();
+
 /// Owns the tracers and a private folder with their files, which goes with it. Made, used and destroyed by
 /// one thread that lives as long as it does: a tracer dies with the thread that started it.
 class TracerSet {

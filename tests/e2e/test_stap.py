@@ -57,8 +57,9 @@ def modules(vm) -> list[str]:
 
 
 def settings(vm) -> dict[str, str]:
-    """The guest's top-level trace buffer as people find it."""
+    """The guest's top-level trace buffer as people find it; one that nobody has used yet with the size that its first use gives it."""
     text = vm.check(f"{TRACING}; for f in {' '.join(SETTINGS)}; do echo \"=$f\"; cat $f; done; cd /; umount /tmp/t")
+    text = re.sub(r"\d+ \(expanded: (\d+)\)", r"\1", text)
     return dict(part.split("\n", 1) for part in text.split("=")[1:])
 
 
@@ -88,7 +89,7 @@ def test_disk_requests_are_told_exactly(vm, options, run_dir):
     with Stapped(run_dir, vm, [EXAMPLES / "disk.stp"], options, "--events", "block:block_rq_issue") as recording:
         assert len(modules(vm)) == 1
         assert "[x86-tsc]" in settings(vm)["trace_clock"], "6.1 has no other buffer for trace_printk"
-        sectors = [int(line) for line in vm.check(f"iv-reads --target /dev/vda --count {READS} --list 1").split() if line.isdigit()]
+        vm.check(f"iv-reads --target /dev/vda --count {READS}")
         recording.stop()
     assert modules(vm) == []
     assert settings(vm) == before
@@ -100,7 +101,6 @@ def test_disk_requests_are_told_exactly(vm, options, run_dir):
     assert len(ours) == READS == len(kernels_own)
     assert [line["fields"]["sector"] for line in ours] == [line["fields"]["sector"] for line in kernels_own]
     assert {(line["fields"]["disk"], line["fields"]["op"], line["fields"]["bytes"]) for line in ours} == {("vda", "read", 4096)}
-    assert len(sectors) == 0 or sectors == [line["fields"]["sector"] for line in ours]
     # Each stands beside the kernel's own record of the request: same CPU, same task, nothing of another request between.
     both = sorted((line["tsc"], line["fields"]["sector"]) for line in ours + kernels_own)
     assert all(both[i][1] == both[i + 1][1] for i in range(0, 2 * READS, 2))
@@ -119,10 +119,9 @@ def test_of_a_storm_no_event_is_lost(vm, options, run_dir, tmp_path):
     with Stapped(run_dir, vm, [script], options, "--events", "sched:sched_process_exit", "--buffer-size", "16M") as recording:
         vm.check(f"iv-storm --count {STORM}", timeout=300)
         recording.stop()
-    rows = json.loads(ivtrace("query", run_dir, "SELECT cpu, count(*) AS n FROM event WHERE system = 'stap' AND name = 'storm' GROUP BY cpu",
-                              "--json", timeout=300).stdout)
-    rows = rows["rows"] if isinstance(rows, dict) else rows
-    assert sorted((row["cpu"], row["n"]) if isinstance(row, dict) else tuple(row) for row in rows) == [(0, STORM), (1, STORM)]
+    told = ivtrace("query", run_dir, "SELECT cpu, count(*) AS n FROM event WHERE system = 'stap' AND name = 'storm' GROUP BY cpu",
+                   "--json", timeout=300).stdout
+    assert {row["cpu"]: row["n"] for row in map(json.loads, told.splitlines())} == {0: STORM, 1: STORM}
     assert [one["lost"] for one in info(run_dir)["tracers"]] == [0]
 
 
