@@ -172,12 +172,12 @@ TEST(RunEvents, TextsThatMeanAnEventAreGivenAsThatEvent) {
   const std::string path = scratch / "run.ivt";
   run::Manifest manifest;
   manifest.start_tsc = HostTsc(10000);
-  run::RunWriter writer = *run::RunWriter::create(path, manifest);
+  const std::unique_ptr<run::RunWriter> writer = *run::RunWriter::create(path, manifest);
   run::MachineRecord machine;
   machine.name = "host";
   machine.kind = "host";
   machine.cpu_count = 1;
-  ASSERT_TRUE(writer.append(machine));
+  ASSERT_TRUE(writer->append(machine));
   std::string formats;
   decode::append_format_file(formats, "test/probe/format",
                              "name: probe\nID: 77\nformat:\n\nprint fmt: \"\"\n");
@@ -188,8 +188,8 @@ TEST(RunEvents, TextsThatMeanAnEventAreGivenAsThatEvent) {
   decode::append_format_file(
       formats, "stap/disk/format",
       *format::text_event_format(format::kDeclaredEventIds, "disk", "u64 sector; string name"));
-  ASSERT_TRUE(writer.write_text("host", format::kFormatsName, formats));
-  ASSERT_TRUE(writer.append(run::SegmentRecord{"host", "", 0, 0, format::PageLayout::kSlots, 4096, 0}));
+  ASSERT_TRUE(writer->write_text("host", format::kFormatsName, formats));
+  ASSERT_TRUE(writer->append(run::SegmentRecord{"host", "", 0, 0, format::PageLayout::kSlots, 4096, 0}));
 
   decode::PageBuilder page(10100);
   page.event(0, decode::make_record(77, 1));
@@ -201,7 +201,7 @@ TEST(RunEvents, TextsThatMeanAnEventAreGivenAsThatEvent) {
     page.event(10, print);
   }
   page.event(10, decode::make_record(77, 2));
-  auto fd = writer.open_pages("host", "", 0);
+  auto fd = writer->open_pages("host", "", 0);
   ASSERT_TRUE(fd);
   ASSERT_TRUE(pwrite_all(fd->get(), page.slot(4096), 0, "pages"));
 

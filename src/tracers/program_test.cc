@@ -83,12 +83,14 @@ TEST(Program, LinesThatNobodyTakesAreCountedNotKept) {
 }
 
 TEST(Program, ALineWithoutEndIsCut) {
-  auto program = Program::start({"sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo next"});
+  auto program = Program::start({"sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo next"});
   ASSERT_TRUE(program.ok());
   ASSERT_TRUE(wait_for(**program));
   const auto lines = lines_of(**program);
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_EQ(lines[0].text, std::string(kMaxPrinted, 'x'));
+  EXPECT_TRUE(lines[0].text == std::string(kMaxPrinted, 'x'));
+  EXPECT_TRUE(lines[0].is_cut);
+  EXPECT_FALSE(lines[1].is_cut);
   EXPECT_EQ(lines[1].text, "next");
 }
 
