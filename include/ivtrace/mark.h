@@ -66,15 +66,16 @@ enum { ivtrace_mark_max_name_ = 240, ivtrace_mark_max_targets_ = 8, ivtrace_mark
 /*
  * What all of a program (or shared object) knows. `generation` is set once. `targets` belongs to the
  * generation `looked` and is only written by who holds `busy`; who finds it held, in another thread or as a
- * handler that interrupted the holder, looks for itself and keeps nothing. A reader takes `looked`, the
- * targets, and `looked` again.
+ * handler that interrupted the holder, looks for itself and keeps nothing. It is held under the process's
+ * pid: a child that was forked meanwhile has no thread that would let go of it, and takes it over. A reader
+ * takes `looked`, the targets, and `looked` again.
  */
 struct ivtrace_mark_state_ {
   const uint32_t* generation; /* the first word of the shared page; NULL: there is no such file yet */
   uint32_t off;               /* the generation in which nothing was recorded; 0: none, no generation is 0 */
   uint32_t looked;            /* the generation in which `targets` were looked for */
-  uint32_t busy;
-  uint64_t next_look;                          /* a TSC; while there is no file */
+  uint32_t busy;              /* the pid of the process, one of whose threads writes; 0: none does */
+  uint64_t next_look;         /* a TSC; while there is no file */
   uint64_t targets[ivtrace_mark_max_targets_]; /* kind << 32 | pid; 0 ends the list */
 };
 
@@ -221,8 +222,12 @@ static inline const uint32_t* ivtrace_mark_map_(void) {
 /* Keeps what was found, unless somebody else is just keeping something. */
 static inline void ivtrace_mark_keep_(uint32_t generation, const uint64_t* targets, int count) {
   struct ivtrace_mark_state_* const state = &ivtrace_mark_state_;
+  const uint32_t pid = (uint32_t)ivtrace_mark_call_(39 /* getpid */, 0, 0, 0, 0);
+  uint32_t holder = __atomic_load_n(&state->busy, __ATOMIC_RELAXED);
   int i;
-  if (__atomic_exchange_n(&state->busy, 1, __ATOMIC_ACQUIRE)) return;
+  if (holder == pid ||
+      !__atomic_compare_exchange_n(&state->busy, &holder, pid, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    return;
   __atomic_store_n(&state->looked, 0, __ATOMIC_RELAXED);
   __atomic_thread_fence(__ATOMIC_RELEASE); /* pairs with the fence in ivtrace_mark_known_ */
   for (i = 0; i < ivtrace_mark_max_targets_; ++i)

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -164,6 +165,24 @@ TEST(MarkLibrary, KeepsNoFileOpenAndLeavesErrnoAlone) {
   EXPECT_EQ(errno, EXDEV);
   EXPECT_EQ(gone, 0);
   EXPECT_EQ(open_files(), before);
+}
+
+TEST(MarkLibrary, AChildThatWasForkedWhileAThreadWasKeepingTargetsKeepsThemItself) {
+  const MarkPlace place;
+  Recording recording(place, "ivtrace-1");
+  ivtrace_mark_state_.busy = static_cast<std::uint32_t>(::getpid());  // as if another thread were at it
+  ivtrace_mark_instant("parent");
+  EXPECT_EQ(ivtrace_mark_state_.looked, 0u) << "what somebody else writes is left alone";
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const bool taken = ivtrace_mark_instant("child") == 1;
+    ::_exit(taken && ivtrace_mark_state_.looked != 0 && ivtrace_mark_state_.busy == 0 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(recording.lines().size(), 2u);
 }
 
 TEST(MarkLibrary, AFileThatIsTooShortIsNotMapped) {

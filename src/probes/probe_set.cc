@@ -1,15 +1,13 @@
 #include "probes/probe_set.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <set>
 #include <thread>
 
-#include "base/fd.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "tracefs/probe_names.h"
 
@@ -32,17 +30,8 @@ Status remove_patiently(const TracefsEvents& events, Kind kind, const EventName&
   }
 }
 
-/// A pid may have been given to another program since: only a living ivtrace, or one of our own name, owns
-/// probes.
-bool owner_lives(std::int32_t pid) {
-  if (pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH)) return false;
-  const std::string process = "/proc/" + std::to_string(pid);
-  const auto comm = read_file(process + "/comm", 4096);
-  const auto own = read_file("/proc/self/comm", 4096);
-  const auto words = read_file(process + "/cmdline", 1u << 20);
-  // One that has ended keeps its name until its parent asks, but no words.
-  return comm && words && !words->empty() && (comm->starts_with("ivtrace") || (own && *own == *comm));
-}
+/// What carries our own pid is of an ivtrace from before us.
+bool owner_lives(std::int32_t pid) { return pid != ::getpid() && is_living_ivtrace(pid); }
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 #include "tracers/quiet_run.h"
 
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,27 +39,60 @@ std::string head_of(const std::string& path, std::size_t max_bytes) {
   return text;
 }
 
+/// What the child needs, as plain text: nothing may be allocated between fork and exec.
+struct Birth {
+  char* const* argv = nullptr;
+  const char* directory = nullptr;
+  const char* out = nullptr;
+  const char* err = nullptr;
+  pid_t parent = 0;
+};
+
+bool redirect(int number, const char* path, int flags) {
+  const int fd = ::open(path, flags | O_CLOEXEC, 0600);
+  return fd >= 0 && ::dup2(fd, number) >= 0;
+}
+
+/// The child's side; async-signal-safe. What fails is told through `failed`, which exec closes.
+[[noreturn]] void become(const Birth& birth, int failed) {
+  ::setpgid(0, 0);  // a Ctrl-C is ours to pass on
+  // SIGTERM, not SIGKILL: stap then ends make and the compiler, too. It comes when the calling thread ends,
+  // which is in run_quietly() until the program has ended.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != birth.parent) ::_exit(1);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  constexpr int kAnew = O_WRONLY | O_CREAT | O_TRUNC;
+  if (redirect(STDIN_FILENO, "/dev/null", O_RDONLY) && redirect(STDOUT_FILENO, birth.out, kAnew) &&
+      redirect(STDERR_FILENO, birth.err, kAnew) && ::chdir(birth.directory) == 0) {
+    ::execvp(birth.argv[0], birth.argv);
+  }
+  const int error = errno;
+  [[maybe_unused]] const ssize_t told = ::write(failed, &error, sizeof error);
+  ::_exit(127);
+}
+
 Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::string& directory,
                     const std::string& out, const std::string& err) {
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                     0600);
-  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                     0600);
-  ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // a Ctrl-C is ours to pass on
-  pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return errno_error(error, "cannot run " + arguments[0]);
+  const Birth birth{argv.data(), directory.c_str(), out.c_str(), err.c_str(), ::getpid()};
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error(errno, "cannot make a pipe");
+  const UniqueFd failed(ends[0]);
+  UniqueFd childs_end(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0) return errno_error(errno, "cannot run " + arguments[0]);
+  if (pid == 0) become(birth, childs_end.get());
+  childs_end.reset();
+  int error = 0;
+  if (::read(failed.get(), &error, sizeof error) == sizeof error) {
+    ::waitpid(pid, nullptr, 0);
+    return errno_error(error, "cannot run " + arguments[0]);
+  }
   return pid;
 }
 

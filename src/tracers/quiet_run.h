@@ -18,7 +18,7 @@ struct QuietRun {
 
 /// Runs argv[0], looked for in PATH, in `directory`, where its output is kept while it runs. `go_on` is asked
 /// some ten times a second; when it says no, the program and its children are ended, and the error is
-/// kGone. Blocks.
+/// kGone. It gets SIGTERM when this process dies. Blocks.
 Result<QuietRun> run_quietly(const std::vector<std::string>& argv, const std::string& directory,
                              const std::function<bool()>& go_on);
 

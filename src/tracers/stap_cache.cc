@@ -1,28 +1,82 @@
 #include "tracers/stap_cache.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <span>
 
+#include "base/fd.h"
 #include "base/sha256.h"
+#include "base/text.h"
 
 namespace ivtrace::tracers {
 
 namespace fs = std::filesystem;
 
-Result<fs::path> stap_cache() {
+namespace {
+
+constexpr const char* kSystemCache = "/var/cache";
+constexpr std::string_view kMaking = ".making-";  // and "PID-XXXXXX"
+
+/// The owner of a scratch directory of that name; 0: it is none.
+std::uint64_t owner_of(std::string_view name) {
+  if (!name.starts_with(kMaking)) return 0;
+  name.remove_prefix(kMaking.size());
+  const auto pid = parse_u64(name.substr(0, name.find('-')));
+  return pid && *pid <= INT32_MAX ? *pid : 0;
+}
+
+void remove_abandoned(const fs::path& in) {
+  const auto names = list_directory(in.string());
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const std::uint64_t owner = owner_of(name);
+    if (owner == 0 || ::kill(static_cast<pid_t>(owner), 0) == 0 || errno != ESRCH) continue;
+    struct stat status {};
+    const fs::path left = in / name;
+    if (::lstat(left.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
+      continue;
+    std::error_code ignored;
+    fs::remove_all(left, ignored);
+  }
+}
+
+/// Where caches of this user are.
+fs::path cache_base() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
     return std::string(value != nullptr && value[0] == '/' ? value : "");
   };
   fs::path base = variable("XDG_CACHE_HOME");
   if (base.empty() && !variable("HOME").empty()) base = variable("HOME") + "/.cache";
-  if (base.empty()) base = "/var/cache";
-  const fs::path cache = base / "ivtrace" / "stap";
+  if (base.empty()) return kSystemCache;
+  return ::geteuid() != 0 || only_root_writes(base / "ivtrace" / "stap") ? base : fs::path(kSystemCache);
+}
+
+}  // namespace
+
+bool only_root_writes(const fs::path& path) {
+  fs::path walked;
+  for (const fs::path& part : path) {
+    walked /= part;
+    struct stat status {};
+    if (part == ".." || (::lstat(walked.c_str(), &status) != 0 && errno != ENOENT)) return false;
+    if (status.st_mode == 0) return true;  // not there: who makes it writes to the one above
+    const bool others_write =
+        (status.st_mode & S_IWOTH) != 0 || ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0);
+    const bool sticky = (status.st_mode & S_ISVTX) != 0;
+    if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (others_write && !sticky)) return false;
+  }
+  return true;
+}
+
+Result<fs::path> stap_cache() {
+  const fs::path cache = cache_base() / "ivtrace" / "stap";
   std::error_code error;
   fs::create_directories(cache, error);
   if (error) return Error(ErrorCode::kIo, "cannot make " + cache.string() + ": " + error.message());
@@ -37,7 +91,8 @@ Result<fs::path> stap_cache() {
 }
 
 Result<ScratchDirectory> ScratchDirectory::make(const fs::path& in) {
-  std::string name = (in / ".making-XXXXXX").string();
+  remove_abandoned(in);
+  std::string name = (in / (std::string(kMaking) + std::to_string(::getpid()) + "-XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr)
     return errno_error(errno, "cannot make a directory in " + in.string());
   return ScratchDirectory(name);

@@ -10,11 +10,18 @@
 
 namespace ivtrace::tracers {
 
-/// ~/.cache/ivtrace/stap (or below XDG_CACHE_HOME), for root without a home /var/cache/ivtrace/stap. Made,
-/// and only its owner's: kernel modules come out of it.
+/// ~/.cache/ivtrace/stap (or below XDG_CACHE_HOME); /var/cache/ivtrace/stap without a home, and for root
+/// whose home others can write to (sudo may leave HOME as it was). Made, and only its owner's: kernel modules
+/// come out of it.
 Result<std::filesystem::path> stap_cache();
 
-/// A directory that goes with the object.
+/// Whether nobody but root can put anything below an absolute path: each part of it that is there is a
+/// directory of root's that others cannot write to, except a sticky one (/tmp), where they cannot replace the
+/// next part.
+bool only_root_writes(const std::filesystem::path& path);
+
+/// A directory that goes with the object. Its name holds the pid; those that a killed process has left go
+/// when the same user makes another one beside.
 class ScratchDirectory {
  public:
   static Result<ScratchDirectory> make(const std::filesystem::path& in);

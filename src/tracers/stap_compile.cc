@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxScript = 16u << 20;
-constexpr std::size_t kMaxProgram = 64u << 20;
 constexpr std::chrono::seconds kSilent{3};  // a compilation that takes longer is told of
 
 /// Begins to run only when all other probes are armed, as every timer does; then it is switched off.

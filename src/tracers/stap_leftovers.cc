@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "tracers/stap_compile.h"
 
@@ -65,8 +66,8 @@ std::vector<Server> find_servers() {
     if (comm != "staprun" && comm != "stapio") continue;
     const std::string module = module_of(proc_file(*pid, "cmdline"));
     if (module.empty()) continue;
-    const std::string parent(trim(proc_file(parent_of(*pid), "comm")));
-    servers.push_back({static_cast<pid_t>(*pid), module, parent == "ivtrace" || parent == "ivtrace-agent"});
+    const bool owned = is_living_ivtrace(static_cast<std::int32_t>(parent_of(*pid)));
+    servers.push_back({static_cast<pid_t>(*pid), module, owned});
   }
   return servers;
 }
@@ -111,14 +112,15 @@ int unload(const std::string& module) {
 
 std::vector<std::string> unload_leftover_modules() {
   std::vector<std::string> problems;
-  if (loaded_modules().empty()) return problems;
-  const std::vector<Server> servers = find_servers();
-  end_servers(servers);
+  // Before the servers: a module that a living ivtrace loads meanwhile is not among them.
+  const std::vector<std::string> modules = loaded_modules();
+  if (modules.empty()) return problems;
+  end_servers(find_servers());
   std::set<std::string> served;
-  for (const Server& server : servers) {
+  for (const Server& server : find_servers()) {
     if (server.owned) served.insert(server.module);
   }
-  for (const std::string& module : loaded_modules()) {
+  for (const std::string& module : modules) {
     if (served.contains(module)) continue;
     if (const int error = unload(module); error != 0)
       problems.push_back("cannot unload the left module " + module + ": " + std::strerror(error));

@@ -142,9 +142,11 @@ def test_the_installed_ivtrace_records_a_guest_whose_systemd_started_the_agent(i
     seen = json.loads(installation.run("/usr/bin/ivtrace", "guests", "--json", binds=shown).stdout)["guests"]
     assert [view["agent_alive"] for view in seen if view["name"] == guest.name] == [True]
 
-    job = guest.start("exec 2>&1; while sleep 0.1; do cat /proc/uptime; done")
+    job = guest.start("exec 2>&1; while sleep 0.1; do /usr/bin/cat /proc/uptime; done")
+    probed = {"kprobe:uptime_proc_show": "kprobe:uptime_proc_show", "uprobe:/usr/lib/x86_64-linux-gnu/libc.so.6:getopt_long": "uprobe:getopt_long"}
+    probes = [option for spec in probed for option in ("--probe", f"{guest.name}:{spec}")]
     done = installation.run("ivtrace", "record", "-o", "/root/run.ivt", "-g", guest.name, "--events", "sched:sched_switch,sched:sched_process_exec",
-                            "--duration", "3s", binds=shown, check=(harness.OK, harness.LOSS))
+                            *probes, "--duration", "3s", binds=shown, check=(harness.OK, harness.LOSS))
     job.signal("KILL")
     run = installation.root / "root" / "run.ivt"
     told = json.loads(installation.run("ivtrace", "info", "/root/run.ivt", "--json", check=(done.returncode,)).stdout)
@@ -154,6 +156,12 @@ def test_the_installed_ivtrace_records_a_guest_whose_systemd_started_the_agent(i
                              check=(harness.OK, harness.LOSS)).stdout.splitlines()
     commands = [json.loads(line)["fields"]["filename"] for line in lines if "fields" in line]
     assert any(name.endswith("/cat") for name in commands), commands[:10]
+    # The unit lets the agent set probes: it sees the guest's programs, and is not killed for a system call.
+    for event in probed.values():
+        hits = installation.run("ivtrace", "report", "/root/run.ivt", "--machine", guest.name, "--json", "--event", event,
+                                check=(harness.OK, harness.LOSS)).stdout.splitlines()
+        assert any("fields" in json.loads(line) for line in hits), event
+    assert agent_state(guest) == "active"
     # What the unit takes from the agent must not cost it the addresses of symbols.
     addresses = {line.split()[0] for line in (run / guest.name / "kallsyms").read_text().splitlines()[:100]}
     assert len(addresses) > 10, addresses
