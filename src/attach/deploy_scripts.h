@@ -70,6 +70,8 @@ for place in $places; do
   fi
   [ ! -x "$dir/ivtrace-agent" ] || "$dir/ivtrace-agent" --cleanup >/dev/null 2>&1
   rm -rf "$dir"
+  # Where programs see whether somebody records; it stays as long as anybody may.
+  pidof ivtrace ivtrace-agent >/dev/null 2>&1 || { rm -f /run/ivtrace/mark; rmdir /run/ivtrace 2>/dev/null; }
   [ ! -e "$dir" ] || { printf '%s cannot be removed' "$dir"; exit 1; }
   printf %s "$dir"
 done
