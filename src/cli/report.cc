@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/report_writer.h"
 #include "cli/run_info_load.h"
@@ -63,6 +64,27 @@ bool say_what_is_amiss(const run::RunReader& run, const merge::RunEvents& events
   return true;
 }
 
+/// A pattern that means no event of the machines shown, which is a slip more often than a question.
+void say_what_is_not_there(const run::RunReader& run, const merge::RunEvents& events,
+                           const std::vector<std::string>& globs, Streams& streams) {
+  std::vector<const decode::EventFormat*> known;
+  for (std::size_t i = 0; i < run.machines().size(); ++i) {
+    if (events.formats(i) == nullptr) continue;
+    for (const decode::EventFormat* format : events.formats(i)->all()) known.push_back(format);
+  }
+  std::vector<std::string> names;
+  for (const decode::EventFormat* format : known) names.push_back(format->full_name());
+  for (const std::string& glob : globs) {
+    if (std::any_of(known.begin(), known.end(),
+                    [&](const auto* format) { return means_event(glob, *format); }))
+      continue;
+    std::string line = "--event " + glob + ": no such event was recorded";
+    const std::vector<std::string> nearest = nearest_names(glob, names);
+    for (const std::string& name : nearest) line += (&name == nearest.data() ? "; nearest: " : ", ") + name;
+    print_notice(streams, line);
+  }
+}
+
 /// Prints every event that is wanted; true when there are holes.
 bool print_events(merge::RunEvents& events, const ReportOptions& options,
                   std::vector<std::unique_ptr<ReportMachine>>& machines, const clock::HostClock& clock,
@@ -104,6 +126,7 @@ Result<ExitCode> report(const ReportOptions& options, Streams& streams) {
                  "--merge-unaligned shows it nevertheless, with times that mean nothing to other machines");
   }
   std::vector<std::unique_ptr<ReportMachine>> machines = load_machines(run, events, options.events);
+  say_what_is_not_there(run, events, options.events, streams);
   const bool holes = print_events(events, options, machines, clock, streams.out);
   const merge::PlaceNotices places = merge::place_notices(events, clock);
   for (const std::string& line : places.lines) print_notice(streams, line);
@@ -133,8 +156,12 @@ void add_report_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--cpu", options->cpus, "Only this CPU; may be repeated")
       ->type_name("N")
       ->allow_extra_args(false);
-  command->add_option("--event", options->events, "Only events of this name or system:name, with * and ?")
-      ->type_name("GLOB")
+  command
+      ->add_option(
+          "--event", options->events,
+          "Only events of these names or system:name, with * and ?, separated by commas; may be repeated")
+      ->type_name("LIST")
+      ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--pid", options->pids, "Only events of this thread; may be repeated")
       ->type_name("N")

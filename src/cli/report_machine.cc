@@ -8,12 +8,15 @@ namespace ivtrace::cli {
 namespace {
 
 bool wanted_by(const std::vector<std::string>& globs, const decode::EventFormat& format) {
-  return globs.empty() || std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
-           return glob_match(glob, format.name) || glob_match(glob, format.full_name());
-         });
+  return globs.empty() || std::any_of(globs.begin(), globs.end(),
+                                      [&](const std::string& glob) { return means_event(glob, format); });
 }
 
 }  // namespace
+
+bool means_event(const std::string& glob, const decode::EventFormat& format) {
+  return glob_match(glob, format.name) || glob_match(glob, format.full_name());
+}
 
 ReportMachine::ReportMachine(std::string name, const decode::FormatTable* formats, decode::Symbols symbols,
                              std::vector<std::string> event_globs)

@@ -26,6 +26,9 @@ struct EventKind {
   std::vector<decode::CommSource> comms;
 };
 
+/// Does --event's pattern mean that event?
+bool means_event(const std::string& glob, const decode::EventFormat& format);
+
 /// One machine of a report. Borrows the format table. One thread.
 class ReportMachine {
  public:

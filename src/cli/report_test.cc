@@ -117,12 +117,22 @@ TEST_F(Report, FiltersPickMachinesEventsThreadsAndTimes) {
   EXPECT_EQ(times(report({"--json", "--event", "block:*"})), (Times{2000, 2500, 1'000'000'500}));
   EXPECT_EQ(times(report({"--json", "--event", "task_*", "--event", "sched_switch"})),
             (Times{1000, 1500, 1'000'000'000}));
+  EXPECT_EQ(times(report({"--json", "--event", "task_*,sched_switch"})), (Times{1000, 1500, 1'000'000'000}));
   EXPECT_EQ(times(report({"--json", "--pid", "42"})), (Times{1'000'000'000, 1'000'000'500}));
   EXPECT_EQ(times(report({"--json", "--cpu", "1"})), Times{});
   EXPECT_EQ(times(report({"--json", "--from", "2us", "--until", "1.0"})), (Times{2000, 2500, 1'000'000'000}));
   EXPECT_EQ(times(report({"--json", "--from", "@1000000002500", "--until", "2000-02-29T12:34:57Z"})),
             (Times{2500, 1'000'000'000}));
   EXPECT_EQ(report().code, ExitCode::kOk);
+}
+
+TEST_F(Report, AnEventThatWasNotRecordedIsSaidWithTheNearest) {
+  write({.hole = false, .unaligned = false});
+  const Outcome outcome = report({"--event", "sched:sched_swich", "--event", "block:*"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk);
+  EXPECT_NE(outcome.err.find("--event sched:sched_swich: no such event was recorded"), std::string::npos);
+  EXPECT_NE(outcome.err.find("sched:sched_switch"), std::string::npos);
+  EXPECT_EQ(outcome.err.find("block:*"), std::string::npos);
 }
 
 TEST_F(Report, NamesAreLearntFromEventsThatAreNotShown) {
