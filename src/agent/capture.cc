@@ -13,6 +13,7 @@
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
 #include "tracefs/printk_dest.h"
+#include "tracefs/probe_filter.h"
 #include "tracefs/probe_names.h"
 #include "tracefs/top_level.h"
 #include "tracers/stap_leftovers.h"
@@ -123,12 +124,13 @@ void Capture::start_pumps(std::uint64_t buffer_bytes) {
   }
 }
 
-/// The filter that an event gets. Only system calls may be filtered by their caller (see is_syscall_event),
-/// and only there the agent leaves itself out: its own reads and naps.
+/// The filter that an event gets. Only system calls may be filtered by their caller (see is_syscall_event);
+/// there, and by probes, the agent leaves itself out: its own reads and naps.
 std::string Capture::filter_of(const std::string& event,
                                const std::map<std::string, std::string>& filters) const {
   const auto wanted = filters.find(tracefs::recorded_event(event));
   std::string filter = wanted == filters.end() ? "" : wanted->second;
+  if (tracefs::recorded_event(event) != event) return tracefs::probe_filter(filter, tracefs::own_comm());
   if (!tracefs::is_syscall_event(event)) return filter;
   std::string not_us = "common_pid != " + std::to_string(::gettid());
   for (const auto& pump : pumps_) not_us += " && common_pid != " + std::to_string(pump->tid());

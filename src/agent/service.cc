@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
+#include "agent/pulse.h"
 #include "agent/reply.h"
 #include "agent/tracer_requests.h"
 #include "clock/handshake.h"
@@ -51,11 +53,17 @@ Error not_recording() {
   return Error(ErrorCode::kInvalid, "this agent is not recording", "start a recording first");
 }
 
+/// Can it take seconds? The clock's exchange must have its CPU for itself, and lasts less.
+bool is_long_work(Op op) {
+  return op == Op::kStart || op == Op::kStop || op == Op::kEvents || op == Op::kRead;
+}
+
 }  // namespace
 
 Service::Service(const tracefs::TraceDir& dir, ring::Producer& producer, std::string ring_name,
                  const TscFrequency& frequency, Log log)
     : dir_(&dir),
+      task_names_(dir),
       producer_(&producer),
       ring_name_(std::move(ring_name)),
       frequency_(&frequency),
@@ -114,6 +122,8 @@ bool Service::recorder_lives() const {
 }
 
 Reply Service::handle(const Request& request, std::string& raw) {
+  std::optional<Pulse> pulse;
+  if (is_long_work(request.op)) pulse.emplace(*producer_);
   switch (request.op) {
     case Op::kHello:
       return hello();
@@ -175,6 +185,7 @@ Status Service::probe() {
 
 Reply Service::start(const Request& request) {
   if (capture_) end_recording([] { return false; });
+  task_names_ = tracefs::TaskNames(*dir_);
   auto capture = Capture::start(*dir_, *producer_, request);
   if (!capture) return failure(capture.error());
   capture_ = std::move(*capture);
@@ -272,7 +283,7 @@ Result<std::string> Service::bulk_text(format::Bulk bulk) const {
     case format::Bulk::kKallsyms:
       return tracefs::kallsyms_text();
     case format::Bulk::kCmdlines:
-      return tracefs::cmdlines_text();
+      return task_names_.text();
     case format::Bulk::kPrintkFormats:
       return tracefs::printk_formats_text(*dir_);
     case format::Bulk::kEventNames: {

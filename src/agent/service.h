@@ -17,6 +17,7 @@
 #include "ring/mailbox.h"
 #include "ring/producer.h"
 #include "tracefs/mount.h"
+#include "tracefs/texts.h"
 #include "tracers/tracer_set.h"
 
 namespace ivtrace::agent {
@@ -65,6 +66,7 @@ class Service {
   bool recorder_lives() const;
 
   const tracefs::TraceDir* dir_;
+  tracefs::TaskNames task_names_;  // since the recording began, or the agent
   ring::Producer* producer_;
   std::string ring_name_;
   const TscFrequency* frequency_;

@@ -14,8 +14,9 @@ using std::chrono::seconds;
 
 constexpr Nanoseconds kAnswerLimit{2'000'000'000};  // hello, counters
 constexpr Nanoseconds kWorkLimit{15'000'000'000};  // start and stop: a guest under TCG takes seconds for them
-constexpr Nanoseconds kProbesLimit{60'000'000'000};  // a start that looks up symbols and debug information first
-constexpr unsigned kCountersEach = 5;              // ticks between counters in the journal
+constexpr Nanoseconds kProbesLimit{
+    60'000'000'000};                   // a start that looks up symbols and debug information first
+constexpr unsigned kCountersEach = 5;  // ticks between counters in the journal
 constexpr unsigned kMaxMachineRecords = 200;
 constexpr std::size_t kMaxFormats = 16u << 20;
 constexpr std::size_t kMaxKallsyms = 32u << 20;
@@ -400,24 +401,31 @@ void GuestSession::tell_loss(const char* reason, const std::string& detail) {
 // under way.
 void GuestSession::fetch_texts(bool late) {
   if (!have_formats_) {
-    have_formats_ = true;
-    fetch_text(format::Bulk::kFormats, format::kFormatsName, kMaxFormats, seconds(10));
+    // Without them nobody can read the guest's events: asked for again at each tick until they are there.
+    have_formats_ = fetch_text(format::Bulk::kFormats, format::kFormatsName, kMaxFormats, seconds(10));
+    if (!have_formats_) return;
     fetch_text(format::Bulk::kPrintkFormats, format::kPrintkFormatsName, kMaxFormats, seconds(10));
     fetch_cmdlines();
-  } else if (late && !have_kallsyms_) {
+  }
+  if (late && !have_kallsyms_) {
     have_kallsyms_ = true;
     fetch_text(format::Bulk::kKallsyms, format::kKallsymsName, kMaxKallsyms, seconds(15));
   }
 }
 
-void GuestSession::fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, seconds limit) {
+bool GuestSession::fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, seconds limit) {
   auto text = mailbox_->read_bulk(bulk, max_bytes, Nanoseconds(std::chrono::nanoseconds(limit).count()),
                                   [this] { return unreachable(); });
   if (!text) {
-    log_.note(machine_, std::string(name) + " could not be fetched: " + text.error().to_string());
-    return;
+    const std::string why = std::string(name) + " could not be fetched: " + text.error().to_string();
+    if (text_note_ != why) log_.note(machine_, why);
+    text_note_ = why;
+    return false;
   }
+  if (text_note_.starts_with(name)) log_.note(machine_, std::string(name) + " came with a later try");
+  text_note_.clear();
   save_text(name, *text);
+  return true;
 }
 
 // A guest may make us fetch its texts again and again: the budget counts what stands in the run, and texts
@@ -438,7 +446,7 @@ void GuestSession::save_text(const char* name, const std::string& text) {
   }
 }
 
-// Tasks at the beginning, and those that came until the end behind them: the first line of a pid counts.
+// Tasks at the beginning, and those that came until the end behind them: the later line of a pid counts.
 void GuestSession::fetch_cmdlines() {
   auto text = mailbox_->read_bulk(format::Bulk::kCmdlines, kMaxCmdlines, Nanoseconds{10'000'000'000},
                                   [this] { return unreachable(); });

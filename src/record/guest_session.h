@@ -101,7 +101,7 @@ class GuestSession {
   void tell_loss(const char* reason, const std::string& detail);
   void lose_ring(const GuestLink::View& view);
   void fetch_texts(bool last);
-  void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
+  bool fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
   void take_probes(const std::vector<format::TracerState>& counts);
@@ -134,6 +134,7 @@ class GuestSession {
   bool was_silent_ = false;
   bool have_formats_ = false;
   bool have_kallsyms_ = false;
+  std::string text_note_;  // why a text could not be fetched, as it was noted last
   std::string cmdlines_;
   std::map<std::string, std::uint64_t> charged_;  // text files: bytes that the budget has counted
   unsigned machine_records_ = 0;

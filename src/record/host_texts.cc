@@ -2,8 +2,6 @@
 
 #include <sys/utsname.h>
 
-#include <cctype>
-
 #include "base/fd.h"
 #include "base/text.h"
 #include "record/registry.h"
@@ -11,22 +9,6 @@
 #include "tracefs/events.h"
 
 namespace ivtrace::record {
-
-std::string task_names() {
-  std::string names;
-  auto processes = list_directory("/proc");
-  if (!processes) return names;
-  for (const std::string& process : *processes) {
-    if (std::isdigit(static_cast<unsigned char>(process[0])) == 0) continue;
-    auto threads = list_directory("/proc/" + process + "/task");
-    if (!threads) continue;
-    for (const std::string& thread : *threads) {
-      auto comm = read_file("/proc/" + process + "/task/" + thread + "/comm", 4096);
-      if (comm) names += thread + " " + std::string(trim(*comm)) + "\n";
-    }
-  }
-  return names;
-}
 
 // Symbols are large and only make addresses prettier: where there is no room, the recording goes on without
 // them.
@@ -47,7 +29,6 @@ Status save_host_texts(RunLog& log, const tracefs::TraceDir& dir, std::span<cons
   run::RunWriter& writer = log.writer();
   IVT_ASSIGN_OR_RETURN(const std::string formats, tracefs::formats_text(dir, events));
   IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kFormatsName, formats));
-  IVT_RETURN_IF_ERROR(writer.write_text(format::kHostMachine, format::kCmdlinesName, task_names()));
   log.space().add(formats.size());
   auto printk = read_file_at(dir.fd(), "printk_formats");
   if (printk)
@@ -56,8 +37,10 @@ Status save_host_texts(RunLog& log, const tracefs::TraceDir& dir, std::span<cons
   return {};
 }
 
-Status save_late_task_names(RunLog& log, const std::string& early) {
-  return log.writer().write_text(format::kHostMachine, format::kCmdlinesName, early + task_names());
+Status HostTaskNames::save(RunLog& log) {
+  // Numbers do without names where /proc cannot be read.
+  if (const auto now = names_.text()) told_ += *now;
+  return log.writer().write_text(format::kHostMachine, format::kCmdlinesName, told_);
 }
 
 run::MachineRecord describe_host() {

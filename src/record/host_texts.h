@@ -8,15 +8,24 @@
 #include "record/run_log.h"
 #include "run/journal.h"
 #include "tracefs/mount.h"
+#include "tracefs/texts.h"
 
 namespace ivtrace::record {
 
-/// "pid comm\n" of every task now, threads included.
-std::string task_names();
-/// Writes formats, kallsyms, printk_formats and the task names of this moment to the host's folder.
+/// Writes formats, kallsyms and printk_formats to the host's folder.
 Status save_host_texts(RunLog& log, const tracefs::TraceDir& dir, std::span<const std::string> events);
-/// Adds the tasks that came meanwhile.
-Status save_late_task_names(RunLog& log, const std::string& early);
+/// The names of the host's tasks, at the beginning of a recording and at its end. Borrows the directory.
+class HostTaskNames {
+ public:
+  explicit HostTaskNames(const tracefs::TraceDir& dir) : names_(dir) {}
+  /// Writes the names of now behind those that were written before; of a task that is there twice the later
+  /// line counts.
+  Status save(RunLog& log);
+
+ private:
+  tracefs::TaskNames names_;
+  std::string told_;
+};
 /// The host as the journal tells of it.
 run::MachineRecord describe_host();
 /// TSC frequency measured by two anchors; 0 when they are too close.

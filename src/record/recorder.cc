@@ -28,6 +28,7 @@
 #include "record/registry.h"
 #include "record/tsc_watch.h"
 #include "tracefs/events.h"
+#include "tracefs/probe_filter.h"
 #include "tracefs/probe_names.h"
 
 namespace ivtrace::record {
@@ -147,7 +148,7 @@ class Recorder {
   std::optional<Command> command_;
 
   run::MachineRecord host_record_;
-  std::string early_tasks_;
+  std::optional<HostTaskNames> task_names_;
   std::optional<clock::Anchor> first_anchor_;
   SteadyClock::time_point started_;
   SteadyClock::time_point next_second_;
@@ -320,7 +321,8 @@ Status Recorder::prepare_host() {
   for (const std::string& event : probes_->kernel_events()) {
     settings.events.push_back(event);
     const auto filter = filters_.find(tracefs::recorded_event(event));
-    if (filter != filters_.end()) settings.filters[event] = filter->second;
+    settings.filters[event] =
+        tracefs::probe_filter(filter != filters_.end() ? filter->second : "", tracefs::own_comm());
   }
   settings.buffer_kb = config_.buffer_kb;
   settings.printk = asks_for_printk(config_);
@@ -370,7 +372,7 @@ Status Recorder::start_host() {
   probe_journal_->begun(probes_->states());
   anchor();
   IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
-  early_tasks_ = task_names();
+  IVT_RETURN_IF_ERROR(task_names_.emplace(*tracefs_).save(*log_));
   IVT_RETURN_IF_ERROR(host_->start(*log_));
   tracers_ = std::make_unique<MachineTracers>(format::kHostMachine,
                                               tracers_of(config_.tracers, format::kHostMachine), *log_,
@@ -551,8 +553,7 @@ void Recorder::stop_everything() {
   for (std::size_t i = 0; i < probes_->missed().size(); ++i) probe_journal_->counted(i, probes_->missed()[i]);
   missed_hits_ = probe_journal_->missed();
   probe_journal_->ended();
-  if (Status late = save_late_task_names(*log_, early_tasks_); !late)
-    space_->trip("disk-full", late.error().message);
+  if (Status late = task_names_->save(*log_); !late) space_->trip("disk-full", late.error().message);
   if (space_->tripped() && space_->reason() != "size-limit") {
     run::LossRecord loss;
     loss.machine = format::kHostMachine;

@@ -6,7 +6,6 @@
 
 #include "tracefs/cpus.h"
 #include "tracefs/lockdown.h"
-#include "tracefs/texts.h"
 
 namespace ivtrace::tracefs {
 namespace {
@@ -113,12 +112,6 @@ TEST(Lockdown, the_bracketed_word_is_the_state) {
   EXPECT_EQ(parse_lockdown("none [integrity] confidentiality\n"), Lockdown::kIntegrity);
   EXPECT_EQ(parse_lockdown("none integrity [confidentiality]\n"), Lockdown::kConfidentiality);
   EXPECT_EQ(parse_lockdown(""), Lockdown::kUnknown);
-}
-
-TEST(Cmdlines, this_thread_is_among_them) {
-  const auto text = cmdlines_text();
-  ASSERT_TRUE(text.ok());
-  EXPECT_THAT("\n" + *text, HasSubstr("\n" + std::to_string(::gettid()) + " "));
 }
 
 }  // namespace

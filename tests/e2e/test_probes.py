@@ -87,6 +87,9 @@ def test_functions_of_a_guests_kernel_are_probed(pair, run_dir, which):
     assert times("kprobe:vfs_read", "count") == TURNS
     assert times("kretprobe:vfs_read", "ret") == TURNS
     assert times("kprobe:vfs_read_2", "regs_count") == TURNS
+    # The agent reads the trace: recorded by these probes, each reading would make the next one.
+    callers = {line["comm"] for name in ("kprobe:vfs_read", "kretprobe:vfs_read") for line in harness.events(run_dir, "--machine", vm.name, name=name)}
+    assert "dd" in callers and "ivtrace-agent" not in callers
     assert probes_in(vm) == []
 
 
