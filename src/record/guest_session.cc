@@ -14,8 +14,9 @@ using std::chrono::seconds;
 
 constexpr Nanoseconds kAnswerLimit{2'000'000'000};  // hello, counters
 constexpr Nanoseconds kWorkLimit{15'000'000'000};  // start and stop: a guest under TCG takes seconds for them
-constexpr Nanoseconds kProbesLimit{60'000'000'000};  // a start that looks up symbols and debug information first
-constexpr unsigned kCountersEach = 5;              // ticks between counters in the journal
+constexpr Nanoseconds kProbesLimit{
+    60'000'000'000};                   // a start that looks up symbols and debug information first
+constexpr unsigned kCountersEach = 5;  // ticks between counters in the journal
 constexpr unsigned kMaxMachineRecords = 200;
 constexpr std::size_t kMaxFormats = 16u << 20;
 constexpr std::size_t kMaxKallsyms = 32u << 20;
@@ -238,6 +239,7 @@ bool GuestSession::begin_recording() {
   earlier_lost_ = lost_;
   have_formats_ = false;
   probes_.begun(started->probes);
+  keep_probe_events(started->probes);
   say("");
   journal_machine();
   for (const format::ProbeState& probe : started->probes) {
@@ -248,6 +250,19 @@ bool GuestSession::begin_recording() {
   fetch_texts(false);
   begin_tracers();
   return true;
+}
+
+void GuestSession::keep_probe_events(const std::vector<format::ProbeState>& probes) {
+  const std::lock_guard lock(mutex_);
+  probe_events_.clear();
+  for (const format::ProbeState& probe : probes) {
+    if (!probe.event.empty()) probe_events_.push_back(probe.event);
+  }
+}
+
+std::vector<std::string> GuestSession::probe_events() const {
+  const std::lock_guard lock(mutex_);
+  return probe_events_;
 }
 
 // Before the first event, so that none is older than what is known of the clock. An agent that is asked to

@@ -80,6 +80,8 @@ class GuestSession {
   bool lost_anything() const;
   /// Was the agent started, or found to be missing? The recording's first moments wait for that.
   bool settled() const { return settled_.load(std::memory_order_relaxed); }
+  /// Of the dynamic probes that are set there: "kprobe:vfs_read".
+  std::vector<std::string> probe_events() const;
   /// Whether a tracer is about to be armed. The recording's first moments wait for that, too.
   bool tracers_busy() const { return tracers_busy_.load(std::memory_order_relaxed); }
   /// As Guest::cpu_limit_us, as it is now. By the thread that starts sessions and gives them rings.
@@ -104,6 +106,7 @@ class GuestSession {
   void fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
+  void keep_probe_events(const std::vector<format::ProbeState>& probes);
   void take_probes(const std::vector<format::TracerState>& counts);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
@@ -156,11 +159,12 @@ class GuestSession {
     std::int64_t offset;
     HostTsc at;
   };
-  mutable std::mutex mutex_;  // guards the next four
+  mutable std::mutex mutex_;  // guards the next six
   std::condition_variable wake_;
   bool stopping_ = false;
   std::shared_ptr<GuestLink> link_;
   std::string note_;
+  std::vector<std::string> probe_events_;
   std::vector<TscWrite> tsc_writes_;
   std::thread thread_;
 };

@@ -24,6 +24,7 @@
 #include "record/host_capture.h"
 #include "record/host_texts.h"
 #include "record/machine_tracers.h"
+#include "record/probe_filters.h"
 #include "record/probe_journal.h"
 #include "record/registry.h"
 #include "record/tsc_watch.h"
@@ -94,14 +95,6 @@ class Recorder {
   RecordSummary summary();
 
  private:
-  /// Whether it is the full name of an event that a probe which was asked for may give.
-  bool names_probe(const std::string& event) const {
-    return std::any_of(config_.probes.begin(), config_.probes.end(), [&](const ProbeRequest& probe) {
-      const std::size_t colon = probe.spec.find(':');
-      // The pack's name has no kind: its probes are of a program.
-      return event.starts_with(colon == std::string::npos ? "uprobe:" : probe.spec.substr(0, colon + 1));
-    });
-  }
   void notice(const std::string& line) const {
     if (callbacks_.notice) callbacks_.notice(line);
   }
@@ -114,6 +107,7 @@ class Recorder {
   void anchor();
   void mark();
   void follow_qemu();
+  void tell_unmet_filters();
   void wait_for_tracers();
   void watch_tsc();
   void show_progress(bool last);
@@ -129,7 +123,8 @@ class Recorder {
   std::optional<tracefs::TraceDir> tracefs_;
   std::vector<std::string> patterns_;  // for guests
   std::vector<std::string> host_events_;
-  tracefs::Filters filters_;  // "system:name" → expression
+  tracefs::Filters filters_;        // "system:name" → expression
+  tracefs::Filters probe_filters_;  // those of filters_ whose events are probes'
   hypervisor::Watch watch_;
   std::vector<hypervisor::Guest> found_;
   std::unique_ptr<Registration> registration_;
@@ -235,15 +230,15 @@ Status Recorder::choose_events() {
 // Guests get them by full names too: what a pattern means is decided here, once. Events of probes are not
 // there yet: they are named in full.
 Status Recorder::choose_filters() {
+  IVT_RETURN_IF_ERROR(refuse_text_filters(config_.filters));
   tracefs::Filters of_events = config_.filters;
-  tracefs::Filters of_probes;
   for (const auto& [pattern, expression] : config_.filters) {
-    if (!names_probe(pattern)) continue;
-    of_probes.emplace(pattern, expression);
+    if (!may_be_of_probe(config_.probes, pattern)) continue;
+    probe_filters_.emplace(pattern, expression);
     of_events.erase(pattern);
   }
   IVT_ASSIGN_OR_RETURN(filters_, tracefs::resolve_filters(host_events_, of_events));
-  filters_.merge(of_probes);
+  filters_.insert(probe_filters_.begin(), probe_filters_.end());
   return {};
 }
 
@@ -271,7 +266,9 @@ Status Recorder::set_probes() {
   probes_ = std::make_unique<probes::ProbeSet>(*tracefs_, ::getpid());
   IVT_ASSIGN_OR_RETURN(const std::vector<std::string> specs, host_probes());
   probes_->add(specs);
-  return check_probes();
+  IVT_RETURN_IF_ERROR(check_probes());
+  return check_host_filters(probe_filters_, config_.probes,
+                            tracefs::recorded_events(probes_->kernel_events()));
 }
 
 // The pack for QEMU becomes its probes, for each program that runs a guest now.
@@ -395,7 +392,20 @@ void Recorder::start_guests() {
   guests_->start(std::move(watch_), found_);
   follow_qemu();
   guests_->wait_settled(stop_);
+  tell_unmet_filters();
   wait_for_tracers();
+}
+
+// What the host alone could have was refused before.
+void Recorder::tell_unmet_filters() {
+  std::vector<std::string> events = tracefs::recorded_events(probes_->kernel_events());
+  for (const auto& session : guests_->sessions()) {
+    for (std::string& event : session->probe_events()) events.push_back(std::move(event));
+  }
+  for (const std::string& line : unmet_filters(probe_filters_, events)) {
+    notice(line);
+    log_->note("", line);
+  }
 }
 
 // A duration and a command begin when all is armed; what happens meanwhile is recorded as well.
