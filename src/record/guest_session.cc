@@ -242,6 +242,7 @@ bool GuestSession::begin_recording() {
   keep_probe_events(started->probes);
   say("");
   journal_machine();
+  if (request.top_level) log_.note(machine_, printk_note(printk_dest_));
   for (const format::ProbeState& probe : started->probes) {
     if (!probe.error.empty() && settings_.notice)
       settings_.notice(machine_ + ": --probe " + probe.spec + ": " + probe.error);
@@ -290,7 +291,8 @@ bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_a
 // An agent that was started again has lost its tracers with its life.
 void GuestSession::begin_tracers() {
   if (tracers_.empty()) return;
-  tracers_.begin(tracer_port_, record_.kernel_release, stream_generation_);
+  const AheadOfMachine* ahead = settings_.ahead == nullptr ? nullptr : settings_.ahead->of_ring(ring_path_);
+  tracers_.begin(tracer_port_, {record_.kernel_release, true, ahead}, stream_generation_);
   tracers_busy_ = true;
 }
 
@@ -324,6 +326,7 @@ bool GuestSession::hello() {
   record_.agent_version = reply->agent_version;
   record_.cpus = reply->cpus;
   record_.cpu_count = static_cast<std::uint32_t>(reply->cpus.size());
+  printk_dest_ = reply->printk_dest;
   return true;
 }
 

@@ -30,6 +30,7 @@
 #include "record/guest_clock.h"
 #include "record/guest_link.h"
 #include "record/machine_tracers.h"
+#include "record/prepared_ahead.h"
 #include "record/probe_journal.h"
 #include "record/recorder.h"
 #include "record/registry.h"
@@ -47,6 +48,7 @@ struct SessionSettings {
   std::string feed;
   std::vector<ProbeRequest> probes;        ///< of all machines
   std::vector<TracerRequest> tracers;      ///< of all machines
+  const PreparedAhead* ahead = nullptr;    ///< borrowed; what was prepared of them
   const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
 };
@@ -134,6 +136,7 @@ class GuestSession {
   std::uint64_t ring_generation_ = 0;
   std::uint64_t clock_generation_ = 0;  // whose clock clock_ keeps
   bool recording_ = false;
+  bool printk_dest_ = false;  // its kernel sends trace_printk() to an instance
   bool was_silent_ = false;
   bool have_formats_ = false;
   bool have_kallsyms_ = false;

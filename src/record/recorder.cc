@@ -24,11 +24,13 @@
 #include "record/host_capture.h"
 #include "record/host_texts.h"
 #include "record/machine_tracers.h"
+#include "record/prepared_ahead.h"
 #include "record/probe_filters.h"
 #include "record/probe_journal.h"
 #include "record/registry.h"
 #include "record/tsc_watch.h"
 #include "tracefs/events.h"
+#include "tracefs/printk_dest.h"
 #include "tracefs/probe_names.h"
 
 namespace ivtrace::record {
@@ -85,6 +87,7 @@ class Recorder {
   Status find_guests();
   Status set_probes();
   Status prepare_host();
+  Status prepare_tracers();
   Status create_run();
   Status start_host();
   void start_guests();
@@ -132,6 +135,7 @@ class Recorder {
   std::optional<ProbeJournal> probe_journal_;
   std::unique_ptr<HostCapture> host_;
   std::unique_ptr<TscWatch> tsc_;
+  PreparedAhead ahead_;
   LocalTracers tracer_port_;
   std::unique_ptr<MachineTracers> tracers_;
   std::optional<clock::KvmDebugfs> kvm_;
@@ -337,6 +341,17 @@ Status Recorder::prepare_host() {
   return {};
 }
 
+// Minutes, sometimes: what else could end the recording before it begins has been tried.
+Status Recorder::prepare_tracers() {
+  host_record_ = describe_host();
+  if (!PreparedAhead::is_wanted(config_)) return {};
+  IVT_RETURN_IF_ERROR(run::RunWriter::check_new(config_.out));
+  ahead_.prepare(config_, host_record_.kernel_release, found_,
+                 {[this](const std::string& line) { notice(line); }, [this] { return stop_.load(); }});
+  if (!stop_) return {};
+  return Error(ErrorCode::kGone, "ended while scripts were being compiled: nothing is recorded");
+}
+
 Status Recorder::create_run() {
   std::error_code ignored;
   const std::filesystem::path parent = std::filesystem::absolute(config_.out, ignored).parent_path();
@@ -344,7 +359,6 @@ Status Recorder::create_run() {
                        SpaceBudget::create(parent.string(), config_.max_bytes, config_.disk_floor));
   space_.emplace(std::move(space));
   IVT_RETURN_IF_ERROR(space_->check_before_start());
-  host_record_ = describe_host();
   run::Manifest manifest;
   manifest.tool_version = IVTRACE_VERSION;
   manifest.created = iso_now();
@@ -369,10 +383,12 @@ Status Recorder::start_host() {
   IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
   early_tasks_ = task_names();
   IVT_RETURN_IF_ERROR(host_->start(*log_));
+  if (asks_for_printk(config_))
+    log_->note(format::kHostMachine, printk_note(tracefs::has_printk_dest(*tracefs_)));
   tracers_ = std::make_unique<MachineTracers>(format::kHostMachine,
                                               tracers_of(config_.tracers, format::kHostMachine), *log_,
                                               [this](const std::string& line) { notice(line); });
-  tracers_->begin(tracer_port_, host_record_.kernel_release, 0);
+  tracers_->begin(tracer_port_, {host_record_.kernel_release, false, ahead_.of_host()}, 0);
   started_ = shown_ = SteadyClock::now();
   next_second_ = started_ + std::chrono::seconds(1);
   return {};
@@ -386,6 +402,7 @@ void Recorder::start_guests() {
   settings.feed = config_.feed;
   settings.probes = config_.probes;
   settings.tracers = config_.tracers;
+  settings.ahead = &ahead_;
   settings.kvm = kvm_ ? &*kvm_ : nullptr;
   settings.notice = [this](const std::string& line) { notice(line); };
   guests_ = std::make_unique<GuestSet>(config_, std::move(settings), *log_, *registration_);
@@ -685,6 +702,8 @@ Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& 
   IVT_RETURN_IF_ERROR(recorder.set_probes());
   // Tracing instances, set up and still silent.
   IVT_RETURN_IF_ERROR(recorder.prepare_host());
+  // SystemTap's scripts, compiled before anything is recorded.
+  IVT_RETURN_IF_ERROR(recorder.prepare_tracers());
   // The run directory with its manifest.
   IVT_RETURN_IF_ERROR(recorder.create_run());
   // The host records from here on.
