@@ -100,7 +100,7 @@ def in_root(root: Path, *command, binds: list[Path] = ()) -> subprocess.Complete
                                **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}})
 
 
-def make_disk(root: Path, image: Path) -> Path:
+def make_disk(root: Path, image: Path, megabytes: int = MEGABYTES) -> Path:
     """A disk with what is in the root and with the lab's channel; the root itself stays as it is."""
     addition = image.with_suffix(".channel")
     units = addition / "etc/systemd/system"
@@ -119,7 +119,7 @@ def make_disk(root: Path, image: Path) -> Path:
         work = addition.with_suffix(".work")
         work.mkdir()
         script = 'mount -t overlay overlay -o "lowerdir=$1:$2" "$3" && exec mke2fs -q -t ext4 -O ^has_journal -d "$3" "$4" "$5"'
-        _run("unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", addition, root, work, image, f"{MEGABYTES}M")
+        _run("unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", addition, root, work, image, f"{megabytes}M")
         work.rmdir()
     finally:
         shutil.rmtree(addition)
