@@ -61,8 +61,9 @@ class Work {
     if (!host) return;
     (*host)->beat();
     ring::MailboxClient mailbox(**host);
+    bool stopping = false;  // the last request is heard although all is given up
     GuestTracers port([&](const format::Request& request, Nanoseconds limit) {
-      return mailbox.call(request, limit, nullptr, callbacks_.give_up);
+      return mailbox.call(request, limit, nullptr, [&] { return !stopping && callbacks_.give_up(); });
     });
     const auto hello = mailbox.call(format::Request{}, kHelloLimit, nullptr, callbacks_.give_up);
     if (!hello || !hello->ok || hello->protocol != format::kMailboxProtocol) return;
@@ -74,7 +75,8 @@ class Work {
     run(
         port, [&symbols](const auto&) { return symbols; }, beat);
     keep_alive(port, beat);
-    if (callbacks_.give_up()) static_cast<void>(port.stop());
+    stopping = callbacks_.give_up();
+    if (stopping && is_polled_) static_cast<void>(port.stop());
   }
 
  private:
@@ -95,8 +97,7 @@ class Work {
       if (is_script(request))
         waiting_[id] = std::make_unique<TracerPreparation>(id, request, machine, notice);
     }
-    answered_ = Clock::now();
-    while (!waiting_.empty() && Clock::now() - answered_ < kSilenceLimit) {
+    while (!waiting_.empty() && !is_silent()) {
       std::this_thread::sleep_for(kNap);
       beat();
       go_on(port);
@@ -125,18 +126,17 @@ class Work {
       if (made) keep(at->first, *made);
       at = made ? waiting_.erase(at) : std::next(at);
     }
-    if (poll) {
-      take(port);
-    } else if (!is_polled_) {
-      answered_ = Clock::now();
-    }
+    if (poll) take(port);
   }
+
+  bool is_silent() const { return silent_since_ && Clock::now() - *silent_since_ > kSilenceLimit; }
 
   void take(TracerPort& port) {
     is_polled_ = true;
     const auto reply = port.poll();
+    if (!reply && !silent_since_) silent_since_ = Clock::now();
     if (!reply) return;
-    answered_ = Clock::now();
+    silent_since_.reset();
     for (const format::TracerState& state : reply->tracers) {
       if (const auto one = waiting_.find(state.tracer); one != waiting_.end()) one->second->take(state);
     }
@@ -153,7 +153,7 @@ class Work {
   const PreparedAhead::Callbacks& callbacks_;
   const std::function<bool()> others_work_;
   std::map<std::uint32_t, std::unique_ptr<TracerPreparation>> waiting_;
-  Clock::time_point answered_;
+  std::optional<Clock::time_point> silent_since_;
   bool is_polled_ = false;  // some of it is the guest's to do
 };
 

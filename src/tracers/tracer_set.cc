@@ -44,6 +44,7 @@ void remove_left_folders() {
 }
 
 TracerSet::~TracerSet() {
+  compiler_.stop();
   tracers_.clear();
   // One that had to be killed could not take its module out of the kernel.
   static_cast<void>(unload_leftover_modules());
