@@ -29,6 +29,11 @@ def files() -> dict[str, Path]:
     return programs.with_libraries([STAPRUN, STAPIO]) | {"/etc/group": GROUPS}
 
 
+def compilers(kernel: Kernel) -> tuple[str, ...]:
+    """Debian packages with which a guest of that kernel compiles its scripts itself."""
+    return ("systemtap", "gcc", "make", f"linux-headers-{kernel.release}")
+
+
 def environment() -> dict[str, str]:
     """Variables under which SystemTap and ivtrace keep what they compiled in the lab's cache."""
     return {"SYSTEMTAP_DIR": str(cache.cache_dir() / "systemtap"), "XDG_CACHE_HOME": str(cache.cache_dir() / "compiled")}

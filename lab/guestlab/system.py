@@ -1,6 +1,6 @@
 """A guest that is a whole Debian with systemd, for what is installed into it as a person would.
 
-    root = system.new_root(directory)                 # a clean Debian root
+    root = system.new_root(directory)                 # a clean Debian root; also with further packages
     system.in_root(root, "dpkg", "-i", "/x.deb")
     with SystemGuest("vm1", kernel, system.make_disk(root, image)) as vm:
         vm.check("systemctl is-active x")
@@ -59,15 +59,16 @@ def _run(*command, **more) -> str:
     return done.stdout
 
 
-def _archive() -> Path:
+def _archive(more: tuple[str, ...]) -> Path:
     """The clean root in the cache, made if it is not there; those unused for a week go."""
-    recipe = hashlib.sha256(repr((SUITE, PACKAGES, AT_HAND)).encode()).hexdigest()[:32]
+    packages = PACKAGES + more
+    recipe = hashlib.sha256(repr((SUITE, packages, AT_HAND)).encode()).hexdigest()[:32]
     final = cache.cache_dir() / "system" / f"{recipe}.tar"
     with cache.locked("system-root"):
         # Package lists grow stale, and the mirror drops superseded packages: after a week a root is made anew.
         if not final.exists() or time.time() - final.stat().st_mtime > KEEP_SECONDS:
             with cache.making_dir(final.with_suffix(".made")) as made:
-                _run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+                _run("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
                      "--aptopt=Apt::Install-Recommends false", "--skip=cleanup/apt", "--customize-hook=chroot \"$1\" apt-get clean",
                      f"--customize-hook=chroot \"$1\" apt-get -y -o APT::Keep-Downloaded-Packages=true install --download-only {' '.join(AT_HAND)}",
                      SUITE, made / "root.tar")
@@ -79,10 +80,10 @@ def _archive() -> Path:
     return final
 
 
-def new_root(directory: Path) -> Path:
-    """A clean Debian root in that directory, which is made. Raises NoSystem."""
+def new_root(directory: Path, more: tuple[str, ...] = ()) -> Path:
+    """A clean Debian root with `more` packages in that directory, which is made. Raises NoSystem."""
     directory.mkdir(parents=True)
-    _run("tar", "--numeric-owner", "--xattrs", "-xpf", _archive(), "-C", directory)
+    _run("tar", "--numeric-owner", "--xattrs", "-xpf", _archive(more), "-C", directory)
     return directory
 
 
@@ -99,7 +100,7 @@ def in_root(root: Path, *command, binds: list[Path] = ()) -> subprocess.Complete
                                **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}})
 
 
-def make_disk(root: Path, image: Path) -> Path:
+def make_disk(root: Path, image: Path, megabytes: int = MEGABYTES) -> Path:
     """A disk with what is in the root and with the lab's channel; the root itself stays as it is."""
     addition = image.with_suffix(".channel")
     units = addition / "etc/systemd/system"
@@ -118,7 +119,7 @@ def make_disk(root: Path, image: Path) -> Path:
         work = addition.with_suffix(".work")
         work.mkdir()
         script = 'mount -t overlay overlay -o "lowerdir=$1:$2" "$3" && exec mke2fs -q -t ext4 -O ^has_journal -d "$3" "$4" "$5"'
-        _run("unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", addition, root, work, image, f"{MEGABYTES}M")
+        _run("unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", addition, root, work, image, f"{megabytes}M")
         work.rmdir()
     finally:
         shutil.rmtree(addition)

@@ -37,6 +37,8 @@ constexpr auto kBusyNap = std::chrono::microseconds(200);
 constexpr auto kBusyFor = milliseconds(50);
 /// A recorder tells every second that it lives; after this long without a word it does not.
 constexpr auto kRecorderDead = std::chrono::seconds(10);
+/// Longer: who waits for a compilation asks twice a second, but the host may prepare other things in between.
+constexpr auto kPreparingDead = std::chrono::seconds(60);
 /// How long an agent that is asked to end goes on delivering.
 constexpr auto kLastWords = std::chrono::seconds(1);
 /// The longest that one kClock may hold this thread.
@@ -83,6 +85,7 @@ Service::End Service::run(const std::atomic<bool>& stop) {
       log_("the recorder is gone: its recording is ended");
       end_recording([] { return false; });
     }
+    forget_tracers();
     if (mailbox_.poll([this](const Request& request, std::string& raw) { return handle(request, raw); })) {
       if (detached_) return End::kDetached;
       busy_until = Clock::now() + kBusyFor;
@@ -146,6 +149,7 @@ Reply Service::handle(const Request& request, std::string& raw) {
     case Op::kDetach:
       return detach();
     case Op::kTracerFile:
+    case Op::kTracerCompile:
     case Op::kTracerStart:
     case Op::kTracerPoll:
     case Op::kTracerStop:
@@ -315,10 +319,19 @@ Reply Service::read_bulk(const Request& request, std::string& raw) {
   return reply;
 }
 
+/// Scripts are compiled before the recording begins; run they are during it only.
 Reply Service::run_tracers(const Request& request) {
-  if (!capture_) return failure(not_recording());
+  if (!capture_ && request.op == Op::kTracerStart) return failure(not_recording());
   if (!tracers_) tracers_ = std::make_unique<tracers::TracerSet>();
-  return answer_tracers(*tracers_, request);
+  tracers_asked_ = Clock::now();
+  Reply reply = answer_tracers(*tracers_, request);
+  if (!capture_ && request.op == Op::kTracerStop) tracers_.reset();  // the recording will not begin
+  return reply;
+}
+
+/// The recorder that had scripts compiled has died.
+void Service::forget_tracers() {
+  if (tracers_ && !capture_ && Clock::now() - tracers_asked_ > kPreparingDead) tracers_.reset();
 }
 
 Reply Service::doctor() const {

@@ -56,6 +56,7 @@ class Service {
   format::Reply read_bulk(const format::Request& request, std::string& raw);
   format::Reply doctor() const;
   format::Reply run_tracers(const format::Request& request);
+  void forget_tracers();
 
   Result<std::string> bulk_text(format::Bulk bulk) const;
   void end_recording(const std::function<bool()>& keep_waiting);
@@ -83,7 +84,9 @@ class Service {
   std::string best_feed_;  // "" until probed
   std::uint32_t sub_buffer_bytes_ = 0;
 
-  std::unique_ptr<tracers::TracerSet> tracers_;  // of the recording that runs; goes before it
+  /// Of the recording that runs, or that is prepared: it is asked for scripts to be compiled. Goes before it.
+  std::unique_ptr<tracers::TracerSet> tracers_;
+  Clock::time_point tracers_asked_{};
 
   std::optional<format::Bulk> bulk_;  // which text bulk_text_ is
   std::string bulk_text_;

@@ -19,6 +19,7 @@ Status put_file(tracers::TracerSet& set, const format::Request& request) {
 
 format::Reply answer_tracers(tracers::TracerSet& set, const format::Request& request) {
   if (request.op == format::Op::kTracerFile) return done(put_file(set, request));
+  if (request.op == format::Op::kTracerCompile) return done(set.compile(request.tracer, request.arguments));
   if (request.op == format::Op::kTracerStart)
     return done(set.start(request.tracer, request.tracer_kind, request.arguments));
   if (request.op == format::Op::kTracerStop) set.stop();

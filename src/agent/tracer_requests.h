@@ -6,7 +6,8 @@
 
 namespace ivtrace::agent {
 
-/// Answers kTracerFile, kTracerStart, kTracerPoll and kTracerStop. To be called by one thread, as the set.
+/// Answers kTracerFile, kTracerCompile, kTracerStart, kTracerPoll and kTracerStop. To be called by one
+/// thread, as the set.
 format::Reply answer_tracers(tracers::TracerSet& set, const format::Request& request);
 
 }  // namespace ivtrace::agent

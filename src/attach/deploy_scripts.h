@@ -39,10 +39,12 @@ exit 1
 /// $1: the directory.
 inline constexpr const char* kChecksum = R"sh(sha256sum <"$1/ivtrace-agent")sh";
 
-/// $1: the directory. The shell becomes the agent.
+/// $1: the directory. The shell becomes the agent. What it has compiled there (scripts of SystemTap) goes with
+/// the directory.
 inline constexpr const char* kStart = R"sh(
 chmod 700 "$1/ivtrace-agent"
 echo $$ >"$1/pid"
+export XDG_CACHE_HOME="$1/cache" SYSTEMTAP_DIR="$1/cache/systemtap"
 cd /
 exec "$1/ivtrace-agent" --foreground >"$1/log" 2>&1
 )sh";

@@ -22,7 +22,7 @@ constexpr std::size_t kMaxLines = 8192;
 template <class E, std::size_t N>
 using Names = std::array<std::pair<E, const char*>, N>;
 
-constexpr Names<Op, 14> kOps{{{Op::kHello, "hello"},
+constexpr Names<Op, 15> kOps{{{Op::kHello, "hello"},
                               {Op::kDoctor, "doctor"},
                               {Op::kStart, "start"},
                               {Op::kStop, "stop"},
@@ -33,6 +33,7 @@ constexpr Names<Op, 14> kOps{{{Op::kHello, "hello"},
                               {Op::kRead, "read"},
                               {Op::kDetach, "detach"},
                               {Op::kTracerFile, "tracer_file"},
+                              {Op::kTracerCompile, "tracer_compile"},
                               {Op::kTracerStart, "tracer_start"},
                               {Op::kTracerPoll, "tracer_poll"},
                               {Op::kTracerStop, "tracer_stop"}}};
@@ -344,6 +345,10 @@ std::string encode_request(const Request& request) {
       object["tracer_name"] = request.tracer_name;
       object["offset"] = request.offset;
       object["data"] = request.data;
+      break;
+    case Op::kTracerCompile:
+      object["tracer"] = request.tracer;
+      object["arguments"] = request.arguments;
       break;
     case Op::kTracerStart:
       object["tracer"] = request.tracer;

@@ -28,10 +28,12 @@ enum class Op {
   kDetach,      ///< let go of the memory: its device is about to be unplugged. The reply is the agent's last
                 ///< store
   kTracerFile,  ///< a piece of a tracer's file: script or compiled module
-  kTracerStart,  ///< run a tracer whose file is there; the reply comes at once, kTracerPoll tells what became
-                 ///< of it
-  kTracerPoll,   ///< the tracers' states, and what they printed since the last poll
-  kTracerStop,   ///< end all tracers; kTracerPoll goes on telling until each has ended
+  kTracerCompile,  ///< compile a script whose file is there, in the guest; also before a recording. The reply
+                   ///< comes at once, kTracerPoll tells what became of it
+  kTracerStart,    ///< run a tracer whose file is there; the reply comes at once, kTracerPoll tells what
+                   ///< became of it
+  kTracerPoll,     ///< the tracers' states, and what they printed since the last poll
+  kTracerStop,     ///< end all tracers; kTracerPoll goes on telling until each has ended
 };
 
 enum class Bulk {
@@ -63,12 +65,12 @@ struct Request {
   std::vector<std::string> probes;  ///< dynamic probes, as docs/probes.md writes them, without the machine
   bool top_level =
       false;  ///< record in the kernel's top-level buffer, for what cannot be sent to another one
-  // kTracerFile, kTracerStart
-  std::uint32_t tracer = 0;            ///< the recorder's number for it
-  std::string data;                    ///< kTracerFile: base64
-  std::string tracer_kind;             ///< kTracerStart: "stap-module" or "bpftrace"
-  std::string tracer_name;             ///< kTracerFile: the file's name
-  std::vector<std::string> arguments;  ///< kTracerStart: further options of the program
+  // kTracerFile, kTracerCompile, kTracerStart
+  std::uint32_t tracer = 0;  ///< the recorder's number for it
+  std::string data;          ///< kTracerFile: base64
+  std::string tracer_kind;   ///< kTracerStart: "stap-module", "stap-script" (compiled there) or "bpftrace"
+  std::string tracer_name;   ///< kTracerFile: the file's name
+  std::vector<std::string> arguments;  ///< kTracerCompile, kTracerStart: further options of the program
 };
 
 /// A dynamic probe and what became of it.
@@ -82,9 +84,9 @@ struct ProbeState {
 /// A tracer program on its way.
 struct TracerState {
   std::uint32_t tracer = 0;
-  std::string state;              ///< "starting", "armed", "ended" or "failed"
-  std::string message;            ///< why it failed or ended
-  std::string hint;               ///< what to do
+  std::string state;    ///< "starting", "armed", "ended" or "failed"; a script: "compiling" or "compiled"
+  std::string message;  ///< why it failed or ended; how far a compilation is
+  std::string hint;     ///< what to do
   std::uint64_t lost_lines = 0;   ///< printed and not kept
   std::uint64_t lost_events = 0;  ///< that the tracer itself says it lost; a probe: hits that it missed
 };
@@ -156,8 +158,6 @@ struct Reply {
   // kStart
   std::vector<ProbeState> probes;
   // kHello
-  std::vector<std::string>
-      tools;  ///< tracer programs of this machine: "staprun 4.8", "stap 4.8", "bpftrace 0.17.0"
   bool printk_dest = false;  ///< the kernel can send trace_printk to an instance (Linux ≥ 6.12)
   // kTracerPoll; kStats and kStop: of each probe, by its place in kStart's `probes`
   std::vector<TracerState> tracers;

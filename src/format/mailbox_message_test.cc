@@ -34,9 +34,9 @@ TEST(MailboxMessage, RequestGolden) {
 }
 
 TEST(MailboxMessage, RequestsComeBackAsTheyWere) {
-  for (const Op op :
-       {Op::kHello, Op::kDoctor, Op::kStart, Op::kStop, Op::kEvents, Op::kBuffer, Op::kStats, Op::kClock,
-        Op::kRead, Op::kDetach, Op::kTracerFile, Op::kTracerStart, Op::kTracerPoll, Op::kTracerStop}) {
+  for (const Op op : {Op::kHello, Op::kDoctor, Op::kStart, Op::kStop, Op::kEvents, Op::kBuffer, Op::kStats,
+                      Op::kClock, Op::kRead, Op::kDetach, Op::kTracerFile, Op::kTracerCompile,
+                      Op::kTracerStart, Op::kTracerPoll, Op::kTracerStop}) {
     Request request;
     request.op = op;
     const auto back = decode_request(encode_request(request));

@@ -239,8 +239,10 @@ bool GuestSession::begin_recording() {
   earlier_lost_ = lost_;
   have_formats_ = false;
   probes_.begun(started->probes);
+  keep_probe_events(started->probes);
   say("");
   journal_machine();
+  if (request.top_level) log_.note(machine_, printk_note(printk_dest_));
   for (const format::ProbeState& probe : started->probes) {
     if (!probe.error.empty() && settings_.notice)
       settings_.notice(machine_ + ": --probe " + probe.spec + ": " + probe.error);
@@ -249,6 +251,19 @@ bool GuestSession::begin_recording() {
   fetch_texts(false);
   begin_tracers();
   return true;
+}
+
+void GuestSession::keep_probe_events(const std::vector<format::ProbeState>& probes) {
+  const std::lock_guard lock(mutex_);
+  probe_events_.clear();
+  for (const format::ProbeState& probe : probes) {
+    if (!probe.event.empty()) probe_events_.push_back(probe.event);
+  }
+}
+
+std::vector<std::string> GuestSession::probe_events() const {
+  const std::lock_guard lock(mutex_);
+  return probe_events_;
 }
 
 // Before the first event, so that none is older than what is known of the clock. An agent that is asked to
@@ -276,7 +291,8 @@ bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_a
 // An agent that was started again has lost its tracers with its life.
 void GuestSession::begin_tracers() {
   if (tracers_.empty()) return;
-  tracers_.begin(tracer_port_, record_.kernel_release, stream_generation_);
+  const AheadOfMachine* ahead = settings_.ahead == nullptr ? nullptr : settings_.ahead->of_ring(ring_path_);
+  tracers_.begin(tracer_port_, {record_.kernel_release, true, ahead}, stream_generation_);
   tracers_busy_ = true;
 }
 
@@ -310,6 +326,7 @@ bool GuestSession::hello() {
   record_.agent_version = reply->agent_version;
   record_.cpus = reply->cpus;
   record_.cpu_count = static_cast<std::uint32_t>(reply->cpus.size());
+  printk_dest_ = reply->printk_dest;
   return true;
 }
 

@@ -30,6 +30,7 @@
 #include "record/guest_clock.h"
 #include "record/guest_link.h"
 #include "record/machine_tracers.h"
+#include "record/prepared_ahead.h"
 #include "record/probe_journal.h"
 #include "record/recorder.h"
 #include "record/registry.h"
@@ -47,6 +48,7 @@ struct SessionSettings {
   std::string feed;
   std::vector<ProbeRequest> probes;        ///< of all machines
   std::vector<TracerRequest> tracers;      ///< of all machines
+  const PreparedAhead* ahead = nullptr;    ///< borrowed; what was prepared of them
   const clock::KvmDebugfs* kvm = nullptr;  ///< borrowed; null: do not ask KVM
   std::function<void(const std::string&)> notice;
 };
@@ -80,6 +82,8 @@ class GuestSession {
   bool lost_anything() const;
   /// Was the agent started, or found to be missing? The recording's first moments wait for that.
   bool settled() const { return settled_.load(std::memory_order_relaxed); }
+  /// Of the dynamic probes that are set there: "kprobe:vfs_read".
+  std::vector<std::string> probe_events() const;
   /// Whether a tracer is about to be armed. The recording's first moments wait for that, too.
   bool tracers_busy() const { return tracers_busy_.load(std::memory_order_relaxed); }
   /// As Guest::cpu_limit_us, as it is now. By the thread that starts sessions and gives them rings.
@@ -104,6 +108,7 @@ class GuestSession {
   bool fetch_text(format::Bulk bulk, const char* name, std::size_t max_bytes, std::chrono::seconds limit);
   void fetch_cmdlines();
   void save_text(const char* name, const std::string& text);
+  void keep_probe_events(const std::vector<format::ProbeState>& probes);
   void take_probes(const std::vector<format::TracerState>& counts);
   void take_counters(const std::vector<format::CpuCounters>& counters, bool final_counters);
   void apply_tsc_writes();
@@ -131,6 +136,7 @@ class GuestSession {
   std::uint64_t ring_generation_ = 0;
   std::uint64_t clock_generation_ = 0;  // whose clock clock_ keeps
   bool recording_ = false;
+  bool printk_dest_ = false;  // its kernel sends trace_printk() to an instance
   bool was_silent_ = false;
   bool have_formats_ = false;
   bool have_kallsyms_ = false;
@@ -157,11 +163,12 @@ class GuestSession {
     std::int64_t offset;
     HostTsc at;
   };
-  mutable std::mutex mutex_;  // guards the next four
+  mutable std::mutex mutex_;  // guards the next six
   std::condition_variable wake_;
   bool stopping_ = false;
   std::shared_ptr<GuestLink> link_;
   std::string note_;
+  std::vector<std::string> probe_events_;
   std::vector<TscWrite> tsc_writes_;
   std::thread thread_;
 };

@@ -1,14 +1,13 @@
 #include "record/machine_tracers.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "base/tsc.h"
-#include "format/text_event.h"
+#include "format/run_layout.h"
 #include "tracers/tracer.h"
 
 namespace ivtrace::record {
@@ -23,20 +22,11 @@ constexpr std::size_t kMaxSymbols = 64u << 20;
 constexpr auto kStopLimit = std::chrono::seconds(10);
 constexpr auto kStopNap = std::chrono::milliseconds(20);
 constexpr unsigned kMaxRounds = 16;  // polls in a row, so that a tracer that prints for ever does not hold us
-constexpr unsigned kMaxComplaints = 20;  // of one tracer, in the journal
-constexpr std::size_t kMaxOutput = 4u << 20;
-constexpr std::size_t kMaxDeclared = 256;
 
 /// What `text` says behind `word`, when it begins with it.
 std::optional<std::string> behind(const std::string& text, const char* word) {
   if (!text.starts_with(word)) return std::nullopt;
   return text.substr(std::string_view(word).size());
-}
-
-std::string one_line(const Error& error) {
-  std::string text;
-  append_terminal_safe(text, error.message);
-  return text;
 }
 
 /// A file that the recorder writes to the run in its first seconds.
@@ -51,16 +41,6 @@ Result<std::string> await(const std::string& path, const std::function<bool()>& 
 
 }  // namespace
 
-/// A thread of its own, as compiling takes minutes. What it made is looked at when `done` is set.
-struct MachineTracers::Preparation {
-  std::atomic<bool> done{false};
-  Result<PreparedTracer> made = Error(ErrorCode::kGone, "it was not prepared");
-  std::thread thread;
-  ~Preparation() {
-    if (thread.joinable()) thread.join();
-  }
-};
-
 std::vector<TracerRequest> tracers_of(const std::vector<TracerRequest>& requests,
                                       const std::string& machine) {
   std::vector<TracerRequest> mine;
@@ -70,38 +50,44 @@ std::vector<TracerRequest> tracers_of(const std::vector<TracerRequest>& requests
   return mine;
 }
 
+std::string printk_note(bool to_instance) {
+  return to_instance
+             ? "what scripts tell (trace_printk) comes to ivtrace's own tracing instance, until it ends"
+             : "what scripts tell (trace_printk) reaches only the kernel's top-level trace buffer: this "
+               "recording uses that, and puts its settings back when it ends";
+}
+
 MachineTracers::MachineTracers(std::string machine, std::vector<TracerRequest> requests, RunLog& log,
                                Notice notice)
-    : machine_(std::move(machine)), requests_(std::move(requests)), log_(log), notice_(std::move(notice)) {}
+    : machine_(std::move(machine)),
+      requests_(std::move(requests)),
+      log_(log),
+      notice_(
+          [this, notice = std::move(notice)](const std::string& line) { notice(machine_ + ": " + line); }),
+      formats_(machine_, log) {}
 
-MachineTracers::~MachineTracers() { give_up_ = true; }
-
-void MachineTracers::begin(TracerPort& port, const std::string& kernel_release, std::uint64_t generation) {
+void MachineTracers::begin(TracerPort& port, const TracedMachine& machine, std::uint64_t generation) {
   if (!all_.empty()) abandon("its agent was started again");
   port_ = &port;
-  give_up_ = false;
   more_ = false;
-  ids_.clear();
+  formats_.clear();
   port.restart();
   if (requests_.empty()) return;
   lines_ = std::make_unique<LineFile>(machine_, generation, log_);
   const std::string symbols = log_.writer().path() + "/" + machine_ + "/" + format::kKallsymsName;
-  const TracerMachine machine{kernel_release,
-                              [symbols](const auto& give_up) { return await(symbols, give_up); }};
+  const TracerMachine preparing{machine.kernel_release,
+                                [symbols](const auto& give_up) { return await(symbols, give_up); },
+                                machine.is_guest};
   for (const TracerRequest& request : requests_) {
-    const std::string name = name_of(request);
-    One& one = all_.emplace_back();
-    one.request = request;
-    one.record.machine = machine_;
-    one.record.kind = request.kind;
-    one.record.id = static_cast<std::uint32_t>(all_.size());
-    one.record.name = name;
-    one.record.source = request.path;
-    one.record.state = "starting";
-    const Earlier& earlier = earlier_[one.record.id];
-    one.record.lines = earlier.lines;
-    one.record.lost = one.lost_before = earlier.lost;
-    prepare(one, machine);
+    run::TracerRecord record;
+    record.machine = machine_;
+    record.id = static_cast<std::uint32_t>(all_.size() + 1);
+    record.name = name_of(request);
+    const TracerEntry::Earlier& earlier = earlier_[record.id];
+    One one{TracerEntry(request, std::move(record), earlier, log_), std::nullopt, nullptr};
+    if (machine.ahead != nullptr) one.made = machine.ahead->find(one.entry.id(), machine.kernel_release);
+    if (!one.made) prepare(one, preparing);
+    all_.push_back(std::move(one));
   }
 }
 
@@ -111,7 +97,7 @@ std::string MachineTracers::name_of(const TracerRequest& request) const {
   std::string name = wanted;
   const auto taken = [&] {
     return std::any_of(all_.begin(), all_.end(), [&](const One& one) {
-      return one.request.kind == request.kind && one.record.name == name;
+      return one.entry.request().kind == request.kind && one.entry.name() == name;
     });
   };
   for (unsigned number = 2; taken(); ++number) name = wanted + "_" + std::to_string(number);
@@ -119,14 +105,8 @@ std::string MachineTracers::name_of(const TracerRequest& request) const {
 }
 
 void MachineTracers::prepare(One& one, const TracerMachine& machine) {
-  one.preparation = std::make_unique<Preparation>();
-  Preparation* const preparation = one.preparation.get();
-  preparation->thread = std::thread([this, preparation, request = one.request, machine] {
-    preparation->made = prepare_tracer(
-        request, machine, [this](const std::string& line) { notice_(machine_ + ": " + line); },
-        [this] { return give_up_.load(); });
-    preparation->done = true;
-  });
+  one.preparation =
+      std::make_unique<TracerPreparation>(one.entry.id(), one.entry.request(), machine, notice_);
 }
 
 bool MachineTracers::want_printk() const {
@@ -134,29 +114,28 @@ bool MachineTracers::want_printk() const {
 }
 
 bool MachineTracers::busy() const {
-  return std::any_of(all_.begin(), all_.end(), [](const One& one) {
-    return one.stage == Stage::kPreparing || (one.stage == Stage::kStarted && one.record.state == "starting");
-  });
+  return std::any_of(all_.begin(), all_.end(), [](const One& one) { return one.entry.busy(); });
 }
 
 bool MachineTracers::running() const {
-  return std::any_of(all_.begin(), all_.end(), [](const One& one) { return one.stage == Stage::kStarted; });
+  return std::any_of(all_.begin(), all_.end(),
+                     [](const One& one) { return one.entry.stage() == Stage::kStarted; });
 }
 
 MachineTracers::One* MachineTracers::find(std::uint32_t id) {
   const auto found =
-      std::find_if(all_.begin(), all_.end(), [id](const One& one) { return one.record.id == id; });
+      std::find_if(all_.begin(), all_.end(), [id](const One& one) { return one.entry.id() == id; });
   return found == all_.end() ? nullptr : &*found;
 }
 
 bool MachineTracers::tick() {
   if (all_.empty()) return true;
   for (One& one : all_) {
-    if (one.stage == Stage::kPreparing && one.preparation->done) start(one);
+    if (one.entry.stage() == Stage::kPreparing) go_on(one);
   }
   bool answered = true;
   for (unsigned round = 0; round < kMaxRounds && answered && (round == 0 || more_); ++round) {
-    if (!running() && !more_) break;
+    if (!poll_due() && !more_) break;
     const auto reply = port_->poll();
     answered = reply.ok();
     if (answered) take(*reply);
@@ -164,6 +143,12 @@ bool MachineTracers::tick() {
   write_settled_lines();
   journal_changes();
   return answered;
+}
+
+bool MachineTracers::poll_due() {
+  bool due = running();
+  for (One& one : all_) due |= one.preparation && one.preparation->wants_poll();
+  return due;
 }
 
 /// What was printed before the last look, a second ago, will hardly be overtaken any more.
@@ -174,118 +159,70 @@ void MachineTracers::write_settled_lines() {
   settled_tsc_ = newest_tsc_;
 }
 
-void MachineTracers::start(One& one) {
-  one.preparation->thread.join();
-  Result<PreparedTracer> made = std::move(one.preparation->made);
+void MachineTracers::go_on(One& one) {
+  std::optional<Result<PreparedTracer>> made = std::exchange(one.made, std::nullopt);
+  if (!made && one.preparation) made = one.preparation->look(*port_);
+  if (!made) return;
   one.preparation.reset();
-  if (!made) return fail(one, made.error());
-  const std::string file = made->file_name.empty() ? one.record.name + ".bt" : made->file_name;
-  if (Status put = port_->put_file(one.record.id, file, made->bytes); !put) return fail(one, put.error());
-  const std::string event = one.request.kind + ":" + one.record.name;
-  declare(one, event, line_format(one.record.name, id_of(event)));
-  if (Status started = port_->start(one.record.id, made->kind, made->arguments); !started)
-    return fail(one, started.error());
-  one.stage = Stage::kStarted;
-  one.changed = true;
+  if (!*made) return fail(one.entry, made->error());
+  if (Status started = start(one, **made); !started) fail(one.entry, started.error());
 }
 
-void MachineTracers::fail(One& one, const Error& error) {
-  one.stage = Stage::kFailed;
-  one.record.state = "failed";
-  one.record.detail = one_line(error);
-  one.record.hint = error.hint;
-  one.changed = true;
-  notice_(machine_ + ": " + one.request.kind + " " + one.request.path + ": " + one.record.detail +
+Status MachineTracers::start(One& one, const PreparedTracer& made) {
+  TracerEntry& entry = one.entry;
+  if (made.kind != tracers::kScriptKind) {  // of which the machine has the file, and the module
+    const std::string file = made.file_name.empty() ? entry.name() + ".bt" : made.file_name;
+    IVT_RETURN_IF_ERROR(port_->put_file(entry.id(), file, made.bytes));
+  }
+  entry.gives(formats_.declare_lines(entry.id(), entry.request().kind, entry.name()));
+  IVT_RETURN_IF_ERROR(port_->start(entry.id(), made.kind, made.arguments));
+  entry.started(made.origin);
+  return {};
+}
+
+void MachineTracers::fail(TracerEntry& entry, const Error& error) {
+  entry.fail(error);
+  notice_(entry.request().kind + " " + entry.request().path + ": " + one_line(error) +
           (error.hint.empty() ? "" : " (" + error.hint + ")"));
 }
 
 void MachineTracers::take(const format::Reply& reply) {
   for (const format::TracerLine& line : reply.lines) take_line(line);
-  for (const format::TracerState& state : reply.tracers) take_state(state);
+  for (const format::TracerState& state : reply.tracers) {
+    One* const one = find(state.tracer);
+    if (one == nullptr) continue;
+    if (one->preparation) one->preparation->take(state);
+    if (Status alive = one->entry.take_state(state); !alive) fail(one->entry, alive.error());
+  }
   more_ = reply.more;
-}
-
-void MachineTracers::take_state(const format::TracerState& state) {
-  One* const one = find(state.tracer);
-  if (one == nullptr) return;
-  one->record.lost = std::max(one->record.lost, one->lost_before + state.lost_lines + state.lost_events);
-  if (one->stage != Stage::kStarted || one->record.state == state.state) return;
-  if (state.state == "failed") return fail(*one, Error(ErrorCode::kIo, state.message, state.hint));
-  if (state.state != "armed" && state.state != "ended") return;
-  one->record.state = state.state;
-  one->record.detail = state.message;
-  if (state.state == "ended") one->stage = Stage::kEnded;
-  one->changed = true;
 }
 
 void MachineTracers::take_line(const format::TracerLine& line) {
   One* const one = find(line.tracer);
   if (one == nullptr) return;
-  if (line.is_error) return take_complaint(*one, line.text);
-  if (const auto declaration = behind(line.text, tracers::kEventLine))
-    return declare_typed(*one, *declaration);
-  if (const auto output = behind(line.text, tracers::kOutputLine)) return take_output(*one, *output);
+  TracerEntry& entry = one->entry;
+  if (line.is_error) return entry.take_complaint(line.text);
+  if (const auto declaration = behind(line.text, tracers::kEventLine)) return declare(entry, *declaration);
+  if (const auto output = behind(line.text, tracers::kOutputLine)) return entry.take_output(*output);
   newest_tsc_ = std::max(newest_tsc_, line.tsc);
-  ++one->record.lines;
-  lines_->add(line.tsc, line_text(one->request.kind + ":" + one->record.name, line.text, line.arrival));
+  entry.count_line();
+  lines_->add(line.tsc, line_text(entry.request().kind + ":" + entry.name(), line.text, line.arrival));
 }
 
-void MachineTracers::take_output(One& one, const std::string& line) {
-  if (one.output.size() + line.size() < kMaxOutput) {
-    one.output += line + "\n";
-  } else {
-    ++one.record.lost;
-    ++one.lost_before;
+void MachineTracers::declare(TracerEntry& entry, const std::string& declaration) {
+  const auto event = formats_.declare_typed(entry.id(), declaration);
+  if (!event) return entry.take_complaint(event.error().message);
+  if (!event->empty()) entry.gives(*event);
+}
+
+void MachineTracers::give_up_preparing() {
+  for (One& one : all_) {
+    if (one.preparation) one.preparation->give_up();
   }
-}
-
-/// What a tracer says on its standard error belongs to the recording; a guest's may say it for ever.
-void MachineTracers::take_complaint(One& one, const std::string& text) {
-  if (++one.complaints > kMaxComplaints) return;
-  log_.note(machine_, one.request.kind + " " + one.record.name + ": " + text);
-}
-
-std::uint16_t MachineTracers::id_of(const std::string& event) {
-  const auto next = static_cast<std::uint16_t>(format::kDeclaredEventIds + ids_.size());
-  return ids_.emplace(event, next).first->second;
-}
-
-/// Appends the format to the machine's, unless it is there: an agent that was started again has the same.
-void MachineTracers::declare(One& one, const std::string& event, const std::string& format_text) {
-  one.declared.insert(event);
-  one.record.events.push_back(event);
-  one.changed = true;
-  const std::size_t colon = event.find(':');
-  const std::string name = event.substr(0, colon) + "/" + event.substr(colon + 1) + "/format";
-  const std::string path = log_.writer().path() + "/" + machine_ + "/" + format::kFormatsName;
-  auto formats = read_file(path, 64u << 20);
-  if (!formats)
-    return log_.note(machine_, "the format of " + event + " is not saved: " + formats.error().message);
-  if (("\n" + *formats).find("\nfile " + name + " ") != std::string::npos) return;
-  const std::string framed =
-      "file " + name + " " + std::to_string(format_text.size()) + "\n" + format_text + "\n";
-  if (!log_.space().take(framed.size())) return;
-  if (Status saved = log_.writer().write_text(machine_, format::kFormatsName, *formats + framed); !saved)
-    log_.note(machine_, "the format of " + event + " is not saved: " + saved.error().message);
-}
-
-void MachineTracers::declare_typed(One& one, const std::string& declaration) {
-  const std::size_t blank = declaration.find(' ');
-  const std::string name = declaration.substr(0, blank);
-  const std::string fields = blank == std::string::npos ? "" : declaration.substr(blank + 1);
-  const std::string event = "stap:" + name;
-  if (one.declared.contains(event) || ids_.size() >= kMaxDeclared) return;
-  if (!format::valid_text_event_name(name) || ids_.contains(event)) {
-    return take_complaint(one, "it declares an event \"" + name.substr(0, format::kMaxTextEventName) +
-                                   "\", which is no name or is taken: it stays text");
-  }
-  const auto text = format::text_event_format(id_of(event), name, fields);
-  if (!text) return take_complaint(one, event + " is not declared: " + one_line(text.error()));
-  declare(one, event, *text);
 }
 
 void MachineTracers::stop() {
-  give_up_ = true;
+  give_up_preparing();
   if (all_.empty() || port_ == nullptr) return;
   const auto limit = Clock::now() + kStopLimit;
   bool asked = !running();
@@ -299,13 +236,13 @@ void MachineTracers::stop() {
 }
 
 void MachineTracers::abandon(const std::string& why) {
-  give_up_ = true;
+  give_up_preparing();
   for (One& one : all_) {
-    if (one.stage == Stage::kStarted) {
+    if (one.entry.stage() == Stage::kStarted) {
       more_ = true;  // whatever it still had to say is lost
-      fail(one, Error(ErrorCode::kGone, why));
-    } else if (one.stage == Stage::kPreparing) {
-      fail(one, Error(ErrorCode::kGone, "the recording ended before it was ready"));
+      fail(one.entry, Error(ErrorCode::kGone, why));
+    } else if (one.entry.stage() == Stage::kPreparing) {
+      fail(one.entry, Error(ErrorCode::kGone, "the recording ended before it was ready"));
     }
   }
   finish();
@@ -315,46 +252,17 @@ void MachineTracers::finish() {
   if (lines_) lines_->finish();
   std::uint64_t unwritten = lines_ ? lines_->lost() : 0;
   for (One& one : all_) {
-    one.record.lost += std::exchange(unwritten, 0);
-    save_output(one);
-    one.changed = true;
-    tell_loss(one);
-    earlier_[one.record.id] = {one.record.lines, one.record.lost};
+    one.entry.count_lost(std::exchange(unwritten, 0));
+    lost_ |= one.entry.finish(more_);
+    earlier_[one.entry.id()] = one.entry.so_far();
   }
-  journal_changes();
   more_ = false;
   lines_.reset();
   all_.clear();
 }
 
-void MachineTracers::save_output(One& one) {
-  if (one.output.empty()) return;
-  one.record.output = one.request.kind + "-" + std::to_string(one.record.id) + ".txt";
-  if (log_.space().take(one.output.size()) &&
-      log_.writer().write_text(machine_, one.record.output, one.output))
-    return;
-  one.record.output.clear();
-  log_.note(machine_, "what " + one.record.name + " printed at its end is not saved: there is no room");
-}
-
-void MachineTracers::tell_loss(One& one) {
-  const bool unknown = more_ && one.stage == Stage::kFailed;
-  if (one.record.lost == earlier_[one.record.id].lost && !unknown) return;
-  lost_ = true;
-  run::LossRecord loss;
-  loss.machine = machine_;
-  loss.reason = "tracer";
-  if (!unknown) loss.events = one.record.lost - earlier_[one.record.id].lost;
-  loss.until = HostTsc(read_tsc());
-  loss.detail = one.request.kind + " " + one.record.name +
-                (unknown ? " was cut off: what it still had to tell is lost" : " lost them");
-  log_.put(loss);
-}
-
 void MachineTracers::journal_changes() {
-  for (One& one : all_) {
-    if (std::exchange(one.changed, false)) log_.put(one.record);
-  }
+  for (One& one : all_) one.entry.journal();
 }
 
 }  // namespace ivtrace::record

@@ -31,6 +31,7 @@ class ScriptedPort : public TracerPort {
     files.push_back(name);
     return {};
   }
+  Status compile(std::uint32_t, const std::vector<std::string>&) override { return {}; }
   Status start(std::uint32_t id, const std::string&, const std::vector<std::string>&) override {
     started.push_back(id);
     return {};
@@ -91,7 +92,7 @@ class MachineTracersTest : public ::testing::Test {
   std::unique_ptr<MachineTracers> begin(std::vector<TracerRequest> requests) {
     auto tracers = std::make_unique<MachineTracers>(
         "vm1", std::move(requests), *log_, [this](const std::string& line) { notices_.push_back(line); });
-    tracers->begin(port_, "6.12.0", 1);
+    tracers->begin(port_, {"6.12.0", true, nullptr}, 1);
     return tracers;
   }
   /// Ticks until all are started.
@@ -155,7 +156,7 @@ TEST_F(MachineTracersTest, AnAgentThatComesAgainForgetsNothing) {
   lossy.tracers[0].lost_events = 5;
   port_.replies.push_back(lossy);
   tracers->tick();
-  tracers->begin(port_, "6.12.0", 2);
+  tracers->begin(port_, {"6.12.0", true, nullptr}, 2);
   EXPECT_EQ(port_.restarts, 2);
   tick_until_started(*tracers, 2);
   port_.replies.push_back(state("armed", {"c"}));
@@ -230,6 +231,29 @@ TEST_F(MachineTracersTest, AScriptThatIsNotThereIsToldAndTheOthersGoOn) {
   EXPECT_NE(notices_[0].find("none.bt"), std::string::npos);
   tracers->tick();
   EXPECT_EQ(machine().tracers.at(0).state, "failed");
+}
+
+TEST_F(MachineTracersTest, WhatWasPreparedAheadIsStartedAtOnceForThatKernelOnly) {
+  TracerRequest request = script();
+  request.kind = "stap";
+  PreparedTracer module;
+  module.kind = "stap-module";
+  module.file_name = "ivtrace_0123456789abcdef.ko";
+  module.origin = "compiled on the host";
+  AheadOfMachine ahead{"6.12.0", {}};
+  ahead.made.emplace(1, module);
+  MachineTracers tracers("vm1", {request}, *log_, [](const std::string&) {});
+  tracers.begin(port_, {"6.12.0", true, &ahead}, 1);
+  tracers.tick();
+  EXPECT_EQ(port_.files, std::vector<std::string>{"ivtrace_0123456789abcdef.ko"});
+  EXPECT_EQ(port_.started, std::vector<std::uint32_t>{1});
+  port_.replies.push_back(state("armed"));
+  tracers.tick();
+  EXPECT_EQ(machine().tracers.at(0).detail, "compiled on the host");
+  port_.replies.push_back(state("ended"));
+  tracers.stop();
+  EXPECT_FALSE(ahead.find(1, "6.1.0").has_value());
+  EXPECT_FALSE(ahead.find(2, "6.12.0").has_value());
 }
 
 TEST(TracersOf, AMachineIsNamedOrMatched) {

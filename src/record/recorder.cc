@@ -24,10 +24,13 @@
 #include "record/host_capture.h"
 #include "record/host_texts.h"
 #include "record/machine_tracers.h"
+#include "record/prepared_ahead.h"
+#include "record/probe_filters.h"
 #include "record/probe_journal.h"
 #include "record/registry.h"
 #include "record/tsc_watch.h"
 #include "tracefs/events.h"
+#include "tracefs/printk_dest.h"
 #include "tracefs/probe_filter.h"
 #include "tracefs/probe_names.h"
 
@@ -85,6 +88,7 @@ class Recorder {
   Status find_guests();
   Status set_probes();
   Status prepare_host();
+  Status prepare_tracers();
   Status create_run();
   Status start_host();
   void start_guests();
@@ -95,14 +99,6 @@ class Recorder {
   RecordSummary summary();
 
  private:
-  /// Whether it is the full name of an event that a probe which was asked for may give.
-  bool names_probe(const std::string& event) const {
-    return std::any_of(config_.probes.begin(), config_.probes.end(), [&](const ProbeRequest& probe) {
-      const std::size_t colon = probe.spec.find(':');
-      // The pack's name has no kind: its probes are of a program.
-      return event.starts_with(colon == std::string::npos ? "uprobe:" : probe.spec.substr(0, colon + 1));
-    });
-  }
   void notice(const std::string& line) const {
     if (callbacks_.notice) callbacks_.notice(line);
   }
@@ -115,6 +111,7 @@ class Recorder {
   void anchor();
   void mark();
   void follow_qemu();
+  void tell_unmet_filters();
   void wait_for_tracers();
   void watch_tsc();
   void show_progress(bool last);
@@ -130,7 +127,8 @@ class Recorder {
   std::optional<tracefs::TraceDir> tracefs_;
   std::vector<std::string> patterns_;  // for guests
   std::vector<std::string> host_events_;
-  tracefs::Filters filters_;  // "system:name" → expression
+  tracefs::Filters filters_;        // "system:name" → expression
+  tracefs::Filters probe_filters_;  // those of filters_ whose events are probes'
   hypervisor::Watch watch_;
   std::vector<hypervisor::Guest> found_;
   std::unique_ptr<Registration> registration_;
@@ -138,6 +136,7 @@ class Recorder {
   std::optional<ProbeJournal> probe_journal_;
   std::unique_ptr<HostCapture> host_;
   std::unique_ptr<TscWatch> tsc_;
+  PreparedAhead ahead_;
   LocalTracers tracer_port_;
   std::unique_ptr<MachineTracers> tracers_;
   std::optional<clock::KvmDebugfs> kvm_;
@@ -236,15 +235,15 @@ Status Recorder::choose_events() {
 // Guests get them by full names too: what a pattern means is decided here, once. Events of probes are not
 // there yet: they are named in full.
 Status Recorder::choose_filters() {
+  IVT_RETURN_IF_ERROR(refuse_text_filters(config_.filters));
   tracefs::Filters of_events = config_.filters;
-  tracefs::Filters of_probes;
   for (const auto& [pattern, expression] : config_.filters) {
-    if (!names_probe(pattern)) continue;
-    of_probes.emplace(pattern, expression);
+    if (!may_be_of_probe(config_.probes, pattern)) continue;
+    probe_filters_.emplace(pattern, expression);
     of_events.erase(pattern);
   }
   IVT_ASSIGN_OR_RETURN(filters_, tracefs::resolve_filters(host_events_, of_events));
-  filters_.merge(of_probes);
+  filters_.insert(probe_filters_.begin(), probe_filters_.end());
   return {};
 }
 
@@ -272,7 +271,9 @@ Status Recorder::set_probes() {
   probes_ = std::make_unique<probes::ProbeSet>(*tracefs_, ::getpid());
   IVT_ASSIGN_OR_RETURN(const std::vector<std::string> specs, host_probes());
   probes_->add(specs);
-  return check_probes();
+  IVT_RETURN_IF_ERROR(check_probes());
+  return check_host_filters(probe_filters_, config_.probes,
+                            tracefs::recorded_events(probes_->kernel_events()));
 }
 
 // The pack for QEMU becomes its probes, for each program that runs a guest now.
@@ -342,6 +343,17 @@ Status Recorder::prepare_host() {
   return {};
 }
 
+// Minutes, sometimes: what else could end the recording before it begins has been tried.
+Status Recorder::prepare_tracers() {
+  host_record_ = describe_host();
+  if (!PreparedAhead::is_wanted(config_)) return {};
+  IVT_RETURN_IF_ERROR(run::RunWriter::check_new(config_.out));
+  ahead_.prepare(config_, host_record_.kernel_release, found_,
+                 {[this](const std::string& line) { notice(line); }, [this] { return stop_.load(); }});
+  if (!stop_) return {};
+  return Error(ErrorCode::kGone, "ended while scripts were being compiled: nothing is recorded");
+}
+
 Status Recorder::create_run() {
   std::error_code ignored;
   const std::filesystem::path parent = std::filesystem::absolute(config_.out, ignored).parent_path();
@@ -349,7 +361,6 @@ Status Recorder::create_run() {
                        SpaceBudget::create(parent.string(), config_.max_bytes, config_.disk_floor));
   space_.emplace(std::move(space));
   IVT_RETURN_IF_ERROR(space_->check_before_start());
-  host_record_ = describe_host();
   run::Manifest manifest;
   manifest.tool_version = IVTRACE_VERSION;
   manifest.created = iso_now();
@@ -374,10 +385,12 @@ Status Recorder::start_host() {
   IVT_RETURN_IF_ERROR(save_host_texts(*log_, *tracefs_, host_->events()));
   IVT_RETURN_IF_ERROR(task_names_.emplace(*tracefs_).save(*log_));
   IVT_RETURN_IF_ERROR(host_->start(*log_));
+  if (asks_for_printk(config_))
+    log_->note(format::kHostMachine, printk_note(tracefs::has_printk_dest(*tracefs_)));
   tracers_ = std::make_unique<MachineTracers>(format::kHostMachine,
                                               tracers_of(config_.tracers, format::kHostMachine), *log_,
                                               [this](const std::string& line) { notice(line); });
-  tracers_->begin(tracer_port_, host_record_.kernel_release, 0);
+  tracers_->begin(tracer_port_, {host_record_.kernel_release, false, ahead_.of_host()}, 0);
   started_ = shown_ = SteadyClock::now();
   next_second_ = started_ + std::chrono::seconds(1);
   return {};
@@ -391,13 +404,27 @@ void Recorder::start_guests() {
   settings.feed = config_.feed;
   settings.probes = config_.probes;
   settings.tracers = config_.tracers;
+  settings.ahead = &ahead_;
   settings.kvm = kvm_ ? &*kvm_ : nullptr;
   settings.notice = [this](const std::string& line) { notice(line); };
   guests_ = std::make_unique<GuestSet>(config_, std::move(settings), *log_, *registration_);
   guests_->start(std::move(watch_), found_);
   follow_qemu();
   guests_->wait_settled(stop_);
+  tell_unmet_filters();
   wait_for_tracers();
+}
+
+// What the host alone could have was refused before.
+void Recorder::tell_unmet_filters() {
+  std::vector<std::string> events = tracefs::recorded_events(probes_->kernel_events());
+  for (const auto& session : guests_->sessions()) {
+    for (std::string& event : session->probe_events()) events.push_back(std::move(event));
+  }
+  for (const std::string& line : unmet_filters(probe_filters_, events)) {
+    notice(line);
+    log_->note("", line);
+  }
 }
 
 // A duration and a command begin when all is armed; what happens meanwhile is recorded as well.
@@ -676,6 +703,8 @@ Result<RecordSummary> record(const RecordConfig& config, const RecordCallbacks& 
   IVT_RETURN_IF_ERROR(recorder.set_probes());
   // Tracing instances, set up and still silent.
   IVT_RETURN_IF_ERROR(recorder.prepare_host());
+  // SystemTap's scripts, compiled before anything is recorded.
+  IVT_RETURN_IF_ERROR(recorder.prepare_tracers());
   // The run directory with its manifest.
   IVT_RETURN_IF_ERROR(recorder.create_run());
   // The host records from here on.

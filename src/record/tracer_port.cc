@@ -21,6 +21,10 @@ Status LocalTracers::put_file(std::uint32_t id, const std::string& name, std::st
   return set_->put_file(id, name, 0, bytes);
 }
 
+Status LocalTracers::compile(std::uint32_t id, const std::vector<std::string>& options) {
+  return set_->compile(id, options);
+}
+
 Status LocalTracers::start(std::uint32_t id, const std::string& kind,
                            const std::vector<std::string>& arguments) {
   return set_->start(id, kind, arguments);
@@ -57,6 +61,15 @@ Status GuestTracers::put_file(std::uint32_t id, const std::string& name, std::st
     if (const auto reply = request(part); !reply) return reply.error();
     offset += piece.size();
   } while (offset < bytes.size());
+  return {};
+}
+
+Status GuestTracers::compile(std::uint32_t id, const std::vector<std::string>& options) {
+  format::Request compile;
+  compile.op = format::Op::kTracerCompile;
+  compile.tracer = id;
+  compile.arguments = options;
+  if (const auto reply = request(compile); !reply) return reply.error();
   return {};
 }
 

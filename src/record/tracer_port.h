@@ -23,6 +23,8 @@ class TracerPort {
   virtual void restart() = 0;
   /// Brings a whole file, script or module, to the machine.
   virtual Status put_file(std::uint32_t id, const std::string& name, std::string_view bytes) = 0;
+  /// Has the machine compile a script that is there; poll() tells what became of it.
+  virtual Status compile(std::uint32_t id, const std::vector<std::string>& options) = 0;
   virtual Status start(std::uint32_t id, const std::string& kind,
                        const std::vector<std::string>& arguments) = 0;
   /// States, and lines since the last poll; Reply::more: there are more lines.
@@ -36,6 +38,7 @@ class LocalTracers : public TracerPort {
  public:
   void restart() override;
   Status put_file(std::uint32_t id, const std::string& name, std::string_view bytes) override;
+  Status compile(std::uint32_t id, const std::vector<std::string>& options) override;
   Status start(std::uint32_t id, const std::string& kind, const std::vector<std::string>& arguments) override;
   Result<format::Reply> poll() override;
   Result<format::Reply> stop() override;
@@ -54,6 +57,7 @@ class GuestTracers : public TracerPort {
 
   void restart() override { received_ = 0; }
   Status put_file(std::uint32_t id, const std::string& name, std::string_view bytes) override;
+  Status compile(std::uint32_t id, const std::vector<std::string>& options) override;
   Status start(std::uint32_t id, const std::string& kind, const std::vector<std::string>& arguments) override;
   Result<format::Reply> poll() override;
   Result<format::Reply> stop() override;

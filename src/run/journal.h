@@ -162,7 +162,7 @@ struct TracerRecord {
   std::string name;                 ///< the script's, or the probe's event
   std::string source;               ///< the script's path, or the probe as it was asked for
   std::string state;                ///< "armed", "ended" or "failed"
-  std::string detail;               ///< why it failed; of a probe: what the kernel was told
+  std::string detail;               ///< why it failed; what the kernel was told; where it was compiled
   std::string hint;                 ///< what to do
   std::vector<std::string> events;  ///< what it gives: "stap:disk_issue"
   std::uint64_t lines = 0;          ///< that it printed and that are in the run

@@ -34,6 +34,10 @@ Result<std::uint64_t> whole_lines(int fd, const std::string& path) {
   return std::uint64_t{0};
 }
 
+Error exists_already(const std::string& path) {
+  return Error(ErrorCode::kBusy, path + " exists already", "choose another name, or remove it first");
+}
+
 /// A directory that this process made.
 Status remove_own_directory(const std::string& path) {
   std::error_code error;
@@ -43,13 +47,14 @@ Status remove_own_directory(const std::string& path) {
 
 }  // namespace
 
+Status RunWriter::check_new(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 ? Status(exists_already(path)) : Status();
+}
+
 Result<std::unique_ptr<RunWriter>> RunWriter::create(const std::string& path, const Manifest& manifest) {
-  if (::mkdir(path.c_str(), 0755) != 0) {
-    if (errno == EEXIST) {
-      return Error(ErrorCode::kBusy, path + " exists already", "choose another name, or remove it first");
-    }
-    return errno_error(errno, "cannot create " + path);
-  }
+  if (::mkdir(path.c_str(), 0755) != 0)
+    return errno == EEXIST ? exists_already(path) : errno_error(errno, "cannot create " + path);
   const auto fill = [&]() -> Result<UniqueFd> {
     IVT_RETURN_IF_ERROR(replace_file(path + "/" + format::kManifestName, encode_manifest(manifest)));
     return open_file(path + "/" + format::kJournalName, O_RDWR | O_CREAT | O_EXCL);

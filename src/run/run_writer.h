@@ -24,6 +24,8 @@ class RunWriter {
   /// Creates `path` with its manifest. kBusy when `path` exists: a run is never overwritten.
   /// What fails leaves no directory.
   static Result<std::unique_ptr<RunWriter>> create(const std::string& path, const Manifest& manifest);
+  /// kBusy when something is there already, as create() would find it.
+  static Status check_new(const std::string& path);
   /// Removes the directory that create() made, for a recording that could not begin. The files that it opened
   /// are closed before.
   static Status discard(std::unique_ptr<RunWriter> created);

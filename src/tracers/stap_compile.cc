@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <set>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -20,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxScript = 16u << 20;
 constexpr std::chrono::seconds kSilent{3};  // a compilation that takes longer is told of
+constexpr std::chrono::milliseconds kTurnNap{100};
 
 /// Begins to run only when all other probes are armed, as every timer does; then it is switched off.
 constexpr const char* kArmed =
@@ -36,13 +41,15 @@ class Compilation {
  public:
   Compilation(const StapCompile& what, const StapCallbacks& callbacks) : what_(what), callbacks_(callbacks) {}
 
+  /// stap itself, its version and the headers.
+  Status find_tools();
   Result<StapModule> run();
+  bool go_on();
 
  private:
   Status prepare();
   Result<QuietRun> pass(const char* number, const std::string& name, const fs::path& directory);
   Error failed(const QuietRun& run) const;
-  bool go_on();
   std::string sum_of(const std::string& program) const;
 
   const StapCompile& what_;
@@ -67,12 +74,8 @@ bool Compilation::go_on() {
   return !callbacks_.give_up || !callbacks_.give_up();
 }
 
-Status Compilation::prepare() {
+Status Compilation::find_tools() {
   IVT_ASSIGN_OR_RETURN(cache_, stap_cache());
-  std::error_code error;
-  script_ = fs::absolute(what_.script, error);
-  if (::access(script_.c_str(), R_OK) != 0)
-    return errno_error(errno, "cannot read the script " + what_.script);
   const std::string stap = find_program("stap");
   if (stap.empty()) return no_stap();
   IVT_ASSIGN_OR_RETURN(const ScratchDirectory scratch, ScratchDirectory::make(cache_));
@@ -81,6 +84,15 @@ Status Compilation::prepare() {
   version_ = stap_version_of(told.output + told.errors);
   IVT_RETURN_IF_ERROR(check_version(version_, what_.release));
   IVT_ASSIGN_OR_RETURN(tree_, build_tree(what_.options, what_.release));
+  return {};
+}
+
+Status Compilation::prepare() {
+  std::error_code error;
+  script_ = fs::absolute(what_.script, error);
+  if (::access(script_.c_str(), R_OK) != 0)
+    return errno_error(errno, "cannot read the script " + what_.script);
+  IVT_RETURN_IF_ERROR(find_tools());
   IVT_ASSIGN_OR_RETURN(arguments_, stap_arguments(what_));
   if (!has_option(what_.options, "-R")) {
     IVT_ASSIGN_OR_RETURN(const std::string runtime, fitting_runtime(tree_, version_, callbacks_.notice));
@@ -142,10 +154,51 @@ Result<StapModule> Compilation::run() {
   return module;
 }
 
+/// The right to compile for a kernel, held by one compilation at a time.
+class Turn {
+ public:
+  /// Waits for it; kGone when `go_on` says no meanwhile.
+  static Result<Turn> take(const std::string& release, const std::function<bool()>& go_on) {
+    std::unique_lock lock(mutex_);
+    while (!taken_.insert(release).second) {
+      ended_.wait_for(lock, kTurnNap);
+      lock.unlock();
+      const bool wanted = go_on();
+      lock.lock();
+      if (!wanted) return Error(ErrorCode::kGone, "its compilation was given up before it began");
+    }
+    return Turn(release);
+  }
+  Turn(Turn&& other) noexcept : release_(std::exchange(other.release_, "")) {}
+  Turn& operator=(Turn&&) = delete;
+  ~Turn() {
+    if (release_.empty()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      taken_.erase(release_);
+    }
+    ended_.notify_all();
+  }
+
+ private:
+  explicit Turn(std::string release) : release_(std::move(release)) {}
+  static inline std::mutex mutex_;  // guards taken_
+  static inline std::condition_variable ended_;
+  static inline std::set<std::string> taken_;
+  std::string release_;
+};
+
 }  // namespace
 
+Status can_compile_stap(const StapCompile& what, const StapCallbacks& callbacks) {
+  return Compilation(what, callbacks).find_tools();
+}
+
 Result<StapModule> compile_stap(const StapCompile& what, const StapCallbacks& callbacks) {
-  return Compilation(what, callbacks).run();
+  Compilation compilation(what, callbacks);
+  IVT_ASSIGN_OR_RETURN(const Turn turn,
+                       Turn::take(what.release, [&compilation] { return compilation.go_on(); }));
+  return compilation.run();
 }
 
 Result<bool> wants_kallsyms(const StapCompile& what) {

@@ -33,9 +33,14 @@ struct StapCallbacks {
   std::function<bool()> give_up;                   ///< asked some ten times a second; may be empty
 };
 
+/// Whether this machine has what compiles scripts for that kernel: stap, new enough, and the headers. Errors
+/// as of compile_stap().
+Status can_compile_stap(const StapCompile& what, const StapCallbacks& callbacks);
+
 /// Blocks, for minutes when the script's kernel has not been compiled for before. Threads may call it side by
-/// side. Errors are one line with what to install: kNotFound (no stap, no headers), kUnsupported (stap is too
-/// old), kInvalid (the script, told with its line), kGone (given up).
+/// side: for one kernel they take turns, as what the first has made serves the next. Errors are one line with
+/// what to install: kNotFound (no stap, no headers), kUnsupported (stap is too old), kInvalid (the script,
+/// told with its line), kGone (given up).
 Result<StapModule> compile_stap(const StapCompile& what, const StapCallbacks& callbacks);
 
 /// Whether the script has probes that need the kernel's symbols.

@@ -28,8 +28,8 @@ std::string ending(int status) {
 }  // namespace
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const TracerSpec& spec) {
-  if (spec.kind == "bpftrace") return start_bpftrace(spec);
-  if (spec.kind == "stap-module") return start_stap_module(spec);
+  if (spec.kind == kBpftraceKind) return start_bpftrace(spec);
+  if (spec.kind == kModuleKind) return start_stap_module(spec);
   return Error(ErrorCode::kUnsupported, "there is no tracer of kind " + spec.kind);
 }
 

@@ -25,10 +25,16 @@ inline constexpr const char* kOutputLine =
 /// Bytes of a line that the recorder gets; what is longer is cut.
 inline constexpr std::size_t kMaxLine = 4000;
 
+/// Kinds of tracers, as TracerSpec and the mailbox name them.
+inline constexpr const char* kModuleKind = "stap-module";  ///< the file is a compiled module
+inline constexpr const char* kScriptKind =
+    "stap-script";  ///< a script that the machine itself compiles first
+inline constexpr const char* kBpftraceKind = "bpftrace";
+
 /// How a tracer is run.
 struct TracerSpec {
   std::uint32_t id = 0;
-  std::string kind;  ///< "stap-module": `file` is a compiled module; "bpftrace": `file` is a script
+  std::string kind;  ///< kModuleKind or kBpftraceKind
   std::string file;
   std::vector<std::string> arguments;  ///< further ones of the program
 };

@@ -44,6 +44,7 @@ void remove_left_folders() {
 }
 
 TracerSet::~TracerSet() {
+  compiler_.stop();
   tracers_.clear();
   // One that had to be killed could not take its module out of the kernel.
   static_cast<void>(unload_leftover_modules());
@@ -80,11 +81,26 @@ Status TracerSet::put_file(std::uint32_t id, const std::string& name, std::uint6
   return {};
 }
 
-Status TracerSet::start(std::uint32_t id, const std::string& kind,
-                        const std::vector<std::string>& arguments) {
+Result<std::string> TracerSet::file_of(std::uint32_t id) const {
   const auto file = files_.find(id);
   if (file == files_.end()) return Error(ErrorCode::kInvalid, "the tracer's file is not there");
-  auto started = Tracer::start({id, kind, file->second.path, arguments});
+  return file->second.path;
+}
+
+Status TracerSet::compile(std::uint32_t id, const std::vector<std::string>& options) {
+  IVT_ASSIGN_OR_RETURN(const std::string script, file_of(id));
+  return compiler_.compile(id, script, options);
+}
+
+Status TracerSet::start(std::uint32_t id, const std::string& kind,
+                        const std::vector<std::string>& arguments) {
+  IVT_ASSIGN_OR_RETURN(const std::string file, file_of(id));
+  TracerSpec spec{id, kind, file, arguments};
+  if (kind == kScriptKind) {
+    IVT_ASSIGN_OR_RETURN(spec.file, compiler_.module(id));
+    spec.kind = kModuleKind;
+  }
+  auto started = Tracer::start(spec);
   if (!started) return std::move(started).error();
   tracers_[id] = *std::move(started);
   return {};
@@ -113,9 +129,13 @@ void TracerSet::poll(std::uint64_t have, format::Reply& reply) {
     room -= std::min(room, bytes_from(before));
   }
   reply.lines = sent_;
+  for (format::TracerState& state : compiler_.states()) {
+    if (!tracers_.contains(state.tracer)) reply.tracers.push_back(std::move(state));
+  }
 }
 
 void TracerSet::stop() {
+  compiler_.stop();
   for (const auto& [id, tracer] : tracers_) {
     if (!tracer->ended()) tracer->stop();
   }

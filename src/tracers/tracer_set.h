@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "format/mailbox_message.h"
+#include "tracers/own_compiler.h"
 #include "tracers/tracer.h"
 
 namespace ivtrace::tracers {
@@ -33,12 +34,15 @@ class TracerSet {
   /// A piece of a tracer's file; offset 0 begins it anew, other pieces follow without a gap. `name` is its
   /// name in the folder, "" for one of our choice.
   Status put_file(std::uint32_t id, const std::string& name, std::uint64_t offset, std::string_view bytes);
-  /// Starts it with its file. What becomes of it later is told by poll().
+  /// Compiles its file, a SystemTap script, on this machine. What becomes of that is told by poll().
+  Status compile(std::uint32_t id, const std::vector<std::string>& options);
+  /// Starts it with its file; one of kind "stap-script" with the module that was compiled of it. What becomes
+  /// of it later is told by poll().
   Status start(std::uint32_t id, const std::string& kind, const std::vector<std::string>& arguments);
   /// Every tracer's state, and lines of about kTracerLinesBytes: those behind the first `have`, which whoever
   /// asks has already.
   void poll(std::uint64_t have, format::Reply& reply);
-  /// Asks all to end.
+  /// Asks all to end, compilations as well.
   void stop();
   bool empty() const { return tracers_.empty(); }
 
@@ -48,10 +52,12 @@ class TracerSet {
     std::uint64_t size = 0;
   };
   Status make_folder();
+  Result<std::string> file_of(std::uint32_t id) const;
   void drop_known(std::uint64_t have);
 
   std::string folder_;
   std::map<std::uint32_t, File> files_;
+  OwnCompiler compiler_;
   std::map<std::uint32_t, std::unique_ptr<Tracer>> tracers_;
   std::vector<format::TracerLine> sent_;  // and not known to have arrived
   std::uint64_t dropped_ = 0;             // lines before those

@@ -152,6 +152,26 @@ def test_a_filter_on_a_probe_keeps_what_it_asks_for(run_dir):
     assert [field(line, "turn") for line in harness.events(run_dir, name="uprobe:lab_turn")] == list(range(990, TURNS))
 
 
+@pytest.mark.parametrize("event, said", [
+    ("uprobe:lab_trun", "no probe of the host gives such an event (nearest: uprobe:lab_turn)"),
+    ("stap:disk_issue", "put the condition into the script"),
+])
+def test_a_filter_that_means_no_probe_is_refused(run_dir, event, said):
+    done = ivtrace("record", "-o", run_dir, "--no-guests", "--events", QUIET_EVENT, "--duration", "100ms", "--filter", f"{event}=turn>=990",
+                   *probe_options("host", f"uprobe:{harness.BIN}/lab/iv-probed:lab_turn turn"), check=harness.USAGE)
+    assert f"--filter {event}: " in done.stderr and said in done.stderr
+    assert not run_dir.exists() and probes_on_host() == []
+
+
+def test_a_filter_that_means_no_probe_of_a_guest_is_told(pair, run_dir):
+    vm = pair[0]
+    done = ivtrace("record", "-o", run_dir, *named(vm), "--events", QUIET_EVENT, "--duration", "100ms", "--filter", "kprobe:vfs_raed=count>0",
+                   *probe_options(vm.name, "kprobe:vfs_read count"), check=None)
+    told = "--filter kprobe:vfs_raed: no machine has a probe that gives such an event (nearest: kprobe:vfs_read)"
+    assert told in done.stderr
+    assert told in [record["text"] for record in harness.journal(run_dir) if record["type"] == "note"]
+
+
 @pytest.mark.parametrize("spec, said", [
     ("kprobe:vfs_read", "kprobes"),
     ("uprobe:{program}:lab_trun", "nearest: lab_turn"),

@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -222,8 +225,140 @@ def test_what_is_missing_is_told_with_what_to_install(pair, kernel, options, run
 
     assert "there is no staprun on this machine (apt-get install systemtap-runtime there)" in refused(old, *options)
     line = refused(new)
-    assert re.search(r"SystemTap [\d.]+ is too old for the kernel 6\.12\.\S+ \(install SystemTap 5\.6 or later\)"
-                     r"|no headers of the kernel 6\.12\.\S+.*apt-get install linux-headers-6\.12", line), line
+    assert re.search(r"(SystemTap [\d.]+ is too old for the kernel 6\.12\.\S+|no headers of the kernel 6\.12\.\S+.*)"
+                     r"; nor in the guest: there is no program stap on this machine"
+                     r" \((install SystemTap 5\.6 or later|apt-get install linux-headers-6\.12.*)\)", line), line
     assert f"apt-get install linux-headers-{kernel.release}" in refused(old)
     script.write_text("probe begin { nonsense( }\n")
     assert re.search(r"cannot compile .*parse error.* at .*hello\.stp:1:\d+", refused(old, *options))
+
+
+# Compilations before the recording
+
+def new_script(tmp_path, text: str = "") -> Path:
+    """A script that nobody has compiled yet."""
+    script = tmp_path / "fresh.stp"
+    script.write_text(text + f'probe begin {{ println("fresh {os.getpid()} {time.time_ns()}") }}\n')
+    return script
+
+
+def children(pid: int) -> list[str]:
+    """Names of the programs that a process has started and that run."""
+    listed = subprocess.run(["ps", "--ppid", str(pid), "-o", "comm="], capture_output=True, text=True)
+    return listed.stdout.split()
+
+
+@pytest.fixture
+def compiling(vm, options, run_dir, tmp_path):
+    """A recorder that has a script compiled which nobody has compiled yet, with a cache of its own."""
+    cache = tmp_path / "cache"
+    with harness.Recording(run_dir, *named(vm), "--events", "sched:sched_process_exit", "--stap", f"{vm.name}:{new_script(tmp_path)}", *options,
+                           env=environment() | {"XDG_CACHE_HOME": str(cache)}) as recording:
+        recording.cache = cache / "ivtrace" / "stap"
+        harness.wait_until(lambda: "stap" in children(recording.process.pid) and list(recording.cache.glob(".making-*")), 60,
+                           lambda: f"nothing is compiled: {recording.said()}")
+        yield recording
+
+
+def test_a_compilation_is_not_recorded(compiling, vm):
+    def is_compiled():
+        assert compiling.process.poll() is None, compiling.said()
+        if "stap" in children(compiling.process.pid):
+            assert not compiling.run.exists(), "recording while the script is still being compiled"
+        return list(compiling.cache.glob("ivtrace_*.ko"))
+    harness.wait_until(is_compiled, COMPILING, compiling.said)
+    compiled = time.time()
+    harness.wait_until(lambda: [one["state"] for one in tracers(compiling.run)] == ["armed"], 60, compiling.said)
+    compiling.stop()
+    first = min(harness.wall_clock(compiling.run, line) for line in events(compiling.run))
+    assert first.timestamp() > compiled - 1
+    assert [one["detail"] for one in info(compiling.run)["tracers"]] == ["compiled on the host"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
+def test_a_recorder_that_ends_while_it_compiles_leaves_nothing(compiling, vm, how):
+    recorder = compiling.process.pid
+    compiling.process.send_signal(how)
+    code = compiling.process.wait(20)
+    if how == signal.SIGINT:
+        assert code == harness.FAILED
+        assert "ended while scripts were being compiled: nothing is recorded" in compiling.said()
+        assert not list(compiling.cache.glob(".making-*"))
+    else:
+        harness.wait_until(lambda: not subprocess.run(["pgrep", "-f", str(compiling.cache)], capture_output=True).stdout, 20, "stap goes on")
+        ivtrace("cleanup")
+    assert not compiling.run.exists()
+    assert harness.tracing_instances(recorder) == set()
+    assert modules(vm) == []
+    harness.ensure_agent(vm)
+
+
+# Linux 6.12: trace_printk() into an instance of ours
+
+NUMBERS = 500
+
+
+@pytest.fixture(scope="module")
+def printk_module(tmp_path_factory):
+    """A module for kernel 6.12 that tells lines by trace_printk(), as a script's module does: stap 4.8 cannot make one for that kernel."""
+    source = Path(__file__).with_name("printk_module")
+    build = tmp_path_factory.mktemp("printk") / "module"
+    shutil.copytree(source, build)
+    try:
+        tree = headers.get(kernels.get("6.12"))
+    except kernels.KernelError as error:
+        pytest.skip(str(error))
+    # Without the module's own BTF: nobody needs it, and pahole would be needed for it.
+    made = subprocess.run(["make", "-C", tree, f"M={build}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return build / "iv_printk.ko"
+
+
+def printk_goes_to(vm) -> list[str]:
+    """The tracing instances that the guest's kernel sends trace_printk() to; "." is the top-level buffer."""
+    told = vm.check(f"{TRACING}; grep -l 1 options/trace_printk_dest instances/*/options/trace_printk_dest; cd /; umount /tmp/t")
+    return [re.sub(r"(instances/)?([^/]*)/?options/trace_printk_dest", r"\2", line) or "." for line in told.split()]
+
+
+@pytest.fixture
+def telling(pair, printk_module, run_dir, tmp_path):
+    """A recording of a 6.12 guest whose trace_printk() is wanted; its script itself cannot be compiled for that kernel here."""
+    vm = pair[0]
+    vm.push(printk_module, "/tmp/iv_printk.ko")
+    assert printk_goes_to(vm) == ["."]
+    with harness.Recording(run_dir, *named(vm), "--events", "sched:sched_process_exit", "--stap", f"{vm.name}:{new_script(tmp_path)}") as recording:
+        recording.wait_for([vm.name])
+        recording.vm = vm
+        harness.wait_until(lambda: printk_goes_to(vm) == [f"ivtrace-agent-{vm.check('pidof ivtrace-agent').strip()}"], 20, lambda: printk_goes_to(vm))
+        vm.check(f"insmod /tmp/iv_printk.ko count={NUMBERS} && rmmod iv_printk")
+        yield recording
+
+
+def told_at_top_level(vm) -> list[int]:
+    text = vm.check(f"{TRACING}; cat trace; echo >trace; cd /; umount /tmp/t")
+    return [int(number) for number in re.findall(r"told number=(\d+)", text)]
+
+
+def test_what_a_module_tells_comes_to_our_instance(telling):
+    vm = telling.vm
+    assert told_at_top_level(vm) == [], "the top-level buffer is somebody else's"
+    telling.stop(check=None)
+    told = [line for line in events(telling.run, "--machine", vm.name, name="ftrace:print") if line["comm"] == "insmod"]
+    assert [line["fields"]["buf"].strip() for line in told] == [f"told number={number}" for number in range(NUMBERS)]
+    notes = [record["text"] for record in journal(telling.run) if record["type"] == "note" and record["machine"] == vm.name]
+    assert any("comes to ivtrace's own tracing instance" in note for note in notes)
+    assert printk_goes_to(vm) == ["."]
+    vm.check("insmod /tmp/iv_printk.ko count=3 && rmmod iv_printk")
+    assert told_at_top_level(vm) == [0, 1, 2]
+
+
+def test_a_killed_agent_gives_trace_printk_back(telling):
+    vm = telling.vm
+    vm.run("killall -9 ivtrace-agent")
+    telling.stop(check=None)
+    assert printk_goes_to(vm) != ["."]
+    vm.check("ivtrace-agent --cleanup")
+    assert printk_goes_to(vm) == ["."]
+    vm.check("insmod /tmp/iv_printk.ko count=3 && rmmod iv_printk")
+    assert told_at_top_level(vm) == [0, 1, 2]
+    harness.ensure_agent(vm)
