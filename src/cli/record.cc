@@ -280,7 +280,9 @@ void declare_options(CLI::App& command, RecordOptions& options) {
                   "A dynamic probe: kprobe, kretprobe, fprobe, uprobe, uretprobe or usdt; may be repeated")
       ->type_name("MACHINE:PROBE")
       ->allow_extra_args(false);
-  command.add_option("--stap", options.stap_scripts, "A SystemTap script to run there; may be repeated")
+  command
+      .add_option("--stap", options.stap_scripts,
+                  "A SystemTap script, or its module, to run there; may be repeated")
       ->type_name("MACHINE:SCRIPT")
       ->allow_extra_args(false);
   command.add_option("--stap-opt", options.stap_options, "An option for stap; may be repeated")

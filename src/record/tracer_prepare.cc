@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "tracers/stap_compile.h"
+#include "tracers/stap_module.h"
 #include "tracers/tracer_set.h"
 
 namespace ivtrace::record {
@@ -16,6 +17,16 @@ Result<PreparedTracer> read_script(const TracerRequest& request) {
   auto script = read_file(request.path, kMaxScript);
   if (!script) return std::move(script).error();
   return PreparedTracer{request.kind, "", *std::move(script), request.options};
+}
+
+bool is_module(const std::string& path) { return path.ends_with(".ko"); }
+
+/// Compiled elsewhere: neither stap nor headers are needed here.
+Result<PreparedTracer> bring(const TracerRequest& request, const TracerMachine& machine) {
+  IVT_ASSIGN_OR_RETURN(std::string bytes, read_file(request.path, tracers::kMaxTracerFile));
+  IVT_ASSIGN_OR_RETURN(const std::string name,
+                       tracers::usable_stap_module(bytes, request.path, machine.kernel_release));
+  return PreparedTracer{"stap-module", name + ".ko", std::move(bytes), {}};
 }
 
 Result<PreparedTracer> compile(const TracerRequest& request, const TracerMachine& machine,
@@ -45,7 +56,8 @@ std::string script_name(const std::string& path) {
 Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine& machine,
                                       const std::function<void(const std::string&)>& notice,
                                       const std::function<bool()>& give_up) {
-  return request.kind == "stap" ? compile(request, machine, {notice, give_up}) : read_script(request);
+  if (request.kind != "stap") return read_script(request);
+  return is_module(request.path) ? bring(request, machine) : compile(request, machine, {notice, give_up});
 }
 
 }  // namespace ivtrace::record
