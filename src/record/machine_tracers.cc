@@ -81,7 +81,6 @@ void MachineTracers::begin(TracerPort& port, const std::string& kernel_release, 
   port_ = &port;
   give_up_ = false;
   more_ = false;
-  ids_.clear();
   port.restart();
   if (requests_.empty()) return;
   lines_ = std::make_unique<LineFile>(machine_, generation, log_);
@@ -181,8 +180,6 @@ void MachineTracers::start(One& one) {
   if (!made) return fail(one, made.error());
   const std::string file = made->file_name.empty() ? one.record.name + ".bt" : made->file_name;
   if (Status put = port_->put_file(one.record.id, file, made->bytes); !put) return fail(one, put.error());
-  const std::string event = one.request.kind + ":" + one.record.name;
-  declare(one, event, line_format(one.record.name, id_of(event)));
   if (Status started = port_->start(one.record.id, made->kind, made->arguments); !started)
     return fail(one, started.error());
   one.stage = Stage::kStarted;
@@ -227,7 +224,20 @@ void MachineTracers::take_line(const format::TracerLine& line) {
   if (const auto output = behind(line.text, tracers::kOutputLine)) return take_output(*one, *output);
   newest_tsc_ = std::max(newest_tsc_, line.tsc);
   ++one->record.lines;
-  lines_->add(line.tsc, line_text(one->request.kind + ":" + one->record.name, line.text, line.arrival));
+  if (one->lines_event.empty()) declare_lines(*one);
+  lines_->add(line.tsc, line_text(one->lines_event, line.text, line.arrival));
+}
+
+/// By the script's name, unless a script has declared an event of that name: most scripts print nothing else.
+void MachineTracers::declare_lines(One& one) {
+  std::string name = one.record.name;
+  while (is_declared(one.request.kind + ":" + name)) name += "_text";
+  one.lines_event = one.request.kind + ":" + name;
+  declare(one, one.lines_event, line_format(name, id_of(one.lines_event)));
+}
+
+bool MachineTracers::is_declared(const std::string& event) const {
+  return std::any_of(all_.begin(), all_.end(), [&](const One& one) { return one.declared.contains(event); });
 }
 
 void MachineTracers::take_output(One& one, const std::string& line) {
@@ -274,8 +284,9 @@ void MachineTracers::declare_typed(One& one, const std::string& declaration) {
   const std::string name = declaration.substr(0, blank);
   const std::string fields = blank == std::string::npos ? "" : declaration.substr(blank + 1);
   const std::string event = "stap:" + name;
-  if (one.declared.contains(event) || ids_.size() >= kMaxDeclared) return;
-  if (!format::valid_text_event_name(name) || ids_.contains(event)) {
+  if (event != one.lines_event && one.declared.contains(event)) return;
+  if (!ids_.contains(event) && ids_.size() >= kMaxDeclared) return;
+  if (!format::valid_text_event_name(name) || is_declared(event)) {
     return take_complaint(one, "it declares an event \"" + name.substr(0, format::kMaxTextEventName) +
                                    "\", which is no name or is taken: it stays text");
   }

@@ -61,7 +61,8 @@ class MachineTracers {
     run::TracerRecord record;
     Stage stage = Stage::kPreparing;
     std::unique_ptr<Preparation> preparation;
-    std::set<std::string> declared;
+    std::set<std::string> declared;  // its events
+    std::string lines_event;         // the one of what it prints; empty: it has printed nothing yet
     std::string output;
     std::uint64_t lost_before = 0;  // by the agent's earlier lives, told already
     unsigned complaints = 0;        // that were written down
@@ -85,6 +86,8 @@ class MachineTracers {
   std::string name_of(const TracerRequest& request) const;
   void declare(One& one, const std::string& event, const std::string& format_text);
   void declare_typed(One& one, const std::string& declaration);
+  void declare_lines(One& one);
+  bool is_declared(const std::string& event) const;
   std::uint16_t id_of(const std::string& event);
   void write_settled_lines();
   void finish();
@@ -100,7 +103,8 @@ class MachineTracers {
   TracerPort* port_ = nullptr;
   std::vector<One> all_;
   std::unique_ptr<LineFile> lines_;
-  std::map<std::string, std::uint16_t> ids_;  // "system:event" → id of its format
+  std::map<std::string, std::uint16_t>
+      ids_;  // "system:event" → id of its format, the same in all lives of an agent
   std::map<std::uint32_t, Earlier> earlier_;  // by the tracer's id
   std::uint64_t newest_tsc_ = 0;              // the machine's own, of what it printed
   std::uint64_t settled_tsc_ = 0;             // newest_tsc_ a second ago

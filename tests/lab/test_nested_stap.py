@@ -118,7 +118,7 @@ def test_a_killed_recorders_module_goes_with_it_and_cleanup_puts_the_buffer_back
     alone = known["alone"]
     assert alone["left"]["modules"] == [] and "[x86-tsc]" in alone["left"]["settings"]["trace_clock"]
     assert alone["code"] == OK, alone["told"]
-    assert alone["told"]["removed_instances"] == ["top-level"] and alone["told"]["problems"] == []
+    assert "top-level" in alone["told"]["removed_instances"] and alone["told"]["problems"] == []
     assert [Path(saved["run"]).name for saved in alone["told"]["salvaged"]] == ["alone.ivt"]
     assert alone["after"] == known["before"]
 
