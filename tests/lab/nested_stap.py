@@ -46,7 +46,7 @@ def armed(run: Path, module: str, *options: str) -> subprocess.Popen:
     def is_armed() -> bool:
         assert recorder.poll() is None, recorder.communicate()[0]
         records = map(json.loads, journal.read_text().split("\n")[:-1]) if journal.exists() else []
-        return [one["state"] for one in records if one["type"] == "tracer"][-1:] == ["armed"]
+        return [one["state"] for one in records if one["type"] == "tracer" and one["kind"] == "stap"][-1:] == ["armed"]
     wait_until(is_armed, "the script is armed")
     return recorder
 
