@@ -4,7 +4,8 @@
         code, text = vm.run("uname -r")
 
 The guest's leftovers (ring file in /dev/shm, sockets, QEMU itself) go when the
-with block ends, and, by the keeper, when this process dies in any way.
+with block ends, and, by the keeper, when this process dies in any way. A ring file
+that both left behind goes when the next guest starts (rings.py).
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from . import initramfs, qmp
+from . import initramfs, qmp, rings
 from .channel import Channel, GuestDied, Job
 from .disks import Disk
 from .kernels import Kernel
@@ -66,6 +67,7 @@ class Guest:
         if self._accel is None:
             from . import accel  # here, since accel itself boots a guest
             self._accel = accel.best()
+        rings.remove_abandoned()
         image = initramfs.build(self.kernel, self._files, self._modules)
         self._directory = Path(tempfile.mkdtemp(prefix="ivlab-"))
         self._prepare()
@@ -158,7 +160,7 @@ class Guest:
     @property
     def ring_path(self) -> Path | None:
         """The file behind the guest's ivshmem device."""
-        return Path(f"/dev/shm/ivlab-{os.getpid()}-{self.name}") if self._ring_mb else None
+        return rings.path_for(self.name) if self._ring_mb else None
 
     @property
     def console_socket(self) -> Path:

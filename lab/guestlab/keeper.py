@@ -9,6 +9,7 @@ Arguments: LIFETIME_SECONDS PATH_TO_REMOVE... -- QEMU ARGS...
 Says on standard output: "pid N" once QEMU runs, "exit RC" when it has ended.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -65,8 +66,9 @@ def main() -> None:
         for path in leftovers:
             if os.path.isdir(path):
                 shutil.rmtree(path, ignore_errors=True)
-            elif os.path.exists(path):
-                os.unlink(path)
+            else:
+                with contextlib.suppress(FileNotFoundError):  # another guest's start may have removed it
+                    os.unlink(path)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def _payload(bin_dir: Path | None, packages: list[Path]) -> dict[str, Path]:
     """What a host gets into nested_image.HOME: guestlab, more packages of Python's, and the build under test."""
     files = {f"{package.name}/{path.name}": path for package in (LAB, *packages) for path in package.iterdir() if path.is_file()}
     if bin_dir:
-        programs = [bin_dir / "ivtrace", bin_dir / "ivtrace-agent", *(bin_dir / "lab").glob("iv-*")]
+        programs = [bin_dir / "ivtrace", bin_dir / "ivtrace-agent", bin_dir / "ivtrace-mark", *(bin_dir / "lab").glob("iv-*")]
         files |= {f"bin/{path.relative_to(bin_dir)}": path for path in programs if path.exists()}
     return files
 

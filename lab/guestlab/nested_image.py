@@ -21,6 +21,7 @@ PACKAGES = (
     "python3",                        # guestlab itself, which boots them as it does elsewhere
     "libstdc++6", "libtraceevent1", "libsqlite3-0", "libcpp-httplib0.11", "libdw1", "libelf1",  # ivtrace
     "linux-perf",                     # another tool's word on the same exits
+    "systemtap-runtime",              # what loads SystemTap's modules; they are compiled outside
     "dmsetup", "mdadm", "fdisk", "e2fsprogs",  # block devices in layers, for the guests' images
     "kmod", "iproute2", "procps", "util-linux",
 )

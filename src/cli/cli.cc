@@ -106,6 +106,7 @@ void declare(CLI::App& app, Invocation& invocation) {
   add_exits_command(app, invocation);
   add_doctor_command(app, invocation);
   add_cleanup_command(app, invocation);
+  add_compile_command(app, invocation);
 }
 
 }  // namespace

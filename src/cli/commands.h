@@ -42,5 +42,6 @@ void add_vcpus_command(CLI::App& app, Invocation& invocation);
 void add_exits_command(CLI::App& app, Invocation& invocation);
 void add_doctor_command(CLI::App& app, Invocation& invocation);
 void add_cleanup_command(CLI::App& app, Invocation& invocation);
+void add_compile_command(CLI::App& app, Invocation& invocation);
 
 }  // namespace ivtrace::cli

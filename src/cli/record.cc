@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/App.hpp>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -120,8 +121,10 @@ Status parse_tracers(const RecordOptions& options, record::RecordConfig& config)
     IVT_ASSIGN_OR_RETURN(auto placed, parse_placed("--bpftrace", text, "--bpftrace host:latency.bt"));
     config.tracers.push_back({std::move(placed.first), "bpftrace", std::move(placed.second), {}});
   }
-  if (!options.stap_options.empty() && options.stap_scripts.empty())
-    return Error(ErrorCode::kInvalid, "--stap-opt has no effect without --stap");
+  const auto is_script = [](const std::string& text) { return !text.ends_with(".ko"); };
+  if (!options.stap_options.empty() &&
+      std::none_of(options.stap_scripts.begin(), options.stap_scripts.end(), is_script))
+    return Error(ErrorCode::kInvalid, "--stap-opt has no effect without --stap and a script");
   return {};
 }
 
@@ -280,7 +283,9 @@ void declare_options(CLI::App& command, RecordOptions& options) {
                   "A dynamic probe: kprobe, kretprobe, fprobe, uprobe, uretprobe or usdt; may be repeated")
       ->type_name("MACHINE:PROBE")
       ->allow_extra_args(false);
-  command.add_option("--stap", options.stap_scripts, "A SystemTap script to run there; may be repeated")
+  command
+      .add_option("--stap", options.stap_scripts,
+                  "A SystemTap script, or its module, to run there; may be repeated")
       ->type_name("MACHINE:SCRIPT")
       ->allow_extra_args(false);
   command.add_option("--stap-opt", options.stap_options, "An option for stap; may be repeated")

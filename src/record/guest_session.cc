@@ -238,6 +238,7 @@ bool GuestSession::begin_recording() {
   earlier_delivered_ = delivered_;
   earlier_lost_ = lost_;
   have_formats_ = false;
+  tracers_begun_ = false;
   probes_.begun(started->probes);
   keep_probe_events(started->probes);
   say("");
@@ -288,9 +289,11 @@ Result<format::Reply> GuestSession::ask(const format::Request& request, Nanoseco
 
 bool GuestSession::unreachable() const { return gone_ || !link()->view().agent_alive; }
 
-// An agent that was started again has lost its tracers with its life.
+// An agent that was started again has lost its tracers with its life. Their events' formats go behind the
+// kernel's.
 void GuestSession::begin_tracers() {
-  if (tracers_.empty()) return;
+  if (tracers_.empty() || tracers_begun_ || !have_formats_) return;
+  tracers_begun_ = true;
   const AheadOfMachine* ahead = settings_.ahead == nullptr ? nullptr : settings_.ahead->of_ring(ring_path_);
   tracers_.begin(tracer_port_, {record_.kernel_release, true, ahead}, stream_generation_);
   tracers_busy_ = true;
@@ -366,6 +369,7 @@ void GuestSession::keep_recording() {
   static_cast<void>(tracers_.tick());
   say(view.over_share ? "has used up its half of the run's size" : "");
   fetch_texts(true);
+  begin_tracers();
 }
 
 void GuestSession::lose_ring(const GuestLink::View& view) {

@@ -139,6 +139,7 @@ class GuestSession {
   bool printk_dest_ = false;  // its kernel sends trace_printk() to an instance
   bool was_silent_ = false;
   bool have_formats_ = false;
+  bool tracers_begun_ = false;
   bool have_kallsyms_ = false;
   std::string text_note_;  // why a text could not be fetched, as it was noted last
   std::string cmdlines_;

@@ -84,7 +84,7 @@ void MachineTracers::begin(TracerPort& port, const TracedMachine& machine, std::
     record.id = static_cast<std::uint32_t>(all_.size() + 1);
     record.name = name_of(request);
     const TracerEntry::Earlier& earlier = earlier_[record.id];
-    One one{TracerEntry(request, std::move(record), earlier, log_), std::nullopt, nullptr};
+    One one{TracerEntry(request, std::move(record), earlier, log_), std::nullopt, nullptr, {}};
     if (machine.ahead != nullptr) one.made = machine.ahead->find(one.entry.id(), machine.kernel_release);
     if (!one.made) prepare(one, preparing);
     all_.push_back(std::move(one));
@@ -174,7 +174,6 @@ Status MachineTracers::start(One& one, const PreparedTracer& made) {
     const std::string file = made.file_name.empty() ? entry.name() + ".bt" : made.file_name;
     IVT_RETURN_IF_ERROR(port_->put_file(entry.id(), file, made.bytes));
   }
-  entry.gives(formats_.declare_lines(entry.id(), entry.request().kind, entry.name()));
   IVT_RETURN_IF_ERROR(port_->start(entry.id(), made.kind, made.arguments));
   entry.started(made.origin);
   return {};
@@ -204,9 +203,19 @@ void MachineTracers::take_line(const format::TracerLine& line) {
   if (line.is_error) return entry.take_complaint(line.text);
   if (const auto declaration = behind(line.text, tracers::kEventLine)) return declare(entry, *declaration);
   if (const auto output = behind(line.text, tracers::kOutputLine)) return entry.take_output(*output);
+  take_text(*one, line);
+}
+
+/// Its event is declared at the first line: a script may declare one of its own name, and most print nothing.
+void MachineTracers::take_text(One& one, const format::TracerLine& line) {
+  TracerEntry& entry = one.entry;
+  if (one.lines_event.empty()) {
+    one.lines_event = formats_.declare_lines(entry.id(), entry.request().kind, entry.name());
+    entry.gives(one.lines_event);
+  }
   newest_tsc_ = std::max(newest_tsc_, line.tsc);
   entry.count_line();
-  lines_->add(line.tsc, line_text(entry.request().kind + ":" + entry.name(), line.text, line.arrival));
+  lines_->add(line.tsc, line_text(one.lines_event, line.text, line.arrival));
 }
 
 void MachineTracers::declare(TracerEntry& entry, const std::string& declaration) {

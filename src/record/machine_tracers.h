@@ -67,6 +67,7 @@ class MachineTracers {
     TracerEntry entry;
     std::optional<Result<PreparedTracer>> made;      // ahead
     std::unique_ptr<TracerPreparation> preparation;  // when nothing was
+    std::string lines_event;  // what it prints becomes that; empty: it has printed nothing yet
   };
 
   void prepare(One& one, const TracerMachine& machine);
@@ -76,6 +77,7 @@ class MachineTracers {
   bool poll_due();
   void take(const format::Reply& reply);
   void take_line(const format::TracerLine& line);
+  void take_text(One& one, const format::TracerLine& line);
   void declare(TracerEntry& entry, const std::string& declaration);
   bool running() const;
   std::string name_of(const TracerRequest& request) const;

@@ -190,11 +190,38 @@ TEST_F(MachineTracersTest, TwoScriptsOfOneNameDoNotMeet) {
   tick_until_started(*tracers, 2);
   std::sort(port_.files.begin(), port_.files.end());
   EXPECT_EQ(port_.files, (std::vector<std::string>{"latency.bt", "latency_2.bt"}));
+  format::Reply printed = state("armed", {"one"});
+  printed.lines.push_back({2, 2000, false, false, "two"});
+  port_.replies.push_back(printed);
+  tracers->tick();
   const std::string formats = text(format::kFormatsName);
   EXPECT_NE(formats.find("file bpftrace/latency/format "), std::string::npos);
   EXPECT_NE(formats.find("file bpftrace/latency_2/format "), std::string::npos);
   port_.replies.push_back(state("ended"));
   port_.last.tracers.push_back({2, "ended", "", "", 0, 0});
+}
+
+TEST_F(MachineTracersTest, AScriptMayDeclareAnEventOfItsOwnName) {
+  TracerRequest stap = script();
+  std::filesystem::rename(stap.path, scratch_ + "/a/disk.ko");
+  std::ofstream(scratch_ + "/a/disk.ko")
+      << "\177ELF" << std::string_view("\0name=ivtrace_0123456789abcdef\0", 31)
+      << std::string_view("\0vermagic=6.12.0 SMP\0", 21);
+  stap.kind = "stap";
+  stap.path = scratch_ + "/a/disk.ko";
+  auto tracers = begin({stap});
+  tick_until_started(*tracers);
+  EXPECT_EQ(port_.files, std::vector<std::string>{"ivtrace_0123456789abcdef.ko"});
+  port_.replies.push_back(
+      state("armed", {"ivtrace-event disk u64 sector", "hello", "ivtrace-event disk u64 sector",
+                      "ivtrace-event disk_text u64 sector"}));
+  tracers->tick();
+  const std::string formats = text(format::kFormatsName);
+  EXPECT_NE(formats.find("file stap/disk/format "), std::string::npos);
+  EXPECT_NE(formats.find("sector"), std::string::npos);
+  EXPECT_NE(formats.find("file stap/disk_text/format "), std::string::npos);
+  EXPECT_EQ(machine().tracers.at(0).events, (std::vector<std::string>{"stap:disk", "stap:disk_text"}));
+  port_.last.tracers.push_back({1, "ended", "", "", 0, 0});
 }
 
 TEST_F(MachineTracersTest, WhatAGuestDeclaresIsBoundedAndChecked) {

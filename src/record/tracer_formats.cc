@@ -22,9 +22,12 @@ std::uint16_t TracerFormats::next_id() const {
 
 std::string TracerFormats::declare_lines(std::uint32_t tracer, const std::string& kind,
                                          const std::string& name) {
-  std::string event = kind + ":" + name;
-  const auto known = events_.try_emplace(event, Event{next_id(), tracer}).first;
-  append(event, line_format(name, known->second.id));
+  std::string free = name;
+  while (events_.contains(kind + ":" + free)) free += "_text";
+  std::string event = kind + ":" + free;
+  const Event added{next_id(), tracer};
+  events_.emplace(event, added);
+  append(event, line_format(free, added.id));
   return event;
 }
 

@@ -18,7 +18,8 @@ class TracerFormats {
 
   /// Forgets all: the machine's formats are written anew.
   void clear() { events_.clear(); }
-  /// The event that a tracer's lines become; returns "kind:name".
+  /// The event that a tracer's lines become; returns "kind:name", with "_text" behind it when a script has
+  /// declared that one.
   std::string declare_lines(std::uint32_t tracer, const std::string& kind, const std::string& name);
   /// "NAME u64 sector; string disk", as the script of that tracer declares its event; returns "stap:NAME".
   /// Empty for one that it has declared before, and when there are too many.

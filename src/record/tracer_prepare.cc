@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "tracers/stap_compile.h"
+#include "tracers/stap_module.h"
 #include "tracers/tracer.h"
 #include "tracers/tracer_set.h"
 
@@ -36,6 +37,21 @@ Result<PreparedTracer> leave_to_machine(const TracerRequest& request, Error obst
   prepared.arguments = options_elsewhere(request.options);
   prepared.origin = "compiled in the guest";
   prepared.obstacle = std::move(obstacle);
+  return prepared;
+}
+
+bool is_module(const std::string& path) { return path.ends_with(".ko"); }
+
+/// Compiled elsewhere: neither stap nor headers are needed here.
+Result<PreparedTracer> bring(const TracerRequest& request, const TracerMachine& machine) {
+  IVT_ASSIGN_OR_RETURN(std::string bytes, read_file(request.path, tracers::kMaxTracerFile));
+  IVT_ASSIGN_OR_RETURN(const std::string name,
+                       tracers::usable_stap_module(bytes, request.path, machine.kernel_release));
+  PreparedTracer prepared;
+  prepared.kind = tracers::kModuleKind;
+  prepared.file_name = name + ".ko";
+  prepared.bytes = std::move(bytes);
+  prepared.origin = "compiled elsewhere";
   return prepared;
 }
 
@@ -89,7 +105,8 @@ std::string script_name(const std::string& path) {
 Result<PreparedTracer> prepare_tracer(const TracerRequest& request, const TracerMachine& machine,
                                       const std::function<void(const std::string&)>& notice,
                                       const std::function<bool()>& give_up) {
-  return request.kind == "stap" ? compile(request, machine, {notice, give_up}) : read_script(request);
+  if (request.kind != "stap") return read_script(request);
+  return is_module(request.path) ? bring(request, machine) : compile(request, machine, {notice, give_up});
 }
 
 }  // namespace ivtrace::record

@@ -33,7 +33,7 @@ constexpr const char* kArmed =
 
 Error no_stap() {
   return Error(ErrorCode::kNotFound, "SystemTap is not installed on this machine: there is no program stap",
-               "apt-get install systemtap");
+               "apt-get install systemtap, or bring what ivtrace compile made elsewhere");
 }
 
 /// One compilation. What does not change between its passes.

@@ -182,6 +182,17 @@ TEST_F(StapCompileTest, an_older_runtime_is_adapted_to_the_headers_new_name) {
   EXPECT_EQ(notices.size(), 1u) << "told when the copy is made";
 }
 
+TEST_F(StapCompileTest, a_runtime_that_looks_only_into_the_kernel_itself_leaves_the_look_up_to_it) {
+  const std::string before = "#define USE_KALLSYMS_ON_EACH_SYMBOL (_stp_kallsyms_on_each_symbol != NULL)\n";
+  fs::create_directories(root_ / "runtime" / "linux");
+  put((root_ / "runtime" / "linux" / "kprobes.c").string(), before);
+  const auto adapted = fitting_runtime(tree(), "4.8", {});
+  ASSERT_TRUE(adapted.ok()) << adapted.error().to_string();
+  EXPECT_EQ(*read_file(*adapted + "/linux/kprobes.c"), "#define USE_KALLSYMS_ON_EACH_SYMBOL (0)\n");
+  put(tree() + "/include/generated/utsrelease.h", "#define UTS_RELEASE \"5.11.0-9-test\"\n");
+  EXPECT_EQ(*fitting_runtime(tree(), "4.8", {}), "") << "there modules are looked into";
+}
+
 TEST_F(StapCompileTest, a_kernels_symbols_make_a_tree_with_a_system_map) {
   const auto with = tree_with_symbols(tree(), "6.1.0-9-test", "ffffffff81000000 T _text\n");
   ASSERT_TRUE(with.ok()) << with.error().to_string();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -17,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxHeader = 4u << 20;
 constexpr const char* kRuntime = "/usr/share/systemtap/runtime";
-constexpr const char* kTaskWork = "stp_task_work.c";
 
 struct Version {
   std::uint64_t major = 0;
@@ -74,13 +75,53 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
   return text;
 }
 
-Status copy_runtime(const std::string& from, const fs::path& made, const std::string& task_work) {
+/// Words of SystemTap's runtime that do not fit newer kernels, and those that do.
+struct Adaptation {
+  const char* file;
+  std::vector<std::pair<std::string_view, std::string_view>> words;
+};
+
+/// The kernel has given task_work_cancel() another name, and the old one another meaning.
+const Adaptation kTaskWork = {"stp_task_work.c",
+                              {{"typeof(&task_work_cancel)", "typeof(&task_work_cancel_func)"},
+                               {"(\"task_work_cancel\")", "(\"task_work_cancel_func\")"}}};
+
+/// The runtime looks for a kprobe's function with kallsyms_on_each_symbol(), which has left out modules since
+/// Linux 5.12. Told that there is none, it leaves the look-up to register_kprobe(), which knows
+/// "module:function".
+const Adaptation kProbeOfModule = {"linux/kprobes.c",
+                                   {{"USE_KALLSYMS_ON_EACH_SYMBOL (_stp_kallsyms_on_each_symbol != NULL)",
+                                     "USE_KALLSYMS_ON_EACH_SYMBOL (0)"}}};
+
+/// The file's text as it should be; empty when it is right, or not there.
+std::string adapted_text(const std::string& runtime, const Adaptation& adaptation) {
+  const auto original = read_file(runtime + "/" + adaptation.file, kMaxHeader);
+  if (!original) return "";
+  std::string text = *original;
+  for (const auto& [from, to] : adaptation.words) text = replace_all(std::move(text), from, to);
+  return text == *original ? "" : text;
+}
+
+/// Path below the runtime -> text, of the files that do not fit the kernel of that build tree.
+std::map<std::string, std::string> adaptations(const std::string& tree, const std::string& runtime) {
+  std::map<std::string, std::string> texts;
+  const auto adapt = [&](const Adaptation& adaptation) {
+    std::string text = adapted_text(runtime, adaptation);
+    if (!text.empty()) texts[adaptation.file] = std::move(text);
+  };
+  if (header(tree, "include/linux/task_work.h").find("task_work_cancel_func(") != std::string::npos)
+    adapt(kTaskWork);
+  if (!(version_of(release_of_tree(tree)) < Version{5, 12})) adapt(kProbeOfModule);
+  return texts;
+}
+
+Status copy_runtime(const std::string& from, const fs::path& made,
+                    const std::map<std::string, std::string>& adapted) {
   std::error_code error;
   fs::copy(from, made, fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
   if (error) return Error(ErrorCode::kIo, "cannot copy " + from + ": " + error.message());
-  std::string adapted = replace_all(task_work, "typeof(&task_work_cancel)", "typeof(&task_work_cancel_func)");
-  adapted = replace_all(std::move(adapted), "(\"task_work_cancel\")", "(\"task_work_cancel_func\")");
-  return replace_file((made / kTaskWork).string(), adapted);
+  for (const auto& [file, text] : adapted) IVT_RETURN_IF_ERROR(replace_file((made / file).string(), text));
+  return {};
 }
 
 /// A guest says what its release is, and it becomes a part of a path here.
@@ -146,19 +187,23 @@ Result<std::string> fitting_runtime(const std::string& tree, const std::string& 
                                     const std::function<void(const std::string&)>& notice) {
   const char* set = std::getenv("SYSTEMTAP_RUNTIME");
   const std::string runtime = set != nullptr ? set : kRuntime;
-  const auto task_work = read_file(runtime + "/" + kTaskWork, kMaxHeader);
-  if (!task_work || task_work->find("task_work_cancel_func") != std::string::npos) return std::string();
-  if (header(tree, "include/linux/task_work.h").find("task_work_cancel_func(") == std::string::npos)
-    return std::string();
+  const std::map<std::string, std::string> texts = adaptations(tree, runtime);
+  if (texts.empty()) return std::string();
+  std::string all = stap_version + runtime;
+  std::string files;
+  for (const auto& [file, text] : texts) {
+    all += file + text;
+    files += (files.empty() ? "" : ", ") + file;
+  }
   IVT_ASSIGN_OR_RETURN(const fs::path cache, stap_cache());
-  const fs::path adapted = cache / ("runtime-" + short_hash(stap_version + runtime + *task_work));
+  const fs::path adapted = cache / ("runtime-" + short_hash(all));
   if (std::error_code error; notice && !fs::exists(adapted, error)) {
     notice("SystemTap " + stap_version +
-           " is older than what the kernel calls task_work_cancel_func(): a copy of its " +
-           "runtime is adapted in " + adapted.string());
+           " is older than what it finds in this kernel: a copy of its runtime is adapted in " +
+           adapted.string() + " (" + files + ")");
   }
   IVT_RETURN_IF_ERROR(
-      make_once(adapted, [&](const fs::path& made) { return copy_runtime(runtime, made, *task_work); }));
+      make_once(adapted, [&](const fs::path& made) { return copy_runtime(runtime, made, texts); }));
   return adapted.string();
 }
 

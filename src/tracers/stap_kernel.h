@@ -22,7 +22,8 @@ Result<std::string> build_tree(const std::vector<std::string>& options, const st
 Status check_version(const std::string& stap_version, const std::string& release);
 
 /// Where SystemTap's runtime sources are that fit the build tree: empty when those that it has do. Else a
-/// copy in the cache, whose calls of task_work_cancel() have the kernel's new name; told to `notice`.
+/// copy in the cache, told to `notice`, in which task_work_cancel() has the kernel's new name and kprobes
+/// find functions of modules.
 Result<std::string> fitting_runtime(const std::string& tree, const std::string& stap_version,
                                     const std::function<void(const std::string&)>& notice);
 

@@ -197,6 +197,20 @@ def test_a_module_goes_with_its_agent(vm, options, run_dir):
     assert settings(vm) == before
 
 
+def test_a_module_compiled_elsewhere_needs_no_headers_here(vm, pair, kernel, options, run_dir, tmp_path):
+    made = tmp_path / "my disk.ko"
+    done = ivtrace("compile", EXAMPLES / "disk.stp", "--kernel", kernel.release, *options, "-o", made, timeout=COMPILING, env=environment())
+    assert re.fullmatch(rf"{re.escape(str(made))}: the module ivtrace_[0-9a-f]{{16}} for the kernel {re.escape(kernel.release)}\n", done.stdout)
+    with Stapped(run_dir, vm, [made], [], "--events", "block:block_rq_issue") as recording:
+        vm.check(f"iv-reads --target /dev/vda --count {READS}")
+        recording.stop()
+    assert len([line for line in events(run_dir, name="stap:disk_issue") if line["fields"]["task"] == "iv-reads"]) == READS
+    other = pair[0]
+    refused = ivtrace("record", "-o", tmp_path / "other.ivt", *named(other), "--events", "sched:sched_process_exec", "--stap", f"{other.name}:{made}",
+                      "--duration", "1s", check=None)
+    assert f"my disk.ko is for the kernel {kernel.release}, not for 6.12" in refused.stderr
+
+
 def test_nobody_elses_tracing_is_changed(vm, options, run_dir):
     vm.check(f"{TRACING}; echo 1 >events/sched/sched_process_exit/enable; cd /; umount /tmp/t")
     try:

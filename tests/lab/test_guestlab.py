@@ -128,6 +128,25 @@ time.sleep(60)
         time.sleep(0.05)
 
 
+def test_a_ring_whose_program_and_keeper_were_killed_goes_when_the_next_guest_starts():
+    with subprocess.Popen(["sleep", "60"]) as killed:
+        killed.kill()
+    abandoned, living = Path(f"/dev/shm/ivlab-{killed.pid}-vm1"), Path(f"/dev/shm/ivlab-{os.getppid()}-vm1")
+    other = Path(f"/dev/shm/ivlab-notes-{os.getpid()}")
+    try:
+        for path in (abandoned, living, other):
+            path.write_bytes(b"ring")
+        machine = guest.Guest(f"next-{os.getpid()}", kernels.get("6.1"), smp=1)
+        try:
+            machine.launch()
+            assert not abandoned.exists() and living.exists() and other.exists()
+        finally:
+            machine.stop()
+    finally:
+        for path in (abandoned, living, other):
+            path.unlink(missing_ok=True)
+
+
 def test_a_guest_ends_with_its_lifetime():
     machine = guest.Guest(f"mortal-{os.getpid()}", kernels.get("6.1"), smp=1, lifetime=0.5)
     machine.launch()
