@@ -241,8 +241,17 @@ void MachineTracers::take_output(One& one, const std::string& line) {
 
 /// What a tracer says on its standard error belongs to the recording; a guest's may say it for ever.
 void MachineTracers::take_complaint(One& one, const std::string& text) {
-  if (++one.complaints > kMaxComplaints) return;
-  log_.note(machine_, one.request.kind + " " + one.record.name + ": " + text);
+  const std::string who = one.request.kind + " " + one.record.name;
+  if (++one.complaints <= kMaxComplaints) return log_.note(machine_, who + ": " + text);
+  if (one.complaints == kMaxComplaints + 1)
+    log_.note(machine_, who + " complains further, which is left out from here on");
+}
+
+void MachineTracers::tell_unwritten_complaints(const One& one) {
+  if (one.complaints <= kMaxComplaints) return;
+  log_.note(machine_, one.request.kind + " " + one.record.name + ": " +
+                          std::to_string(one.complaints - kMaxComplaints) +
+                          " lines of complaint were left out");
 }
 
 std::uint16_t MachineTracers::id_of(const std::string& event) {
@@ -317,6 +326,7 @@ void MachineTracers::finish() {
   for (One& one : all_) {
     one.record.lost += std::exchange(unwritten, 0);
     save_output(one);
+    tell_unwritten_complaints(one);
     one.changed = true;
     tell_loss(one);
     earlier_[one.record.id] = {one.record.lines, one.record.lost};

@@ -64,7 +64,7 @@ class MachineTracers {
     std::set<std::string> declared;
     std::string output;
     std::uint64_t lost_before = 0;  // by the agent's earlier lives, told already
-    unsigned complaints = 0;        // that were written down
+    std::uint64_t complaints = 0;   // the first of them are notes of the run
     bool changed = false;           // since its record was journalled
   };
   /// What is carried from one life of an agent to the next.
@@ -80,6 +80,7 @@ class MachineTracers {
   void take_line(const format::TracerLine& line);
   void take_output(One& one, const std::string& line);
   void take_complaint(One& one, const std::string& text);
+  void tell_unwritten_complaints(const One& one);
   bool running() const;
   void prepare(One& one, const TracerMachine& machine);
   std::string name_of(const TracerRequest& request) const;
