@@ -1,14 +1,13 @@
 #include "agent/capture.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
+#include <limits>
 #include <thread>
 
-#include "base/fd.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "tracefs/cpus.h"
 #include "tracefs/events.h"
@@ -23,21 +22,17 @@ namespace ivtrace::agent {
 namespace {
 
 constexpr const char* kInstancePrefix = "ivtrace-agent-";
-constexpr const char* kProgram = "ivtrace-agent";
 /// A storm wakes the pumps when a quarter of the buffer is full: three quarters are left for their way to the
 /// CPU.
 constexpr unsigned kWakeAtPercent = 25;
 
-/// A pid may have been given to another program since: only a living agent owns its instance.
-bool agent_lives(std::uint64_t pid) {
-  if (pid == static_cast<std::uint64_t>(::getpid())) return false;  // an agent of that pid from before us
-  if (pid == 0 || pid > 0x7fffffff || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH))
-    return false;
-  const std::string process = "/proc/" + std::to_string(pid);
-  const Result<std::string> comm = read_file(process + "/comm", 4096);
-  const Result<std::string> words = read_file(process + "/cmdline", 1u << 20);
-  // One that has ended keeps its name until its parent asks, but no words.
-  return comm && trim(*comm) == kProgram && words && !words->empty();
+/// The owner of "ivtrace-agent-<pid>" and "ivtrace-agent-<pid>-probe"; 0: it is no such instance.
+std::int32_t owner_of(std::string_view instance) {
+  constexpr std::string_view kPrefix = kInstancePrefix;
+  if (!instance.starts_with(kPrefix)) return 0;
+  instance.remove_prefix(kPrefix.size());
+  const Result<std::uint64_t> pid = parse_u64(instance.substr(0, instance.find('-')));
+  return pid && *pid <= std::numeric_limits<std::int32_t>::max() ? static_cast<std::int32_t>(*pid) : 0;
 }
 
 }  // namespace
@@ -54,11 +49,8 @@ std::vector<std::string> remove_leftovers(const tracefs::TraceDir& dir) {
   const Result<std::vector<std::string>> names = tracefs::Instance::list(dir);
   if (!names) return stuck;
   for (const std::string& name : *names) {
-    if (!name.starts_with(kInstancePrefix)) continue;
-    std::string_view number = std::string_view(name).substr(std::string_view(kInstancePrefix).size());
-    number = number.substr(0, number.find('-'));  // "ivtrace-agent-<pid>" and "ivtrace-agent-<pid>-probe"
-    const Result<std::uint64_t> pid = parse_u64(number);
-    if (!pid || agent_lives(*pid)) continue;
+    const std::int32_t owner = owner_of(name);
+    if (owner == 0 || is_other_living_ivtrace(owner)) continue;
     Result<tracefs::Instance> leftover = tracefs::Instance::adopt(dir, name);
     if (leftover && !leftover->remove()) stuck.push_back("cannot remove the left tracing instance " + name);
   }

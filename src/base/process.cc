@@ -1,5 +1,7 @@
 #include "base/process.h"
 
+#include <unistd.h>
+
 #include <string>
 
 #include "base/fd.h"
@@ -14,5 +16,7 @@ bool is_living_ivtrace(std::int32_t pid) {
   // One that has ended keeps its name until its parent asks, but no words.
   return comm && words && !words->empty() && (comm->starts_with("ivtrace") || (own && *own == *comm));
 }
+
+bool is_other_living_ivtrace(std::int32_t pid) { return pid != ::getpid() && is_living_ivtrace(pid); }
 
 }  // namespace ivtrace

@@ -9,5 +9,8 @@ namespace ivtrace {
 /// in its name belongs to nobody when this is false: the pid may have been given to another program since.
 /// Thread-safe.
 bool is_living_ivtrace(std::int32_t pid);
+/// The same of another process than the caller: what carries the caller's own pid is of one that had the pid
+/// before. Thread-safe.
+bool is_other_living_ivtrace(std::int32_t pid);
 
 }  // namespace ivtrace

@@ -30,12 +30,14 @@ pid_t child_named(const char* name) {
 
 TEST(Process, IsAnIvtraceByItsNameWhileItLives) {
   EXPECT_TRUE(is_living_ivtrace(::getpid())) << "our own name";
+  EXPECT_FALSE(is_other_living_ivtrace(::getpid()));
   EXPECT_FALSE(is_living_ivtrace(0));
   const pid_t agent = child_named("ivtrace-agent");
   const pid_t other = child_named("other");
   ASSERT_GT(agent, 0);
   ASSERT_GT(other, 0);
   EXPECT_TRUE(is_living_ivtrace(agent));
+  EXPECT_TRUE(is_other_living_ivtrace(agent));
   EXPECT_FALSE(is_living_ivtrace(other));
   ::kill(agent, SIGKILL);
   ::kill(other, SIGKILL);

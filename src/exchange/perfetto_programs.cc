@@ -30,7 +30,12 @@ class TrackNames {
 };
 
 std::string thread_name(std::int64_t tgid, std::int64_t tid) {
+  if (tgid == 0) return fmt::format("thread {}", tid);  // its process is not known
   return tgid == tid ? fmt::format("process {}", tgid) : fmt::format("process {} thread {}", tgid, tid);
+}
+
+std::string counter_name(std::string_view name, std::int64_t tgid) {
+  return tgid == 0 ? std::string(name) : fmt::format("{} ({})", name, tgid);
 }
 
 }  // namespace
@@ -78,9 +83,9 @@ Status write_program_marks(const PerfettoTables& tables) {
       "WHERE until_ns >= :from AND from_ns <= :until",
       [&](const query::Statement& row) {
         const std::string_view machine = text_of(row.cell(2));
-        const std::string name = counters.name(
-            machine, fmt::format("{} ({})", text_of(row.cell(4), "unnamed"), integer_of(row.cell(3))),
-            "further counters");
+        const std::string name =
+            counters.name(machine, counter_name(text_of(row.cell(4), "unnamed"), integer_of(row.cell(3))),
+                          "further counters");
         tables.writer.value(tables.tracks.counter(machine, PerfettoGroup::kPrograms, name),
                             tables.clip(integer_of(row.cell(0))), integer_of(row.cell(5)));
         ++tables.job.summary.events;

@@ -6,75 +6,26 @@
 #include <array>
 #include <map>
 #include <tuple>
-#include <unordered_map>
 
 #include "base/line_format.h"
 #include "exchange/tables.h"
+#include "exchange/timedoctor_marks.h"
+#include "exchange/timedoctor_names.h"
 #include "exchange/timedoctor_rows.h"
 #include "exchange/timedoctor_writer.h"
-#include "format/run_layout.h"
 
 namespace ivtrace::exchange {
 namespace {
 
 using Kind = TimedoctorWriter::Kind;
 using Line = TimedoctorWriter::Line;
-using Part = TimedoctorPart;
+using Block = TimedoctorBlockName;
+using Rows = TimedoctorRows;
 using Topic = TimedoctorTopic;
 
 /// The viewer looks at every line of tasks for each sample, so a CPU has no more than this of each kind.
 constexpr std::size_t kMostLines = 100;
 constexpr std::uint64_t kAskEvery = 4096;  // samples between two looks at the disk and the flag
-
-/// A statement's rows with one look ahead.
-class Rows {
- public:
-  explicit Rows(query::Statement statement) : statement_(std::move(statement)) {}
-  Status next() {
-    IVT_ASSIGN_OR_RETURN(there_, statement_.step());
-    return {};
-  }
-  bool there() const { return there_; }
-  std::int64_t number(std::size_t column) const {
-    const query::Cell cell = statement_.cell(column);
-    const auto* const number = std::get_if<std::int64_t>(&cell);
-    return number != nullptr ? *number : 0;
-  }
-  /// "" for NULL; holds until next().
-  std::string_view text(std::size_t column) const {
-    const query::Cell cell = statement_.cell(column);
-    const auto* const text = std::get_if<std::string_view>(&cell);
-    return text != nullptr ? *text : std::string_view();
-  }
-
- private:
-  query::Statement statement_;
-  bool there_ = false;
-};
-
-/// What the columns of TimedoctorBlock say.
-struct Block {
-  std::string machine;
-  Part part = Part::kCpu;
-  std::int64_t cpu = 0;
-  std::int64_t thread = 0;
-
-  explicit Block(const Rows& rows)
-      : machine(rows.text(TimedoctorBlock::kMachine)),
-        part(static_cast<Part>(rows.number(TimedoctorBlock::kPart))),
-        cpu(rows.number(TimedoctorBlock::kCpu)),
-        thread(rows.number(TimedoctorBlock::kThread)) {}
-  bool is_of(const Rows& rows) const {
-    return rows.there() && rows.number(TimedoctorBlock::kCpu) == cpu &&
-           rows.number(TimedoctorBlock::kPart) == static_cast<std::int64_t>(part) &&
-           rows.number(TimedoctorBlock::kThread) == thread && rows.text(TimedoctorBlock::kMachine) == machine;
-  }
-  std::string name() const {
-    if (part == Part::kDisks) return machine + ":disks";
-    if (part == Part::kCpu) return fmt::format("{}:cpu{}", machine, cpu);
-    return thread == 0 ? fmt::format("{}:vcpu{}", machine, cpu) : fmt::format("{}:vcpus-{}", machine, thread);
-  }
-};
 
 Kind kind_of(Topic topic) {
   switch (topic) {
@@ -84,30 +35,24 @@ Kind kind_of(Topic topic) {
     case Topic::kInterrupt:
     case Topic::kSoftirq:
       return Kind::kInterrupt;
+    case Topic::kMarkInstant:
+      return Kind::kNote;
     case Topic::kDisk:
+    case Topic::kMarkSlice:
+    case Topic::kMarkCounter:
       break;
   }
   return Kind::kQueue;
 }
 
-/// The host's threads that run vCPUs, by name.
-std::unordered_map<std::int64_t, std::string> name_vcpus(const run::RunReader& run) {
-  std::unordered_map<std::int64_t, std::string> names;
-  for (const run::Machine& machine : run.machines()) {
-    for (const run::VcpuRecord& vcpu : machine.vcpus) {
-      const auto [name, is_new] =
-          names.try_emplace(vcpu.thread, fmt::format("{}:vcpu{}", machine.info.name, vcpu.index));
-      if (!is_new) name->second = machine.info.name + ":vcpus";  // one thread for several
-    }
-  }
-  return names;
-}
+/// What is counted, and gathered, together.
+Topic group_of(Topic topic) { return topic == Topic::kSoftirq ? Topic::kInterrupt : topic; }
 
 /// Writes one file. Lines and samples come by the same blocks, so one of them is held at a time.
 class Export {
  public:
   Export(const Job& job, Tables& tables, FileWriter& out)
-      : job_(job), tables_(tables), out_(out), writer_(out), vcpus_(name_vcpus(job.run)) {
+      : job_(job), tables_(tables), out_(out), writer_(out), names_(job.run) {
     const merge::TimeRange span = span_of(job);
     begin_ = bounded(job.clock.to_ns(span.from).value);
     end_ = std::max(begin_ + 1, bounded(job.clock.to_ns(span.until).value));
@@ -122,12 +67,13 @@ class Export {
     IVT_ASSIGN_OR_RETURN(Rows lines, rows_of(timedoctor_lines_sql(tables_)));
     IVT_ASSIGN_OR_RETURN(Rows samples, rows_of(timedoctor_samples_sql(tables_)));
     IVT_ASSIGN_OR_RETURN(Rows notes, rows_of(timedoctor_notes_sql(tables_)));
+    IVT_ASSIGN_OR_RETURN(gauges_, TimedoctorGauges::load(tables_));
     IVT_RETURN_IF_ERROR(lines.next());
     IVT_RETURN_IF_ERROR(samples.next());
     if (!lines.there()) {
       say(tables_.is_all()
-              ? "there are no switches, interrupts, vCPU states and disk requests to show: record "
-                "with --profile all"
+              ? "there are no switches, interrupts, vCPU states, disk requests and marks to show: "
+                "record with --profile all"
               : "there is nothing in what was asked for");
     }
     while (lines.there()) IVT_RETURN_IF_ERROR(write_block(lines, samples));
@@ -137,6 +83,7 @@ class Export {
       say(fmt::format("{} lines of those that lasted shortest on their CPU are gathered in one, other",
                       gathered_));
     }
+    if (left_out_ > 0) say(fmt::format("{} counters of programs are left out", left_out_));
     job_.summary.events = writer_.samples();
     return {};
   }
@@ -153,7 +100,7 @@ class Export {
 
   Status write_block(Rows& lines, Rows& samples) {
     const Block block(lines);
-    const std::string name = block.name();
+    const std::string name = block.text();
     writer_.begin_cpu(name);
     IVT_RETURN_IF_ERROR(name_lines(block, lines));
     for (std::uint64_t i = 0; block.is_of(samples); ++i) {
@@ -174,62 +121,62 @@ class Export {
   Status name_lines(const Block& block, Rows& lines) {
     lines_.clear();
     others_.clear();
-    std::map<Kind, std::size_t> count;
+    gauge_of_.clear();
+    std::map<Topic, std::size_t> count;
     while (block.is_of(lines)) {
       const auto topic = static_cast<Topic>(lines.number(TimedoctorLines::kTopic));
-      const Kind kind = kind_of(topic);
-      if (++count[kind] > kMostLines) {
-        ++gathered_;
-        if (!others_.contains(kind)) others_[kind] = writer_.add_line(kind, "other");
+      if (++count[group_of(topic)] > kMostLines) {
+        gather(topic);
       } else {
         lines_.emplace(Key(topic, lines.number(TimedoctorLines::kNumber), lines.text(TimedoctorLines::kName)),
-                       writer_.add_line(kind, line_name(block, topic, lines)));
+                       add_line(block, topic, lines));
       }
       IVT_RETURN_IF_ERROR(lines.next());
     }
     return {};
   }
 
-  std::string line_name(const Block& block, Topic topic, const Rows& lines) const {
-    const std::int64_t number = lines.number(TimedoctorLines::kNumber);
-    const std::string_view name = lines.text(TimedoctorLines::kName);
-    switch (topic) {
-      case Topic::kTask:
-        return task_name(block, number, lines.text(TimedoctorLines::kComm),
-                         lines.text(TimedoctorLines::kOwner));
-      case Topic::kInterrupt:
-        return fmt::format("irq{}:{}", number, name);
-      case Topic::kSoftirq:
-        return fmt::format("softirq:{}", name.empty() ? std::to_string(number) : std::string(name));
-      case Topic::kVcpuState:
-        break;
-      case Topic::kDisk:
-        return fmt::format("disk:{}", name);
+  /// Counters have nothing that they could be shown as together.
+  void gather(Topic topic) {
+    if (topic == Topic::kMarkCounter) {
+      ++left_out_;
+      return;
     }
-    return std::string(name);
+    ++gathered_;
+    const Topic group = group_of(topic);
+    if (!others_.contains(group)) others_[group] = writer_.add_line(kind_of(topic), "other");
   }
 
-  std::string task_name(const Block& block, std::int64_t tid, std::string_view comm,
-                        std::string_view owner) const {
-    if (tid == 0) return "idle";
-    if (block.machine == format::kHostMachine) {
-      if (const auto vcpu = vcpus_.find(tid); vcpu != vcpus_.end())
-        return fmt::format("{}-{}", vcpu->second, tid);
-    }
-    const bool is_guests = !owner.empty() && owner != format::kHostMachine;
-    return fmt::format("{}{}{}-{}", owner.substr(0, is_guests ? owner.size() : 0), is_guests ? ":" : "",
-                       comm.empty() ? "?" : comm, tid);
+  Line add_line(const Block& block, Topic topic, const Rows& lines) {
+    if (topic != Topic::kMarkCounter)
+      return writer_.add_line(kind_of(topic), names_.line(block, topic, lines));
+    const auto tgid = static_cast<std::int32_t>(lines.number(TimedoctorLines::kNumber));
+    const std::string counter(lines.text(TimedoctorLines::kName));
+    const TimedoctorGauge& gauge = gauges_.of(block.machine, tgid, counter);
+    const Line line = writer_.add_gauge(gauge.name(tgid, counter));
+    gauge_of_[line] = &gauge;
+    return line;
   }
 
   void write_sample(const Rows& samples) {
     const auto topic = static_cast<Topic>(samples.number(TimedoctorSamples::kTopic));
     const auto known = lines_.find(
         Key(topic, samples.number(TimedoctorSamples::kNumber), samples.text(TimedoctorSamples::kName)));
-    const Line line = known != lines_.end() ? known->second : others_.at(kind_of(topic));
     const std::int64_t time = samples.number(TimedoctorSamples::kTime);
     const auto edge = static_cast<TimedoctorEdge>(samples.number(TimedoctorSamples::kEdge));
+    if (topic == Topic::kMarkCounter) {
+      if (known != lines_.end() && edge != TimedoctorEdge::kStop) set_level(known->second, time, samples);
+      return;
+    }
+    const Line line = known != lines_.end() ? known->second : others_.at(group_of(topic));
+    if (topic == Topic::kMarkInstant) return writer_.note(line, time, samples.text(TimedoctorSamples::kText));
     if (edge != TimedoctorEdge::kStop) writer_.start(line, time);
     if (edge != TimedoctorEdge::kStart) writer_.stop(line, time);
+  }
+
+  void set_level(Line line, std::int64_t time, const Rows& samples) {
+    const std::int64_t value = samples.number(TimedoctorSamples::kValue);
+    writer_.set_level(line, time, gauge_of_.at(line)->level(value), std::to_string(value));
   }
 
   /// The range's two ends too: the viewer's time begins with the first sample, and so with the range.
@@ -273,10 +220,13 @@ class Export {
   query::Parameters parameters_;
   std::int64_t begin_ = 0;
   std::int64_t end_ = 0;
-  std::unordered_map<std::int64_t, std::string> vcpus_;
-  std::map<Key, Line> lines_;    ///< of the block
-  std::map<Kind, Line> others_;  ///< of the block, for what has no line of its own
+  TimedoctorNames names_;
+  TimedoctorGauges gauges_;
+  std::map<Key, Line> lines_;     ///< of the block
+  std::map<Topic, Line> others_;  ///< of the block, by group, for what has no line of its own
+  std::map<Line, const TimedoctorGauge*> gauge_of_;  ///< of the block
   std::uint64_t gathered_ = 0;
+  std::uint64_t left_out_ = 0;  ///< counters
 };
 
 }  // namespace

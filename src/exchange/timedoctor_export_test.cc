@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "exchange/export_test_support.h"
+#include "exchange/timedoctor_marks.h"
+#include "exchange/timedoctor_writer.h"
 #include "model/io_test_support.h"
+#include "model/marks_test_support.h"
 #include "model/model_test_support.h"
 
 namespace ivtrace::exchange {
@@ -133,6 +138,66 @@ TEST(TimedoctorExport, ARunWithNothingToShowOpensNevertheless) {
             "TIME 1000000000\n" + notes(1, "0\nDSC 0 1 begins_at_0.000000000_s_of_the_run\n",
                                         "1000000000\nDSC 0 1 ends_at_1.000000000_s_of_the_run\n"));
   EXPECT_THAT(done.summary().notices, Contains(HasSubstr("record with --profile all")));
+}
+
+TEST(TimedoctorExport, MarksAreABlockOfTheirMachine) {
+  model::MadeMarks made;
+  made.text(10, 8, "B|7|read").text(12, 8, "B|7|read").text(20, 8, "I|7|half way").text(25, 8, "E|7");
+  made.text(30, 8, "C|7|queue|2").text(40, 8, "E|7").text(50, 7, "C|7|queue|-3").text(60, 7, "I|7|x");
+  const MadeExport done(made, "timedoctor");
+  EXPECT_THAT(done.text(), HasSubstr("TIME 1000000000\n" + block(1, "host:marks") +
+                                     "NAM 3 1 7/8:read\nNAM 7 2 7\nDNM 0 1 note\nNAM 7 3 7/8\n"
+                                     "NAM 3 4 7:queue_from_-3\n"
+                                     "STA 3 1 10 1\nSTA 3 1 12 1\n"
+                                     "OCC 7 3 20\nDSC 0 1 half_way\n"
+                                     "STO 3 1 25 1\n"
+                                     "STA 3 4 30 5\nDSC 0 1 2\n"
+                                     "STO 3 1 40 1\n"
+                                     "STO 3 4 50 5\nDSC 0 1 -3\n"
+                                     "OCC 7 2 60\nDSC 0 1 x\n" +
+                                     block(2, "notes")));
+}
+
+TEST(TimedoctorExport, ARangeOfMarksBeginsWithWhatIsThere) {
+  model::MadeMarks made;
+  made.text(10, 7, "B|7|read").text(12, 7, "C|7|queue|2").text(20, 7, "I|7|x").text(40, 7, "C|7|queue|1");
+  made.text(50, 7, "E|7");
+  const MadeExport done(made, "timedoctor", made_range(30, 45));
+  EXPECT_THAT(done.text(), HasSubstr("NAM 3 1 7:read\nNAM 3 2 7:queue\nDNM 0 1 note\n"
+                                     "STA 3 1 30 1\nSTA 3 2 30 2\nDSC 0 1 2\n"
+                                     "STO 3 2 40 1\nDSC 0 1 1\nSTO 3 1 45 1\n" +
+                                     block(2, "notes")));
+}
+
+TEST(TimedoctorExport, NamesThatAreTooManyShareALineAndCountersDoNot) {
+  model::MadeMarks made;
+  std::uint64_t at = 0;
+  for (int i = 0; i < 103; ++i) {
+    const std::string name = std::to_string(i);
+    made.text(at, 8, "B|8|s" + name).text(at + 10, 8, "E|8").text(at + 11, 8, "C|8|c" + name + "|1");
+    at += 12;
+  }
+  const MadeExport done(made, "timedoctor");
+  EXPECT_THAT(done.text(), HasSubstr("NAM 3 101 other\n"));
+  EXPECT_THAT(done.text(), HasSubstr("NAM 3 201 8:c99\n"));
+  EXPECT_THAT(done.text(), Not(HasSubstr("8:c100\n")));
+  EXPECT_THAT(done.summary().notices,
+              Contains("3 lines of those that lasted shortest on their CPU are gathered in one, other"));
+  EXPECT_THAT(done.summary().notices, Contains("3 counters of programs are left out"));
+}
+
+TEST(TimedoctorGauge, FitsWhateverACounterSays) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  const TimedoctorGauge plain(2, 2'097'151);
+  EXPECT_EQ(plain.name(7, "queue"), "7:queue");
+  EXPECT_EQ(plain.level(2), 2u);
+  const TimedoctorGauge bytes(0, 2'097'152);
+  EXPECT_EQ(bytes.name(7, "bytes"), "7:bytes /2");
+  EXPECT_EQ(bytes.level(2'097'152), 1'048'576u);
+  const TimedoctorGauge all(Limits::min(), Limits::max());
+  EXPECT_EQ(all.name(7, "x"), "7:x from -9223372036854775808 /8796093022208");
+  EXPECT_EQ(all.level(Limits::min()), 0u);
+  EXPECT_EQ(all.level(Limits::max()), TimedoctorWriter::kMostInQueue);
 }
 
 }  // namespace

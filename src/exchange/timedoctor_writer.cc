@@ -9,9 +9,9 @@ namespace ivtrace::exchange {
 namespace {
 
 constexpr std::size_t kLongestWord = 1000;
-/// The number of a note's label, and the type of a text, in DNM and DSC.
-constexpr std::string_view kNoteLabel = "DNM 0 1 note\n";
-constexpr std::string_view kNoteText = "DSC 0 1 ";
+/// The number of a text's label, and the type of a text, in DNM and DSC.
+constexpr std::string_view kTextLabel = "DNM 0 1 note\n";
+constexpr std::string_view kText = "DSC 0 1 ";
 
 }  // namespace
 
@@ -31,7 +31,7 @@ void TimedoctorWriter::begin_cpu(std::string_view name) {
   end_cpu();
   lines_.clear();
   has_samples_ = false;
-  has_notes_ = false;
+  has_label_ = false;
   now_ = 0;
   out_ << "CPU ";
   append_number(out_.text(), ++cpu_);
@@ -47,9 +47,19 @@ TimedoctorWriter::Line TimedoctorWriter::add_line(Kind kind, std::string_view na
   out_ << " ";
   append_number(out_.text(), line);
   out_ << " " << timedoctor_word(name) << "\n";
-  if (kind == Kind::kNote && !has_notes_) out_ << kNoteLabel;
-  has_notes_ = has_notes_ || kind == Kind::kNote;
+  if (kind == Kind::kNote) label_texts();
   return line;
+}
+
+TimedoctorWriter::Line TimedoctorWriter::add_gauge(std::string_view name) {
+  const Line line = add_line(Kind::kQueue, name);
+  label_texts();
+  return line;
+}
+
+void TimedoctorWriter::label_texts() {
+  if (!has_label_) out_ << kTextLabel;
+  has_label_ = true;
 }
 
 void TimedoctorWriter::move_to(std::int64_t ns) {
@@ -57,7 +67,7 @@ void TimedoctorWriter::move_to(std::int64_t ns) {
   latest_ = std::max(latest_, now_);
 }
 
-void TimedoctorWriter::record(std::string_view tag, Line line) {
+void TimedoctorWriter::record(std::string_view tag, Line line, std::uint32_t amount) {
   const Kind kind = state_of(line).kind;
   has_samples_ = true;
   ++samples_;
@@ -67,9 +77,16 @@ void TimedoctorWriter::record(std::string_view tag, Line line) {
   append_number(out_.text(), line);
   out_ << " ";
   append_number(out_.text(), now_);
-  out_ << (kind == Kind::kQueue ? " 1\n" : "\n");
+  if (kind == Kind::kQueue) {
+    out_ << " ";
+    append_number(out_.text(), amount);
+  }
+  out_ << "\n";
   out_.spill();
 }
+
+/// About the sample before it.
+void TimedoctorWriter::tell(std::string_view text) { out_ << kText << timedoctor_word(text) << "\n"; }
 
 void TimedoctorWriter::start(Line line, std::int64_t ns) {
   move_to(ns);
@@ -116,7 +133,22 @@ void TimedoctorWriter::note(Line line, std::int64_t ns, std::string_view text) {
   IVT_CHECK(state_of(line).kind == Kind::kNote);
   move_to(ns);
   record("OCC", line);
-  out_ << kNoteText << timedoctor_word(text) << "\n";
+  tell(text);
+}
+
+void TimedoctorWriter::set_level(Line gauge, std::int64_t ns, std::uint32_t level, std::string_view text) {
+  State& state = state_of(gauge);
+  IVT_CHECK(state.kind == Kind::kQueue && has_label_);
+  move_to(ns);
+  const std::uint32_t wanted = std::min(level, kMostInQueue);
+  if (wanted == state.level) return;
+  if (wanted > state.level) {
+    record("STA", gauge, wanted - state.level);
+  } else {
+    record("STO", gauge, state.level - wanted);
+  }
+  state.level = wanted;
+  tell(text);
 }
 
 void TimedoctorWriter::stop_task() {

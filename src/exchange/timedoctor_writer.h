@@ -47,11 +47,15 @@ class TimedoctorWriter {
   void begin_cpu(std::string_view name);
   /// Before the block's first sample.
   Line add_line(Kind kind, std::string_view name);
+  /// A queue that set_level() is for.
+  Line add_gauge(std::string_view name);
   /// A task gets the CPU, an interrupt begins, a queue gets one more. Nanoseconds.
   void start(Line line, std::int64_t ns);
   /// The task leaves the CPU, the interrupt ends, the queue has one less.
   void stop(Line line, std::int64_t ns);
   void note(Line line, std::int64_t ns, std::string_view text);
+  /// So much is in the gauge from here on; the text tells it in the caller's words.
+  void set_level(Line gauge, std::int64_t ns, std::uint32_t level, std::string_view text);
   /// Ends the file; call it last.
   void finish();
 
@@ -70,7 +74,9 @@ class TimedoctorWriter {
 
   State& state_of(Line line) { return lines_[line - 1]; }
   void move_to(std::int64_t ns);
-  void record(std::string_view tag, Line line);
+  void label_texts();
+  void record(std::string_view tag, Line line, std::uint32_t amount = 1);
+  void tell(std::string_view text);
   void stop_task();
   void stop_interrupt(Line line);
   void stop_interrupts();
@@ -82,7 +88,7 @@ class TimedoctorWriter {
   Line running_ = kNone;
   std::vector<Line> interrupts_;  ///< those that are open, the innermost last
   bool has_samples_ = false;
-  bool has_notes_ = false;
+  bool has_label_ = false;
   std::int64_t now_ = 0;
   std::int64_t latest_ = 0;
   std::uint64_t samples_ = 0;

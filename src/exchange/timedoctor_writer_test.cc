@@ -137,6 +137,25 @@ TEST_F(OneCpu, AQueueIsNeverFullerThanTheViewerCounts) {
   EXPECT_EQ(writer().samples(), 2u * TimedoctorWriter::kMostInQueue);
 }
 
+TEST(TimedoctorGaugeLine, MovesByWhatItsLevelChanges) {
+  run::ScratchDirectory scratch;
+  FileWriter out = FileWriter::create(scratch / "run.tdi").value();
+  TimedoctorWriter writer(out);
+  writer.begin_cpu("x");
+  const auto gauge = writer.add_gauge("queue");
+  writer.set_level(gauge, 1, 0, "0");
+  writer.set_level(gauge, 2, 5, "5");
+  writer.set_level(gauge, 3, 5, "5");
+  writer.set_level(gauge, 4, 1, "1");
+  writer.set_level(gauge, 5, TimedoctorWriter::kMostInQueue + 9, "many");
+  writer.finish();
+  ASSERT_TRUE(out.close());
+  EXPECT_TRUE(read_file(scratch / "run.tdi")
+                  .value()
+                  .ends_with("NAM 3 1 queue\nDNM 0 1 note\nSTA 3 1 2 5\nDSC 0 1 5\nSTO 3 1 4 4\nDSC 0 1 1\n"
+                             "STA 3 1 5 2097150\nDSC 0 1 many\nEND\n"));
+}
+
 TEST_F(OneCpu, ANoteIsASampleWithItsText) {
   writer().note(note_, 3, "vm1's reads\nare slow");
   EXPECT_EQ(samples(), "OCC 7 6 3\nDSC 0 1 vm1's_reads_are_slow\n");

@@ -13,15 +13,26 @@ namespace {
 
 struct Type {
   std::string_view word;
-  std::uint32_t bytes;  // of the locator, for a string
+  std::string_view kernels;  // what a format file calls it
+  std::uint32_t bytes;       // of the locator, for a string
   bool is_signed;
   std::string_view conversion;
 };
 constexpr std::string_view kString = "string";
 constexpr std::array kTypes{
-    Type{"u8", 1, false, "%u"},    Type{"u16", 2, false, "%u"},  Type{"u32", 4, false, "%u"},
-    Type{"u64", 8, false, "%llu"}, Type{"s8", 1, true, "%d"},    Type{"s16", 2, true, "%d"},
-    Type{"s32", 4, true, "%d"},    Type{"s64", 8, true, "%lld"}, Type{kString, 4, false, "%s"},
+    Type{"u8", "u8", 1, false, "%u"},
+    Type{"u16", "u16", 2, false, "%u"},
+    Type{"u32", "u32", 4, false, "%u"},
+    Type{"u64", "u64", 8, false, "%llu"},
+    Type{"s8", "s8", 1, true, "%d"},
+    Type{"s16", "s16", 2, true, "%d"},
+    Type{"s32", "s32", 4, true, "%d"},
+    Type{"s64", "s64", 8, true, "%lld"},
+    Type{"x8", "u8", 1, false, "0x%x"},
+    Type{"x16", "u16", 2, false, "0x%x"},
+    Type{"x32", "u32", 4, false, "0x%x"},
+    Type{"x64", "u64", 8, false, "0x%llx"},
+    Type{kString, "__data_loc char[]", 4, false, "%s"},
 };
 
 struct DeclaredField {
@@ -38,7 +49,7 @@ Error invalid(std::string_view event, std::string_view what, std::string_view wh
   append_terminal_safe(message, where.substr(0, kMaxTextEventName));
   message += '\'';
   return Error(ErrorCode::kInvalid, std::move(message),
-               "fields are declared as in: u64 sector; string disk (u8 … u64, s8 … s64, string)");
+               "fields are declared as in: u64 sector; string disk (u8 … u64, s8 … s64, x8 … x64, string)");
 }
 
 Result<DeclaredField> parse_field(std::string_view event, std::string_view text) {
@@ -89,9 +100,8 @@ void append_fields(std::string& out, const std::vector<DeclaredField>& fields) {
   for (const DeclaredField& field : fields) {
     const std::uint32_t bytes = field.type->bytes;
     offset = (offset + bytes - 1) / bytes * bytes;
-    const bool is_text = field.type->word == kString;
-    append_field(out, fmt::format("{} {}", is_text ? "__data_loc char[]" : field.type->word, field.name),
-                 offset, bytes, field.type->is_signed);
+    append_field(out, fmt::format("{} {}", field.type->kernels, field.name), offset, bytes,
+                 field.type->is_signed);
     offset += bytes;
   }
 }

@@ -6,8 +6,8 @@
 // recorders declare.
 //
 // A declaration of fields is `u64 sector; string disk`: a type and a name each. Types are u8, u16, u32, u64,
-// s8, s16, s32, s64 and string. An event whose one field is `string text` takes the whole text behind its
-// name.
+// s8, s16, s32, s64, x8, x16, x32, x64 (shown in hexadecimal) and string. An event whose one field is `string
+// text` takes the whole text behind its name.
 #pragma once
 
 #include <array>

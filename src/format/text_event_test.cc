@@ -35,6 +35,14 @@ TEST(TextEventFormat, FieldsAreAligned) {
   EXPECT_THAT(*text, HasSubstr("field:s32 d;\toffset:28;"));
 }
 
+TEST(TextEventFormat, WhatIsHexadecimalIsAnIntegerThatIsShownSo) {
+  const auto text = text_event_format(kDeclaredEventIds, "e", "x64 address; x8 flags");
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, HasSubstr("field:u64 address;\toffset:8;\tsize:8;\tsigned:0;"));
+  EXPECT_THAT(*text, HasSubstr("field:u8 flags;\toffset:16;\tsize:1;\tsigned:0;"));
+  EXPECT_THAT(*text, HasSubstr("print fmt: \"address=0x%llx flags=0x%x\", REC->address, REC->flags\n"));
+}
+
 TEST(TextEventFormat, ALineIsShownAlone) {
   const auto text = text_event_format(kDeclaredEventIds, "line", "string text");
   ASSERT_TRUE(text);

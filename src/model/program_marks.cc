@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "format/text_event.h"
-
 namespace ivtrace::model {
 namespace {
 
@@ -12,30 +10,21 @@ std::int32_t number(const decode::IntegerReader& reader, decode::RecordBytes rec
   return static_cast<std::int32_t>(reader.read(record, 0));
 }
 
-}  // namespace
+/// What the header does not write: a mark has the same name whichever way it came.
+bool is_replaced(unsigned char c) { return c < 0x20 || c == 0x7f || c == '|'; }
 
-ProgramMarks::Known ProgramMarks::known(const decode::FormatTable& formats, std::string_view event) {
-  const decode::EventFormat* const format = formats.find(format::kMarkSystem, event);
-  if (format == nullptr) return {};
-  Known known;
-  known.id = format->id;
-  known.tgid = decode::IntegerReader(format->find("tgid"));
-  known.tid = decode::IntegerReader(format->find("tid"));
-  known.value = decode::IntegerReader(format->find("value"));
-  known.name = format->find("name");
-  return known;
-}
+}  // namespace
 
 ProgramMarks::ProgramMarks(const run::RunReader& run, const merge::RunEvents& events, MarkSinks sinks)
     : sinks_(std::move(sinks)), names_{""} {
   for (std::size_t i = 0; i < run.machines().size(); ++i) {
-    Machine& machine = machines_.emplace_back();
-    if (const decode::FormatTable* const formats = events.formats(i); formats != nullptr) {
-      machine.begin = known(*formats, "begin");
-      machine.end = known(*formats, "end");
-      machine.instant = known(*formats, "instant");
-      machine.counter = known(*formats, "counter");
+    const decode::FormatTable* const formats = events.formats(i);
+    Machine machine{{}, {}, ThreadProcesses(formats), {}, 0};
+    if (formats != nullptr) machine.events = mark_events(run.machines()[i], *formats);
+    for (const auto& [id, event] : machine.events) {
+      if (event.probed) machine.probed.insert(event.kind);
     }
+    machines_.push_back(std::move(machine));
   }
 }
 
@@ -43,24 +32,50 @@ void ProgramMarks::look(const merge::MergedEvent& event) {
   Machine& machine = machines_[event.stream->machine];
   if (event.loss != nullptr) {
     ++machine.holes;
+    machine.echoes.forget();
     return;
   }
-  if (event.id == 0) return;
-  if (event.id == machine.begin.id) return begin(event, machine);
-  if (event.id == machine.end.id) return end(event, machine);
-  if (event.id == machine.instant.id) return instant(event, machine);
-  if (event.id == machine.counter.id) return counter(event, machine);
+  const auto found = machine.events.find(event.id);
+  if (found == machine.events.end()) return machine.processes.look(event.id, event.record);
+  const MarkEvent& mark = found->second;
+  if (is_echo(mark, machine, event.record)) return;
+  const Who marker = who(mark, machine, event.record);
+  switch (mark.kind) {
+    case MarkKind::kBegin:
+      return begin(event, mark, marker);
+    case MarkKind::kEnd:
+      return end(event, marker);
+    case MarkKind::kInstant:
+      return instant(event, mark, marker);
+    case MarkKind::kCounter:
+      return counter(event, mark, marker);
+  }
 }
 
-void ProgramMarks::begin(const merge::MergedEvent& event, const Machine& machine) {
+/// Learns from what was written, too.
+bool ProgramMarks::is_echo(const MarkEvent& mark, Machine& machine, decode::RecordBytes record) const {
+  const std::int32_t writer = decode::event_pid(record);
+  if (mark.probed) return machine.echoes.is_echo(writer, mark.kind);
+  if (machine.probed.contains(mark.kind)) machine.echoes.written(writer, mark.kind);
+  return false;
+}
+
+ProgramMarks::Who ProgramMarks::who(const MarkEvent& mark, const Machine& machine,
+                                    decode::RecordBytes record) {
+  Who who{number(mark.tgid, record), number(mark.tid, record)};
+  if (who.tid == 0) who.tid = decode::event_pid(record);
+  if (mark.probed) who.tgid = machine.processes.process(who.tid);
+  return who;
+}
+
+void ProgramMarks::begin(const merge::MergedEvent& event, const MarkEvent& mark, Who who) {
   Open open;
   MarkSlice& slice = open.slice;
   slice.machine = event.stream->machine;
-  slice.tgid = number(machine.begin.tgid, event.record);
-  slice.tid = number(machine.begin.tid, event.record);
-  if (slice.tid == 0) slice.tid = decode::event_pid(event.record);
+  slice.tgid = who.tgid;
+  slice.tid = who.tid;
   slice.from = event.time;
-  open.holes = machine.holes;
+  open.holes = machines_[slice.machine].holes;
   if (open_ >= kMaxOpen) {
     ++too_many_slices_;
     return;
@@ -71,25 +86,23 @@ void ProgramMarks::begin(const merge::MergedEvent& event, const Machine& machine
     return;
   }
   slice.depth = static_cast<std::uint32_t>(thread.size());
-  slice.name = name_of(machine.begin, event.record);
+  slice.name = name_of(mark, event.record);
   thread.push_back(open);
   ++open_;
 }
 
-void ProgramMarks::end(const merge::MergedEvent& event, const Machine& machine) {
-  std::int32_t tid = number(machine.end.tid, event.record);
-  if (tid == 0) tid = decode::event_pid(event.record);
-  const std::int32_t tgid = number(machine.end.tgid, event.record);
-  const auto thread = threads_.find({event.stream->machine, tid});
+void ProgramMarks::end(const merge::MergedEvent& event, Who who) {
+  const auto thread = threads_.find({event.stream->machine, who.tid});
   if (thread == threads_.end()) {
     ++ends_alone_;
     return;
   }
   // The number may have been another process' thread before; the first atrace did not name the process at
-  // all.
+  // all, and no probe does.
   std::vector<Open>& stack = thread->second;
-  const auto found = std::find_if(stack.rbegin(), stack.rend(),
-                                  [tgid](const Open& open) { return tgid == 0 || open.slice.tgid == tgid; });
+  const auto found = std::find_if(stack.rbegin(), stack.rend(), [tgid = who.tgid](const Open& open) {
+    return tgid == 0 || open.slice.tgid == 0 || open.slice.tgid == tgid;
+  });
   if (found == stack.rend()) {
     ++ends_alone_;
     return;
@@ -107,24 +120,23 @@ void ProgramMarks::close(Open& open, HostTsc until, bool ended) {
   sinks_.slice(open.slice);
 }
 
-void ProgramMarks::instant(const merge::MergedEvent& event, const Machine& machine) {
+void ProgramMarks::instant(const merge::MergedEvent& event, const MarkEvent& mark_event, Who who) {
   MarkInstant mark;
   mark.machine = event.stream->machine;
   mark.cpu = event.stream->cpu;
-  mark.tgid = number(machine.instant.tgid, event.record);
-  mark.tid = number(machine.instant.tid, event.record);
-  if (mark.tid == 0) mark.tid = decode::event_pid(event.record);
-  mark.name = name_of(machine.instant, event.record);
+  mark.tgid = who.tgid;
+  mark.tid = who.tid;
+  mark.name = name_of(mark_event, event.record);
   mark.time = event.time;
   sinks_.instant(mark);
 }
 
-void ProgramMarks::counter(const merge::MergedEvent& event, const Machine& machine) {
+void ProgramMarks::counter(const merge::MergedEvent& event, const MarkEvent& mark, Who who) {
   MarkCounter next;
   next.machine = event.stream->machine;
-  next.tgid = number(machine.counter.tgid, event.record);
-  next.name = name_of(machine.counter, event.record);
-  next.value = machine.counter.value.read(event.record, 0);
+  next.tgid = who.tgid;
+  next.name = name_of(mark, event.record);
+  next.value = mark.value.read(event.record, 0);
   next.from = event.time;
   const CounterKey key(next.machine, next.tgid, next.name);
   const auto found = counters_.find(key);
@@ -155,9 +167,10 @@ void ProgramMarks::finish(HostTsc end) {
   counters_.clear();
 }
 
-std::uint32_t ProgramMarks::name_of(const Known& known, decode::RecordBytes record) {
-  if (known.name == nullptr) return 0;
-  const std::string name(decode::read_string(record, *known.name).value_or("").substr(0, kMaxNameBytes));
+std::uint32_t ProgramMarks::name_of(const MarkEvent& mark, decode::RecordBytes record) {
+  if (mark.name == nullptr) return 0;
+  std::string name(decode::read_string(record, *mark.name).value_or("").substr(0, kMaxNameBytes));
+  if (mark.probed) std::replace_if(name.begin(), name.end(), is_replaced, '_');
   if (name.empty()) return 0;
   if (const auto found = places_.find(name); found != places_.end()) return found->second;
   if (names_.size() >= kMaxNames) {

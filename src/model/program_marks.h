@@ -5,7 +5,9 @@
 // closed ends with the run, and says so. Where events of the machine were lost within a slice, an end may be
 // missing or belong to another one: the slice is doubtful.
 //
-// A mark belongs to the thread that it names, or else to the one that wrote it. Programs of a guest may write
+// A mark belongs to the thread that it names, or else to the one that wrote it. One that came by a USDT probe
+// names no process: it has the one that the thread was seen to begin in, and does not count when it is the
+// echo of one that was written. Programs of a guest may write
 // marks without end and with any name, so all that is kept has a bound; what went beyond is counted in
 // problems().
 #pragma once
@@ -14,24 +16,25 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
-#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
 
 #include "base/units.h"
 #include "decode/field.h"
-#include "decode/format_file.h"
-#include "decode/integer_reader.h"
 #include "merge/run_events.h"
+#include "model/mark_echoes.h"
+#include "model/mark_events.h"
+#include "model/thread_processes.h"
 #include "run/run_reader.h"
 
 namespace ivtrace::model {
 
 struct MarkSlice {
   std::size_t machine = 0;  ///< index in RunReader::machines()
-  std::int32_t tgid = 0;    ///< as the program has it, which may be a container's number
+  std::int32_t tgid = 0;    ///< as the program has it, which may be a container's number; 0: not known
   std::int32_t tid = 0;     ///< the machine's thread
   std::uint32_t name = 0;   ///< index in ProgramMarks::names(); 0: none
   std::uint32_t depth = 0;  ///< how many slices of the thread lie around it
@@ -89,15 +92,17 @@ class ProgramMarks {
   static constexpr std::size_t kMaxCounters = 1u << 16;
 
  private:
-  /// An event's id and its fields.
-  struct Known {
-    std::uint16_t id = 0;
-    decode::IntegerReader tgid, tid, value;
-    const decode::Field* name = nullptr;
-  };
   struct Machine {
-    Known begin, end, instant, counter;
+    std::unordered_map<std::uint16_t, MarkEvent> events;
+    std::set<MarkKind> probed;  ///< of which there are probes
+    ThreadProcesses processes;
+    MarkEchoes echoes;
     std::uint64_t holes = 0;
+  };
+  /// Who it is that an event is of.
+  struct Who {
+    std::int32_t tgid = 0;
+    std::int32_t tid = 0;
   };
   struct Open {
     MarkSlice slice;
@@ -106,13 +111,14 @@ class ProgramMarks {
   using Thread = std::pair<std::size_t, std::int32_t>;  // machine, tid
   using CounterKey = std::tuple<std::size_t, std::int32_t, std::uint32_t>;
 
-  static Known known(const decode::FormatTable& formats, std::string_view event);
-  void begin(const merge::MergedEvent& event, const Machine& machine);
-  void end(const merge::MergedEvent& event, const Machine& machine);
-  void instant(const merge::MergedEvent& event, const Machine& machine);
-  void counter(const merge::MergedEvent& event, const Machine& machine);
+  bool is_echo(const MarkEvent& mark, Machine& machine, decode::RecordBytes record) const;
+  static Who who(const MarkEvent& mark, const Machine& machine, decode::RecordBytes record);
+  void begin(const merge::MergedEvent& event, const MarkEvent& mark, Who who);
+  void end(const merge::MergedEvent& event, Who who);
+  void instant(const merge::MergedEvent& event, const MarkEvent& mark, Who who);
+  void counter(const merge::MergedEvent& event, const MarkEvent& mark, Who who);
   void close(Open& open, HostTsc until, bool ended);
-  std::uint32_t name_of(const Known& known, decode::RecordBytes record);
+  std::uint32_t name_of(const MarkEvent& mark, decode::RecordBytes record);
 
   MarkSinks sinks_;
   std::vector<Machine> machines_;

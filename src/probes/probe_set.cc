@@ -30,9 +30,6 @@ Status remove_patiently(const TracefsEvents& events, Kind kind, const EventName&
   }
 }
 
-/// What carries our own pid is of an ivtrace from before us.
-bool owner_lives(std::int32_t pid) { return pid != ::getpid() && is_living_ivtrace(pid); }
-
 }  // namespace
 
 void ProbeSet::add(std::span<const std::string> specs) {
@@ -168,7 +165,7 @@ Leftovers remove_leftovers(const tracefs::TraceDir& dir) {
   std::set<EventName> seen;  // an event is listed once for each of its places
   for (const EventName& name : events.list()) {
     const auto group = tracefs::parse_probe_group(name.group);
-    if (!group || owner_lives(group->pid) || !seen.insert(name).second) continue;
+    if (!group || is_other_living_ivtrace(group->pid) || !seen.insert(name).second) continue;
     const Kind kind = group->kind.starts_with("u") ? Kind::kUprobe : Kind::kKprobe;
     events.disable_everywhere(name.group);
     if (Status removed = remove_patiently(events, kind, name); removed) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "format/mark_probes.h"
 #include "probes/dwarf.h"
 
 namespace ivtrace::probes {
@@ -61,10 +62,22 @@ std::optional<std::pair<unsigned, std::string>> usdt_argument(std::string_view t
                    std::string(colon == text.npos ? "" : text.substr(colon + 1)));
 }
 
+/// What was asked for; where nothing was, of the points of our own header what makes marks of them.
+std::vector<Argument> usdt_arguments(const Spec& spec, const UsdtSite& site) {
+  if (!spec.arguments.empty() || site.provider != format::kMarkProvider) return spec.arguments;
+  std::vector<Argument> arguments;
+  for (const format::MarkProbe& mark : format::kMarkProbes) {
+    if (mark.point != site.name) continue;
+    if (!mark.name.empty()) arguments.push_back({"name", std::string(mark.name), ""});
+    if (!mark.value.empty()) arguments.push_back({"value", std::string(mark.value), ""});
+  }
+  return arguments;
+}
+
 Result<std::vector<std::string>> usdt_fields(const Spec& spec, const UsdtSite& site,
                                              const VariablePlace& variable) {
   std::vector<std::string> fields;
-  for (const Argument& argument : spec.arguments) {
+  for (const Argument& argument : usdt_arguments(spec, site)) {
     const bool looked_up = argument.fetch.empty();
     const std::string wanted = argument.name + (argument.type.empty() ? "" : ":" + argument.type);
     const auto known = usdt_argument(looked_up ? wanted : argument.fetch);

@@ -41,7 +41,7 @@ std::vector<ModelPass::Subject> ModelPass::subjects_of(const decode::FormatTable
   static const std::map<std::string_view, Subject> kSystems = {
       {"sched", Subject::kScheduler}, {"kvm", Subject::kKvm},           {"irq", Subject::kInterrupt},
       {"syscalls", Subject::kCall},   {"raw_syscalls", Subject::kCall}, {"task", Subject::kTask},
-      {"block", Subject::kBlock},     {"mark", Subject::kMark}};
+      {"block", Subject::kBlock},     {"mark", Subject::kMark},         {"usdt", Subject::kMark}};
   std::vector<Subject> subjects;
   if (formats == nullptr) return subjects;
   for (const decode::EventFormat* format : formats->all()) {
@@ -252,6 +252,7 @@ void ModelPass::look(const merge::MergedEvent& event) {
     case Subject::kTask:
       if (host) owners_.look(event.id, event.record);
       if (io_) io_->look(event);
+      if (programs_) programs_->look(event);
       return;
     case Subject::kBlock:
       if (io_) io_->look(event);

@@ -245,6 +245,30 @@ TEST_F(MachineTracersTest, WhatAGuestDeclaresIsBoundedAndChecked) {
   EXPECT_LT(notices_.size(), 5u);
 }
 
+TEST_F(MachineTracersTest, AFewComplaintsAreNotesAndHowManyWereLeftOutIsOneToo) {
+  auto tracers = begin({script()});
+  tick_until_started(*tracers);
+  format::Reply loud = state("armed");
+  for (int i = 1; i <= 23; ++i)
+    loud.lines.push_back({1, 1000, true, true, "no such map " + std::to_string(i)});
+  port_.replies.push_back(loud);
+  tracers->tick();
+  const auto notes = [&] {
+    std::vector<std::string> texts;
+    const auto run = run::RunReader::open(scratch_ + "/run.ivt");
+    for (const run::NoteRecord& note : run->notes()) texts.push_back(note.text);
+    return texts;
+  };
+  ASSERT_EQ(notes().size(), 21u);
+  EXPECT_EQ(notes()[19], "bpftrace latency: no such map 20");
+  EXPECT_EQ(notes()[20], "bpftrace latency complains further, which is left out from here on");
+  port_.replies.push_back(state("ended"));
+  tracers->stop();
+  ASSERT_EQ(notes().size(), 22u);
+  EXPECT_EQ(notes()[21], "bpftrace latency: 3 lines of complaint were left out");
+  EXPECT_EQ(machine().tracers.at(0).lines, 0u);
+}
+
 TEST_F(MachineTracersTest, AScriptThatIsNotThereIsToldAndTheOthersGoOn) {
   TracerRequest missing = script();
   missing.path = scratch_ + "/none.bt";

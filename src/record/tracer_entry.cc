@@ -74,8 +74,17 @@ void TracerEntry::take_output(const std::string& line) {
 }
 
 void TracerEntry::take_complaint(const std::string& text) {
-  if (++complaints_ > kMaxComplaints) return;
-  log_.note(record_.machine, record_.kind + " " + record_.name + ": " + text);
+  const std::string who = record_.kind + " " + record_.name;
+  if (++complaints_ <= kMaxComplaints) return log_.note(record_.machine, who + ": " + text);
+  if (complaints_ == kMaxComplaints + 1)
+    log_.note(record_.machine, who + " complains further, which is left out from here on");
+}
+
+void TracerEntry::tell_unwritten_complaints() {
+  if (complaints_ <= kMaxComplaints) return;
+  log_.note(record_.machine, record_.kind + " " + record_.name + ": " +
+                                 std::to_string(complaints_ - kMaxComplaints) +
+                                 " lines of complaint were left out");
 }
 
 void TracerEntry::journal() {
@@ -84,6 +93,7 @@ void TracerEntry::journal() {
 
 bool TracerEntry::finish(bool cut_off) {
   save_output();
+  tell_unwritten_complaints();
   changed_ = true;
   const bool lost = tell_loss(cut_off && stage_ == Stage::kFailed);
   journal();

@@ -57,6 +57,7 @@ class TracerEntry {
 
  private:
   void save_output();
+  void tell_unwritten_complaints();
   bool tell_loss(bool cut_off);
 
   const TracerRequest request_;
@@ -66,9 +67,9 @@ class TracerEntry {
   Stage stage_ = Stage::kPreparing;
   std::string origin_;
   std::string output_;
-  std::uint64_t lost_here_ = 0;  // that its machine does not know of: what came and was not kept
-  unsigned complaints_ = 0;      // that were written down
-  bool changed_ = false;         // since its record was journalled
+  std::uint64_t lost_here_ = 0;   // that its machine does not know of: what came and was not kept
+  std::uint64_t complaints_ = 0;  // the first of them are notes of the run
+  bool changed_ = false;          // since its record was journalled
 };
 
 /// The error's message as one line that is safe to show.

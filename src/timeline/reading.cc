@@ -249,9 +249,10 @@ void Timeline::Reading::take(const query::MarkCounterRow& row, std::string_view 
   hold();
   TrackData* const track = tracks_.counter(row.machine, row.tgid, row.name, name);
   if (track == nullptr) return;
-  const std::uint32_t value = categories_.label(std::to_string(row.value));
-  const Mark mark{State::kValue, static_cast<std::int32_t>(row.machine), value, -1};
-  track->add({{row.from_ns, row.until_ns}, categories_.add(mark), 0, row.open}, categories_);
+  Detail detail;
+  detail.value = row.value;
+  const Mark mark{State::kValue, static_cast<std::int32_t>(row.machine), 0, -1};
+  track->add({{row.from_ns, row.until_ns}, categories_.add(mark), 0, row.open}, categories_, &detail);
 }
 
 void Timeline::Reading::take(const query::LossRow& row) {

@@ -33,8 +33,10 @@ struct TileKey {
 struct Category {
   std::string state;  ///< one of the TrackKind's words
   std::int32_t machine =
-      -1;                 ///< whose thread has the CPU, is ahead of the vCPU, owns the request; -1: nobody's
-  std::string label;      ///< task's name, exit reason, interrupt's name; "" in shares where it is too many
+      -1;  ///< whose thread has the CPU, is ahead of the vCPU, owns the request; -1: nobody's
+  /// Task's name, exit reason, interrupt's name; "" in shares where it is too many. kCounter: the value, in
+  /// shares the mean of the bin.
+  std::string label;
   std::int32_t tid = -1;  ///< -1: none
 };
 
@@ -56,7 +58,7 @@ struct TileSlice : query::Span {  ///< whole, also where it reaches beyond the t
 };
 
 /// Of one bin and category: which part of the bin (0 to 1), or for kDisk how many requests were open (0 and
-/// more).
+/// more). kCounter: one for each bin, of the time in which there was a value.
 struct TileShare {
   std::uint32_t bin = 0;
   std::uint32_t category = 0;

@@ -1,5 +1,7 @@
 #include "timeline/tile_maker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -24,6 +26,10 @@ class TileMaker {
     }
     found_.clear();
     tile_.is_shares = true;
+    if (is_counter()) {
+      IVT_RETURN_IF_ERROR(put_means());
+      return std::move(tile_);
+    }
     sums_.resize(track_.series.size() * kBins);
     if (span_.bin_log2 >= track_.bins.bin_log2()) {
       add_base_bins();
@@ -40,6 +46,9 @@ class TileMaker {
     Detail detail;
   };
 
+  bool is_disk() const { return track_.track.kind == TrackKind::kDisk; }
+  bool is_counter() const { return track_.track.kind == TrackKind::kCounter; }
+
   bool meets(const query::Span& times) const {
     const bool begins = times.from_ns >= span_.begin;
     return times.from_ns < span_.end() && (times.until_ns > span_.begin || begins);
@@ -51,7 +60,7 @@ class TileMaker {
   /// The slices, unless they are too many: then false.
   Result<bool> gather() {
     const TrackSlices& all = track_.slices;
-    const bool detailed = track_.track.kind == TrackKind::kDisk;
+    const bool detailed = has_details(track_.track.kind);
     for (std::size_t i = next(0); i < all.chunks(); i = next(i + 1)) {
       if (query::stopped(stop_)) return query::interrupted_error();
       if (all.is_stored(i) && is_within(all.bounds(i))) return false;  // it has more than a tile takes
@@ -74,10 +83,12 @@ class TileMaker {
   }
 
   void put_slices() {
-    std::unordered_map<std::uint32_t, std::uint32_t> places;
+    std::unordered_map<std::int64_t, std::uint32_t> places;  // by category, or a counter's value
     for (const Found& found : found_) {
-      const auto place = places.try_emplace(found.slice.category, tile_.categories.size());
+      const std::int64_t key = is_counter() ? found.detail.value : std::int64_t{found.slice.category};
+      const auto place = places.try_emplace(key, tile_.categories.size());
       if (place.second) put_category(categories_[found.slice.category]);
+      if (place.second && is_counter()) tile_.categories.back().label = std::to_string(key);
       TileSlice& slice = tile_.slices.emplace_back();
       slice.from_ns = found.slice.from_ns;
       slice.until_ns = found.slice.until_ns;
@@ -86,7 +97,7 @@ class TileMaker {
       slice.open = found.slice.open;
       slice.row = found.detail.row;
       slice.request = found.detail.request;
-      if (track_.track.kind == TrackKind::kDisk) tile_.phases.push_back(phases_of(found));
+      if (is_disk()) tile_.phases.push_back(phases_of(found));
     }
   }
   static std::vector<Phase> phases_of(const Found& found) {
@@ -136,16 +147,62 @@ class TileMaker {
     return {};
   }
   void add(const Slice& slice) {
+    for_each_bin(slice, [&, series = track_.series.known(slice.category)](std::size_t bin, std::int64_t ns) {
+      sum(bin, series) += static_cast<std::uint64_t>(ns);
+    });
+  }
+  /// `visit(bin, ns)`: of each bin that the slice lies in, how much of it.
+  template <class Visit>
+  void for_each_bin(const Slice& slice, Visit visit) const {
     std::int64_t from = std::max(slice.from_ns, span_.begin);
     const std::int64_t until = std::min(slice.until_ns, span_.end());
-    if (from >= until) return;
-    const std::uint16_t series = track_.series.known(slice.category);
     while (from < until) {
       const std::int64_t bin = bin_of(from);
       const std::int64_t end = std::min(until, span_.begin + ((bin + 1) << span_.bin_log2));
-      sum(static_cast<std::size_t>(bin), series) += static_cast<std::uint64_t>(end - from);
+      visit(static_cast<std::size_t>(bin), end - from);
       from = end;
     }
+  }
+
+  /// A counter's bins: the mean of each, with the part of it in which there was a value.
+  Status put_means() {
+    std::vector<ValueSum> sums(kBins);
+    if (span_.bin_log2 >= track_.bins.bin_log2()) {
+      const unsigned more = span_.bin_log2 - track_.bins.bin_log2();
+      const std::uint64_t first = static_cast<std::uint64_t>(span_.begin) >> track_.bins.bin_log2();
+      for (std::size_t bin = 0; bin < kBins; ++bin)
+        sums[bin] = track_.values->sum(first + (bin << more), std::uint64_t{1} << more);
+    } else {
+      IVT_RETURN_IF_ERROR(add_values(sums));
+    }
+    const double length = static_cast<double>(std::int64_t{1} << span_.bin_log2);
+    std::unordered_map<std::string, std::uint32_t> places;
+    for (std::size_t bin = 0; bin < kBins; ++bin) {
+      if (sums[bin].ns == 0) continue;
+      const auto ns = static_cast<double>(sums[bin].ns);
+      const std::string mean = fmt::format("{:.9g}", sums[bin].weighted / ns);
+      const auto place = places.try_emplace(mean, tile_.categories.size());
+      if (place.second) {
+        put_category(track_.series[0]);
+        tile_.categories.back().label = mean;
+      }
+      tile_.shares.push_back(
+          {static_cast<std::uint32_t>(bin), place.first->second, static_cast<float>(ns / length)});
+    }
+    return {};
+  }
+  Status add_values(std::vector<ValueSum>& sums) {
+    const TrackSlices& all = track_.slices;
+    for (std::size_t i = next(0); i < all.chunks(); i = next(i + 1)) {
+      if (query::stopped(stop_)) return query::interrupted_error();
+      IVT_ASSIGN_OR_RETURN(const std::span<const Slice> slices, all.slices(i, room_));
+      IVT_ASSIGN_OR_RETURN(const std::span<const Detail> details, all.details(i, room_));
+      for (std::size_t j = 0; j < slices.size(); ++j) {
+        for_each_bin(slices[j],
+                     [&](std::size_t bin, std::int64_t ns) { sums[bin].add(details[j].value, ns); });
+      }
+    }
+    return {};
   }
 
   void put_shares() {

@@ -38,9 +38,17 @@ class Made {
   TileTrack tile(unsigned level, std::uint64_t index) const {
     return make_tile(track_, categories_, span(level, index), nullptr).value();
   }
+  /// Of a counter.
+  void add_value(std::int64_t from, std::int64_t until, std::int64_t value) {
+    Detail detail;
+    detail.value = value;
+    add(from, until, category(State::kValue, 1, ""), &detail);
+    values_.push_back(value);
+  }
   const TrackData& data() const { return track_; }
   const Categories& categories() const { return categories_; }
   const std::vector<Slice>& slices() const { return slices_; }
+  const std::vector<std::int64_t>& values() const { return values_; }
 
   std::vector<Slice> expected_slices(TileSpan of) const {
     std::vector<Slice> all;
@@ -80,6 +88,7 @@ class Made {
   Categories categories_;
   TrackData track_;
   std::vector<Slice> slices_;
+  std::vector<std::int64_t> values_;  ///< of a counter, by slice
 };
 
 Shares shares_of(const TileTrack& tile) {
@@ -213,6 +222,62 @@ TEST(TileMaker, ABinKeepsTheLabelsOfTheGreatest) {
     ASSERT_TRUE(has_big);
     ASSERT_EQ(named, 8U);
     ASSERT_NEAR(rest, 13 * 1000.0 / static_cast<double>(bin), 1e-4);
+  }
+}
+
+/// A value of its own each time, with a hole in the middle of the run.
+void add_values(Made& made, std::int64_t count) {
+  const std::int64_t length = (std::int64_t{1} << kSpanLog2) / count;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (i < count / 3 || i > count / 2) made.add_value(i * length, (i + 1) * length, i * 1000 - 70'000);
+  }
+}
+
+TEST(TileMaker, ACountersBinsHaveTheMeanHoweverManyValuesThereAre) {
+  Made made(TrackKind::kCounter);
+  add_values(made, 40'000);
+  for (const unsigned level : {0u, 3u, 5u, 6u}) {
+    for (const std::uint64_t index : {std::uint64_t{0}, (std::uint64_t{1} << level) - 1}) {
+      const TileSpan span = Made::span(level, index);
+      const TileTrack tile = made.tile(level, index);
+      ASSERT_TRUE(tile.is_shares);
+      std::map<std::uint32_t, std::pair<double, double>> got;  // share and mean
+      for (const TileShare& share : tile.shares) {
+        const Category& category = tile.categories[share.category];
+        EXPECT_EQ(category.state, "value");
+        const bool is_first =
+            got.emplace(share.bin, std::pair(static_cast<double>(share.share), std::stod(category.label)))
+                .second;
+        EXPECT_TRUE(is_first) << "one for each bin";
+      }
+      const double length = std::ldexp(1.0, static_cast<int>(span.bin_log2));
+      for (std::uint32_t bin = 0; bin < kBins; ++bin) {
+        const std::int64_t begin = span.begin + (std::int64_t{bin} << span.bin_log2);
+        const std::int64_t end = begin + (std::int64_t{1} << span.bin_log2);
+        double ns = 0, sum = 0;
+        for (std::size_t i = 0; i < made.slices().size(); ++i) {
+          const auto within = static_cast<double>(std::min(made.slices()[i].until_ns, end) -
+                                                  std::max(made.slices()[i].from_ns, begin));
+          if (within > 0) ns += within, sum += within * static_cast<double>(made.values()[i]);
+        }
+        ASSERT_EQ(got.contains(bin), ns > 0);
+        if (ns == 0) continue;
+        ASSERT_NEAR(got[bin].first, ns / length, 1e-5);
+        ASSERT_NEAR(got[bin].second, sum / ns, 1e-7 * 4e7);
+      }
+    }
+  }
+}
+
+TEST(TileMaker, ACountersSlicesHaveTheirValues) {
+  Made made(TrackKind::kCounter);
+  add_values(made, 40'000);
+  const TileTrack tile = made.tile(9, 0);
+  ASSERT_FALSE(tile.is_shares);
+  ASSERT_GT(tile.slices.size(), 50u);
+  for (std::size_t i = 0; i < tile.slices.size(); ++i) {
+    EXPECT_EQ(tile.categories[tile.slices[i].category].label, std::to_string(made.values()[i]));
+    EXPECT_EQ(tile.slices[i].row, 0u);
   }
 }
 

@@ -81,7 +81,8 @@ TrackData::TrackData(Track the_track, SliceStore& the_store, unsigned bin_log2)
       store(the_store),
       series(track.kind != TrackKind::kDisk),
       bins(bin_log2),
-      slices(the_store, track.kind == TrackKind::kDisk) {}
+      values(track.kind == TrackKind::kCounter ? std::make_unique<ValueBins>(bin_log2) : nullptr),
+      slices(the_store, has_details(track.kind)) {}
 
 void TrackData::add(const Slice& slice, const Categories& categories, const Detail* detail) {
   // Times that nobody can have meant must not become negative lengths when they are added and shifted.
@@ -97,14 +98,16 @@ void TrackData::add(const Slice& slice, const Categories& categories, const Deta
   }
   const std::uint16_t of = series.of(kept.category, categories);
   bins.add(of, kept);
+  if (values != nullptr && detail != nullptr) values->add(detail->value, kept);
   slices.add(kept, of, detail);
 }
 
 void TrackData::clear() {
   series = SeriesList(track.kind != TrackKind::kDisk);
   bins = BaseBins(bins.bin_log2());
+  if (values != nullptr) values = std::make_unique<ValueBins>(bins.bin_log2());
   std::destroy_at(&slices);
-  std::construct_at(&slices, store, track.kind == TrackKind::kDisk);
+  std::construct_at(&slices, store, has_details(track.kind));
   lanes = {};
   track.lanes = 1;
 }
@@ -256,7 +259,7 @@ TrackData* TrackList::counter(std::uint32_t machine, std::int32_t tgid, std::uin
   const Key key(TrackKind::kCounter, machine, std::int64_t{tgid} << kCounterBits | name);
   if (TrackData* const known = find(key)) return known;
   Track track;
-  track.name = std::string(text) + " " + std::to_string(tgid);
+  track.name = std::string(text) + (tgid == 0 ? "" : " " + std::to_string(tgid));
   track.aligned = is_aligned(machine, std::nullopt);
   return add(key, std::move(track));
 }

@@ -18,8 +18,12 @@
 #include "timeline/series.h"
 #include "timeline/track.h"
 #include "timeline/track_slices.h"
+#include "timeline/value_bins.h"
 
 namespace ivtrace::timeline {
+
+/// Slices of such a track have a Detail: a disk's for its requests, a counter's for its value.
+inline bool has_details(TrackKind kind) { return kind == TrackKind::kDisk || kind == TrackKind::kCounter; }
 
 /// A track and its slices.
 struct TrackData {
@@ -33,6 +37,7 @@ struct TrackData {
   SliceStore& store;
   SeriesList series;
   BaseBins bins;
+  std::unique_ptr<ValueBins> values;  ///< a counter's only
   TrackSlices slices;
   Lanes lanes;
 };

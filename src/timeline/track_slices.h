@@ -24,11 +24,13 @@ struct Slice : query::Span {
   std::uint16_t lane = 0;
   bool open = false;
 };
-/// What a disk's slice has besides. Phases follow each other without a gap: the last one ends with the slice.
+/// What a disk's slice has besides, and a counter's. Phases follow each other without a gap: the last one
+/// ends with the slice.
 struct Detail {
   static constexpr std::size_t kMaxPhases = 7;
   std::uint64_t row = 0;
   std::uint64_t request = 0;
+  std::int64_t value = 0;  ///< a counter's
   std::uint8_t phases = 0;
   std::array<std::uint8_t, kMaxPhases> kinds{};
   std::array<std::int64_t, kMaxPhases - 1> ends{};

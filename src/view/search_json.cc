@@ -93,8 +93,8 @@ SliceSource source_of(TrackKind kind) {
       return {"mark_slice", "tid = :place AND (:label = '' OR name = :label) AND :tid = :tid"};
     case TrackKind::kCounter:
       return {"mark_counter",
-              "ifnull(name, '') || ' ' || tgid = :place AND (:label = '' OR value = CAST(:label AS INTEGER)) "
-              "AND :tid = :tid"};
+              "ifnull(name, '') || CASE tgid WHEN 0 THEN '' ELSE ' ' || tgid END = :place AND "
+              "(:label = '' OR value = CAST(:label AS INTEGER)) AND :tid = :tid"};
     case TrackKind::kDisk:
       break;
   }

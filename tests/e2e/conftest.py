@@ -40,9 +40,9 @@ def image_dir():
 def new_guest(image_dir):
     """Makes (but does not boot) a guest with one disk; its name is unique on this machine."""
 
-    def make(name: str, series: str = "6.12", disk: bool = True, aio: str = "native", more_files: dict = {}, **options) -> guest.Guest:
+    def make(name: str, series: str = "6.12", disk: bool = True, aio: str = "native", more_files: dict = {}, more_disks=(), **options) -> guest.Guest:
         images = [disks.Disk(disks.make_image(image_dir / f"{name}.img", 64), aio=aio)] if disk else []
-        return guest.Guest(f"{name}-{os.getpid()}", kernels.get(series), disks=images, files=harness.guest_files() | more_files, **options)
+        return guest.Guest(f"{name}-{os.getpid()}", kernels.get(series), disks=images + list(more_disks), files=harness.guest_files() | more_files, **options)
 
     return make
 

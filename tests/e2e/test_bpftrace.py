@@ -1,4 +1,4 @@
-"""bpftrace on the host: its lines are events on the run's clock, its maps are attached to the run."""
+"""bpftrace on the host and in a guest: its lines are events on the run's clock, its maps are attached to the run."""
 
 import os
 import shutil
@@ -8,9 +8,11 @@ import subprocess
 import pytest
 
 import harness
+from guestlab import programs
 from harness import events, info, ivtrace, named
 
 EXECS = 20
+ARMED_WITHIN = 120  # seconds, of an emulated CPU: bpftrace loads a compiler first
 SCRIPT = """
 tracepoint:sched:sched_process_exec /str(args->filename) == "%(program)s"/ {
   printf("%%llu exec of %%d\\n", nsecs, pid);
@@ -50,7 +52,12 @@ def test_lines_stand_among_the_kernels_events(bpftrace, tmp_path, run_dir):
     done = ivtrace("record", "-o", run_dir, "--no-guests", "--events", "sched:sched_process_exec",
                    "--bpftrace", f"host:{script(tmp_path, text)}", "--", "sh", "-c", runs, check=None)
     assert done.returncode in (harness.OK, harness.LOSS), done.stderr
-    merged = events(run_dir)
+    check_exec_watch(run_dir, "host", program)
+
+
+def check_exec_watch(run, machine: str, program) -> None:
+    """What the script says of each execution stands beside the kernel's own event of it, in the machine's clock."""
+    merged = events(run, "--machine", machine)
     execs = [line for line in merged if line["name"] == "sched:sched_process_exec" and line["fields"]["filename"] == str(program)]
     lines = [line for line in merged if line["name"] == "bpftrace:exec_watch"]
     timed = [line for line in lines if not line["fields"]["arrival"]]
@@ -63,12 +70,12 @@ def test_lines_stand_among_the_kernels_events(bpftrace, tmp_path, run_dir):
     arrived = [line["fields"]["text"] for line in lines if line["fields"]["arrival"]]
     assert arrived == ["that was all"]
 
-    told = info(run_dir)["tracers"]
+    told = info(run)["tracers"]
     assert [(one["machine"], one["kind"], one["name"], one["state"], one["lines"], one["lost"]) for one in told] == [
-        ("host", "bpftrace", "exec_watch", "ended", EXECS + 1, 0)]
+        (machine, "bpftrace", "exec_watch", "ended", EXECS + 1, 0)]
     assert f"@execs: {EXECS}" in open(told[0]["output"]).read().splitlines()
-    assert "exec_watch" in ivtrace("info", run_dir, check=None).stdout
-    count = ivtrace("query", run_dir, "SELECT count(*) AS n FROM event WHERE system = 'bpftrace'", "--json", check=None).stdout
+    assert "exec_watch" in ivtrace("info", run, check=None).stdout
+    count = ivtrace("query", run, f"SELECT count(*) AS n FROM event WHERE system = 'bpftrace' AND machine = '{machine}'", "--json", check=None).stdout
     assert f'"n":{EXECS + 1}' in count.replace(" ", "")
 
 
@@ -117,3 +124,34 @@ def test_a_guest_without_bpftrace_says_what_to_install(pair, tmp_path, run_dir):
     assert f"{vm.name}: bpftrace" in done.stderr and "there is no bpftrace on this machine" in done.stderr
     assert "apt-get install bpftrace" in done.stderr
     assert [one["state"] for one in info(run_dir)["tracers"]] == ["failed"]
+
+
+def armed(run, recording) -> bool:
+    assert recording.process.poll() is None, recording.said()
+    states = [record["state"] for record in harness.journal(run) if record["type"] == "tracer"]
+    assert "failed" not in states, recording.said()
+    return "armed" in states
+
+
+def test_lines_of_a_guest_stand_among_its_kernels_events(new_guest, tmp_path, run_dir):
+    """bpftrace itself in a guest: from a disk, since it has 200 MB of libraries."""
+    if not shutil.which("bpftrace"):
+        pytest.skip("needs bpftrace (lab/setup installs it)")
+    with new_guest("bpftrace", disk=False, more_disks=[programs.disk(["/usr/bin/bpftrace"])], modules=programs.MODULES) as vm:
+        vm.check("mount -t debugfs nodev /sys/kernel/debug && mount -t tracefs nodev /sys/kernel/tracing")  # as systemd does
+        programs.enter(vm, "/dev/vda")
+        vm.check("cp /bin/busybox /tmp/p")
+        harness.ensure_agent(vm)
+        watch = script(tmp_path, SCRIPT % {"program": "/tmp/p"})
+        with harness.Recording(run_dir, *named(vm), "--events", "sched:sched_process_exec", "--bpftrace", f"{vm.name}:{watch}") as recording:
+            harness.wait_until(lambda: armed(run_dir, recording), ARMED_WITHIN, recording.said)
+            # The host marks each execution before it and after it.
+            for turn in range(EXECS):
+                subprocess.run([harness.BIN / "ivtrace-mark", f"before {turn}"], check=True)
+                vm.run("/tmp/p")  # busybox has no applet of that name: it was executed
+                subprocess.run([harness.BIN / "ivtrace-mark", f"behind {turn}"], check=True)
+            recording.stop(check=None)
+    check_exec_watch(run_dir, vm.name, "/tmp/p")
+    order = [line["fields"]["name"] if line["name"] == "mark:instant" else line["name"] for line in events(run_dir)
+             if line["name"] == "mark:instant" or line["name"] == "bpftrace:exec_watch" and not line["fields"]["arrival"]]
+    assert order == [name for turn in range(EXECS) for name in (f"before {turn}", "bpftrace:exec_watch", f"behind {turn}")]

@@ -65,6 +65,7 @@ def test_timedoctor_takes_every_line(runs, name, tmp_path):
     wanted |= {f"{row['machine']}:vcpu{row['vcpu']}" if row["vcpu"] is not None else f"{row['machine']}:vcpus-{row['thread']}"
                for row in ask(run, "SELECT DISTINCT machine, vcpu, thread FROM vcpu_slice")}
     wanted |= {f"{row['machine']}:disks" for row in ask(run, "SELECT DISTINCT machine FROM block_request")}
+    wanted |= {f"{row['machine']}:marks" for row in ask(run, "SELECT machine FROM mark_slice UNION SELECT machine FROM mark_instant UNION SELECT machine FROM mark_counter")}
     assert blocks.keys() == wanted | {"notes"} and len(wanted) > 3
     findings, = [line for line in blocks["notes"].of(NOTE) if line.name == "findings"]
     assert findings.samples == ask(run, "SELECT count(*) AS n FROM finding")[0]["n"]

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+import timedoctor_rules
 from harness import ivtrace, named
 
 ROUNDS = 50
@@ -29,14 +30,15 @@ def ask(run, sql: str) -> list[dict]:
     return [json.loads(line) for line in ivtrace("query", run, sql, "--json", check=None).stdout.splitlines()]
 
 
-def in_host(command: str) -> str:
+def in_host(command: str, **more) -> str:
     path = f"{harness.BIN}:{harness.BIN / 'lab'}:{os.environ['PATH']}"
-    return subprocess.run(["sh", "-ec", command], capture_output=True, text=True, check=True, env=os.environ | {"PATH": path}).stdout
+    return subprocess.run(["sh", "-ec", command], capture_output=True, text=True, check=True, env=os.environ | {"PATH": path}, **more).stdout
 
 
 @pytest.fixture(scope="module")
 def recorded(new_guest, tmp_path_factory):
-    """A run, and for host and guest: the process that marked by the header, and the shell whose script marked."""
+    """A run, and for host and guest: the process that marked by the header, one that had no right to write and was heard by
+    probes alone, and the shell whose script marked. Probes are set for the first one, too, so it says each mark twice."""
     run = tmp_path_factory.mktemp("marks") / "run.ivt"
     with new_guest("marks") as vm:
         # As systemd does it in any other guest.
@@ -44,14 +46,17 @@ def recorded(new_guest, tmp_path_factory):
         harness.ensure_agent(vm)
         before = vm.run("ivtrace-mark nobody")
         idle = vm.start("iv-marks --rounds 1 --threads 1").wait(30)
-        with harness.Recording(run, *named(vm)) as recording:
+        probes = ["--probe", f"host:usdt:{LOAD}:ivtrace:*", "--probe", f"{vm.name}:usdt:/bin/iv-marks:ivtrace:*"]
+        with harness.Recording(run, *named(vm), *probes) as recording:
             recording.wait_for(["host", vm.name])
-            loads = {"host": json.loads(in_host(f"iv-marks --rounds {ROUNDS} --threads {THREADS}")),
-                     vm.name: json.loads(vm.check(f"iv-marks --rounds {ROUNDS} --threads {THREADS}"))}
+            load = f"iv-marks --rounds {ROUNDS} --threads {THREADS}"
+            loads = {"host": json.loads(in_host(load)), vm.name: json.loads(vm.check(load))}
+            probed = {"host": json.loads(in_host(load, user=65534, group=65534, extra_groups=[])),
+                      vm.name: json.loads(vm.check(f"unshare -m sh -c 'umount /sys/kernel/tracing && exec {load}'"))}
             shells = {"host": in_host(SCRIPT), vm.name: vm.check(SCRIPT)}
             recording.stop(check=None)
         after = vm.run("ivtrace-mark nobody")
-    return {"run": run, "guest": vm.name, "loads": loads, "before": before, "idle": idle, "after": after,
+    return {"run": run, "guest": vm.name, "loads": loads, "probed": probed, "before": before, "idle": idle, "after": after,
             "shells": {name: int(said.split("shell ")[1]) for name, said in shells.items()}}
 
 
@@ -78,8 +83,17 @@ def test_every_mark_of_the_header_is_an_event_in_its_order(recorded, machine):
         assert marks == wanted, thread
 
 
-def test_marks_of_the_header_are_rows(recorded, machine):
-    pid = recorded["loads"][machine]["pid"]
+def test_probes_of_who_may_not_write_are_events(recorded, machine):
+    assert recorded["probed"][machine]["taken"] == 0
+    counts = ask(recorded["run"], f"SELECT event, count(*) AS n FROM event WHERE system = 'usdt' AND machine = '{machine}' GROUP BY 1 ORDER BY 1")
+    # Both processes passed the points.
+    assert counts == [{"event": name, "n": 2 * times * ROUNDS * THREADS} for name, times in (("begin", 2), ("counter", 1), ("end", 2), ("instant", 1))]
+
+
+@pytest.mark.parametrize("how", ["loads", "probed"])
+def test_marks_of_the_header_are_rows(recorded, machine, how):
+    """Each once, whether they were written and probed, or probed alone."""
+    pid = recorded[how][machine]["pid"]
     where = f"machine = '{machine}' AND tgid = {pid}"
     slices = ask(recorded["run"], f"SELECT name, depth, open, doubtful, count(*) AS n, count(DISTINCT tid) AS threads FROM mark_slice WHERE {where} GROUP BY 1, 2, 3, 4")
     assert slices == [{"name": name, "depth": depth, "open": 0, "doubtful": 0, "n": ROUNDS * THREADS, "threads": THREADS}
@@ -118,6 +132,25 @@ def test_marks_are_in_a_perfetto_trace(recorded, tmp_path):
     trace = (tmp_path / "run.pftrace").read_bytes()
     for name in (b"Programs' marks", b"outer", b"in_ner", b"half way", f"round ({recorded['loads']['host']['pid']})".encode()):
         assert name in trace, name
+
+
+def test_marks_are_rows_of_timedoctor(recorded, machine, tmp_path):
+    ivtrace("export", recorded["run"], "--format", "timedoctor", "-o", tmp_path / "run.tdi", check=None)
+    trace = timedoctor_rules.read(tmp_path / "run.tdi")
+    assert trace.problems == []
+    block, = [cpu for cpu in trace.cpus if cpu.name == f"{machine}:marks"]
+    queues = {line.name: line.samples for line in block.of(timedoctor_rules.QUEUE)}
+    notes = {line.name: line.samples for line in block.of(timedoctor_rules.NOTE)}
+    for how in ("loads", "probed"):
+        pid = recorded[how][machine]["pid"]
+        threads = [row["tid"] for row in ask(recorded["run"], f"SELECT DISTINCT tid FROM mark_instant WHERE machine = '{machine}' AND tgid = {pid}")]
+        assert len(threads) == THREADS
+        for tid in threads:
+            row = str(pid) if tid == pid else f"{pid}/{tid}"
+            assert (queues[f"{row}:outer"], queues[f"{row}:in_ner"], notes[row]) == (2 * ROUNDS, 2 * ROUNDS, ROUNDS)
+        assert queues[f"{pid}:round"] > 0
+    shell = recorded["shells"][machine]
+    assert queues[f'{shell}:all_of_"it"'] == 2 and queues[f"{shell}:files_from_-4"] == 2 and notes[str(shell)] == 3
 
 
 def test_who_marks_while_nothing_records_is_told(recorded):

@@ -6,7 +6,7 @@ import { mixed } from './colour';
 import { fitted, type Surface } from './surface';
 import { inkOn, machineColour } from './theme';
 
-/** Undefined: too many different values for a tile of shares to tell them. */
+/** Undefined: it has no value. */
 export function valueOf(category: Category): number | undefined {
   const value = category.label === '' ? NaN : Number(category.label);
   return Number.isFinite(value) ? value : undefined;
