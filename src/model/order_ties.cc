@@ -25,7 +25,7 @@ bool moves(IoDirection direction) {
 }  // namespace
 
 void OrderTies::enter(const SyscallEvents::Seen& seen, HostTsc at, std::size_t machine,
-                      const BlockRequests::Open* open) {
+                      const BlockRequests::Open* open, const QemuRequests* qemu) {
   if (threads_.size() >= kMaxThreads && !threads_.contains(seen.thread)) return;
   Thread& thread = threads_[seen.thread];
   thread = {at, {}};
@@ -42,7 +42,7 @@ void OrderTies::enter(const SyscallEvents::Seen& seen, HostTsc at, std::size_t m
   for (const auto& [key, request] : *open) {
     const bool same =
         call.kind == Kind::kSubmit ? moves(request.direction) : request.direction == call.direction;
-    if (!same || request.issued > at) continue;
+    if (!same || request.issued > at || (qemu != nullptr && !qemu->has(request.number))) continue;
     if (call.candidates.size() == kMaxCandidates) {
       guest.gone_until = at;
       return;
@@ -155,12 +155,12 @@ bool OrderTies::fits_no_other(std::size_t machine, const Call& call) const {
   return at == call.offset + call.moved;
 }
 
-const ServingCall* OrderTies::find(std::size_t machine, const BlockRequest& request) const {
+const ServingCall* OrderTies::find(std::size_t machine, const BlockRequest& request, HostTsc done) const {
   const Guest& guest = guests_[machine];
   if (guest.gone_until >= request.issued) return nullptr;
   const Call* served = nullptr;
   for (const auto& [number, call] : guest.calls) {
-    if (call.placed || !call.until || *call.until > *request.completed) continue;
+    if (call.placed || !call.until || *call.until > done) continue;
     const auto candidate = std::find_if(call.candidates.begin(), call.candidates.end(),
                                         [&](const Candidate& one) { return one.request == request.number; });
     if (candidate == call.candidates.end() || !fits(machine, call, *candidate)) continue;
