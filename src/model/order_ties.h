@@ -13,7 +13,8 @@
 //   io_submit, io_uring_enter              says neither: it counts only when it handed over one read or
 //                                          write, and the host requests queued within it say what that was.
 //
-// Where QEMU's probes tell which requests QEMU has (qemu_requests.h), only those are candidates.
+// Where QEMU's probes tell which requests QEMU has (qemu_requests.h), only those are candidates, and those
+// that entered as one fit a call as one.
 //
 // What a call did on a place that belongs to some image's extents is none of this: its tie is by address.
 #pragma once
@@ -81,6 +82,8 @@ class OrderTies {
     std::uint64_t request = 0;
     SectorRange range;
     IoDirection direction = IoDirection::kOther;
+    std::uint64_t bytes = 0;  ///< of all that entered QEMU with it
+    std::optional<HostTsc> entered;
     bool open = true;
   };
   struct Call : ServingCall {
@@ -107,6 +110,8 @@ class OrderTies {
   };
 
   Call* call_of(const CallId& id);
+  static void join(std::vector<Candidate>& candidates);
+  static bool are_one(const std::vector<const Candidate*>& candidates);
   CallId call_within(std::size_t machine, std::int32_t thread, HostTsc at) const;
   bool fits(std::size_t machine, const Call& call, const Candidate& candidate) const;
   bool fits_no_other(std::size_t machine, const Call& call) const;

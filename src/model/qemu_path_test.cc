@@ -142,6 +142,37 @@ TEST(QemuPath, ACallIsForARequestThatQemuHas) {
   }
 }
 
+TEST(QemuPath, JoinedRequestsFitACallAsOne) {
+  for (const bool probed : {false, true}) {
+    MadeProbedIo made;
+    made.clear_disks();
+    made.disk("vm1", "d0", "none", "", "qcow2");
+    made.guest(10, kIssueId, 100);
+    made.guest(11, kIssueId, 108);
+    made.guest(12, kIssueId, 300, 16);  // as long as both
+    if (probed) made.enter(17, kA, 100, 16);
+    made.call(20, kEnterId, 123);
+    made.event("host", 22, kQueueId, kHostDevice, 77, 16, "R", kQemu1);
+    made.event("host", 25, kIssueId, kHostDevice, 77, 16, "R", kQemu1);
+    made.event("host", 45, kCompleteId, kHostDevice, 77, 16, "R", kQemu1);
+    made.call(50, kExitCallId, 8192);
+    if (probed) made.push(60, kA);
+    if (probed) made.push(61, kB);
+    made.guest(63, kCompleteId, 100);
+    made.guest(64, kCompleteId, 108);
+    made.guest(65, kCompleteId, 300, 16);
+    const auto followed = follow(made);
+    ASSERT_EQ(followed.requests.size(), 3u);
+    EXPECT_EQ(text_of(followed.requests[1]),
+              probed ? "qemu virtqueue 11-17 qemu_block 17-20 qemu_to_host 20-22 host_queue 22-25 device "
+                       "25-45 qemu_completion 45-61 return 61-64"
+                     : "untied unattributed 11-64");
+    EXPECT_EQ(followed.requests[1].host_bytes, probed ? 8u * 512 : 0u);
+    // Without the probes it is the only one that fits: they show that it is not.
+    EXPECT_EQ(followed.requests[2].tie, probed ? IoTie::kUntied : IoTie::kOrder);
+  }
+}
+
 TEST(QemuPath, WhatTheHostDidBeforeQemuHadTheRequestIsForSomebodyElse) {
   for (const bool cached : {false, true}) {
     MadeProbedIo made;
