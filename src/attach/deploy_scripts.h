@@ -39,8 +39,8 @@ exit 1
 /// $1: the directory.
 inline constexpr const char* kChecksum = R"sh(sha256sum <"$1/ivtrace-agent")sh";
 
-/// $1: the directory. The shell becomes the agent. What it has compiled there (scripts of SystemTap) goes with
-/// the directory.
+/// $1: the directory. The shell becomes the agent. What it has compiled there (scripts of SystemTap) goes
+/// with the directory.
 inline constexpr const char* kStart = R"sh(
 chmod 700 "$1/ivtrace-agent"
 echo $$ >"$1/pid"

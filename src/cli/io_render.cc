@@ -31,6 +31,7 @@ std::string load_text(const std::vector<IoLoadView>& load) {
 std::string tie_text(const IoTieView& tie) {
   if (tie.tie == "address") return fmt::format("{} tied to the host's by address", grouped(tie.count));
   if (tie.tie == "order") return fmt::format("{} tied by QEMU's system call", grouped(tie.count));
+  if (tie.tie == "qemu") return fmt::format("{} tied to QEMU's requests by its probes", grouped(tie.count));
   if (tie.tie == "no-host-io") return fmt::format("{} served without host I/O", grouped(tie.count));
   if (tie.tie == "lost") return fmt::format("{} while host events were lost", grouped(tie.count));
   return fmt::format("{} untied", grouped(tie.count));

@@ -38,10 +38,11 @@ IoPath::IoPath(const run::RunReader& run, const merge::RunEvents& events, const 
       owners_(run, events.formats(host_)),
       host_events_(events.formats(host_)),
       syscalls_(events.formats(host_)),
+      probes_(events.formats(host_)),
       calls_(only_raw(run)) {
   for (std::size_t i = 0; i < run.machines().size(); ++i) {
     const decode::FormatTable* formats = events.formats(i);
-    GuestState guest{BlockEvents(formats), {}, {}, {}, {}, 0, 0};
+    GuestState guest{BlockEvents(formats), {}, {}, {}, {}, 0, 0, {}};
     guest.irq_entry = id_of(formats, "irq", "irq_handler_entry");
     guest.irq_exit = id_of(formats, "irq", "irq_handler_exit");
     guests_.push_back(std::move(guest));
@@ -75,6 +76,7 @@ void IoPath::lose(std::size_t machine) {
     guests_[machine].requests.forget();
     drop_services(guests_[machine]);
     guests_[machine].interrupts.clear();
+    guests_[machine].qemu.forget();
     calls_.forget(machine);
     return;
   }
@@ -83,6 +85,7 @@ void IoPath::lose(std::size_t machine) {
   loads_.clear();
   calls_.forget();
   for (GuestState& guest : guests_) {
+    guest.qemu.forget();
     for (const auto& [key, request] : guest.requests.open()) guest.services[request.number].lost = true;
   }
 }
@@ -104,6 +107,7 @@ void IoPath::look_at_guest(const merge::MergedEvent& event) {
 
 void IoPath::look_at_host(const merge::MergedEvent& event) {
   owners_.look(event.id, event.record);
+  if (probes_.recorded()) look_at_qemu(event);
   look_at_syscalls(event);
   const auto seen = host_events_.look(event.id, event.record);
   if (seen.step == BlockEvents::Step::kOther) return;
@@ -118,8 +122,24 @@ void IoPath::look_at_syscalls(const merge::MergedEvent& event) {
   if (call.step == SyscallEvents::Step::kExit) calls_.exit(call, event.time);
   if (call.step != SyscallEvents::Step::kEnter) return;
   const auto machine = owners_.owner({call.thread, {}});
-  calls_.enter(call, event.time, machine.value_or(host_),
-               machine ? &guests_[*machine].requests.open() : nullptr);
+  if (!machine) return calls_.enter(call, event.time, host_, nullptr, nullptr);
+  const GuestState& guest = guests_[*machine];
+  calls_.enter(call, event.time, *machine, &guest.requests.open(),
+               guest.qemu.has_all() ? &guest.qemu : nullptr);
+}
+
+void IoPath::look_at_qemu(const merge::MergedEvent& event) {
+  const auto seen = probes_.look(event.id, event.record);
+  if (seen.step == QemuProbeEvents::Step::kOther) return;
+  const auto machine = owners_.owner({seen.thread, {}});
+  if (!machine) return;
+  GuestState& guest = guests_[*machine];
+  for (const std::uint64_t request : guest.qemu.look(seen, event.time, guest.requests.open())) {
+    // What the host was asked for before is not for it; but what fills a page of the host's cache may be.
+    const auto service = guest.services.find(request);
+    if (service == guest.services.end() || !service->second.disk) continue;
+    if (!is_cached({*machine, *service->second.disk})) service->second.pieces = {};
+  }
 }
 
 /// Whose bytes they are: of the guest that they serve; else, as writeback is done by the kernel's workers, of
@@ -290,6 +310,7 @@ void IoPath::tell(const Service& service, const IoRequest* served, const Serving
 
 // Its next issue is another request; what served it so far served nobody.
 void IoPath::guest_requeued(GuestState& guest, const BlockRequest& request) {
+  guest.qemu.end(request.number);
   const auto found = guest.services.find(request.number);
   if (found == guest.services.end()) return;
   tell(found->second, nullptr, {});
@@ -343,30 +364,42 @@ void IoPath::guest_completed(std::size_t machine, const BlockRequest& request, C
   result.machine = machine;
   result.guest = request;
   result.tie = tie_of(machine, request, service, serving);
+  if (const QemuTimes* const qemu = guest.qemu.find(request.number);
+      qemu != nullptr && result.tie != IoTie::kLost)
+    result.qemu = *qemu;
   if (const auto handler = guest.interrupts.find(cpu.value); handler != guest.interrupts.end())
     result.interrupt = handler->second;
   result.disk = result.tie == IoTie::kAddress ? service->disk : disk_of(machine, request.range.device);
   if (result.tie == IoTie::kAddress) {
     describe(serving, result);
-  } else if (result.tie == IoTie::kUntied && (service == nullptr || service->pieces.empty())) {
-    const ServingCall* const call = calls_.find(machine, request);
-    // Where the image's places are known, a call without host requests of its own is one whose were not
-    // found.
-    const bool placed = result.disk && disks_.knows({machine, *result.disk});
-    if (call != nullptr && (call->service.requests > 0 || !placed)) {
-      result.tie = IoTie::kOrder;
-      result.submitted = call->from;
-      result.returned = call->until;
-      describe(call->service, result);
-      // QEMU may have joined requests in the call, and the host calls in a request.
-      result.host_bytes = std::min(result.host_bytes, request.range.count * kSectorBytes);
-    }
+  } else if (result.tie == IoTie::kUntied) {
+    tie_by_qemu(machine, service, result);
   }
   sink_(result);
   calls_.completed(machine, request);
+  guest.qemu.end(request.number);
   if (found == guest.services.end()) return;
   tell(found->second, result.tie == IoTie::kAddress ? &result : nullptr, serving);
   guest.services.erase(found);
+}
+
+/// By its call, by what QEMU's probes tell, or by both.
+void IoPath::tie_by_qemu(std::size_t machine, const Service* service, IoRequest& result) const {
+  const BlockRequest& request = result.guest;
+  const bool pushed = result.qemu && result.qemu->pushed;
+  if (pushed) result.tie = IoTie::kQemu;
+  if (service != nullptr && !service->pieces.empty()) return;
+  const ServingCall* const call =
+      calls_.find(machine, request, pushed ? *result.qemu->pushed : *request.completed);
+  // Where the image's places are known, a call without host requests of its own is one whose were not found.
+  const bool placed = result.disk && disks_.knows({machine, *result.disk});
+  if (call == nullptr || (call->service.requests == 0 && placed)) return;
+  if (!pushed) result.tie = IoTie::kOrder;
+  result.submitted = call->from;
+  result.returned = call->until;
+  describe(call->service, result);
+  // QEMU may have joined requests in the call, and the host calls in a request.
+  result.host_bytes = std::min(result.host_bytes, request.range.count * kSectorBytes);
 }
 
 void IoPath::describe(const IoService& service, IoRequest& result) {

@@ -11,7 +11,8 @@
 // first few decide.
 //
 // A request for bytes without a known place is tied by QEMU's system call, where that leaves no choice
-// (order_ties.h).
+// (order_ties.h). Where QEMU's probes were recorded, they tell when QEMU had the request (qemu_requests.h):
+// what the host did for these bytes before that, and calls outside of it, are for somebody else.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,8 @@
 #include "model/io_service.h"
 #include "model/lost_ranges.h"
 #include "model/order_ties.h"
+#include "model/qemu_probe_events.h"
+#include "model/qemu_requests.h"
 #include "model/syscall_events.h"
 #include "model/thread_owners.h"
 #include "run/run_reader.h"
@@ -80,6 +83,7 @@ class IoPath {
     std::map<std::uint32_t, HostTsc> interrupts;  ///< by CPU: it is in a handler since
     std::uint16_t irq_entry = 0;
     std::uint16_t irq_exit = 0;
+    QemuRequests qemu;
   };
   /// A guest's request that a host request serves.
   struct Served {
@@ -100,11 +104,13 @@ class IoPath {
   void look_at_guest(const merge::MergedEvent& event);
   void look_at_host(const merge::MergedEvent& event);
   void look_at_syscalls(const merge::MergedEvent& event);
+  void look_at_qemu(const merge::MergedEvent& event);
   void lose(std::size_t machine);
   void host_issued(const BlockRequest& request);
   void host_completed(const BlockRequest& request);
   void host_requeued(const BlockRequest& request, HostTsc at);
   void guest_completed(std::size_t machine, const BlockRequest& request, CpuId cpu);
+  void tie_by_qemu(std::size_t machine, const Service* service, IoRequest& result) const;
   void guest_requeued(GuestState& guest, const BlockRequest& request);
   void drop_services(GuestState& guest);
   void tell(const Service& service, const IoRequest* served, const Serving& serving) const;
@@ -137,6 +143,7 @@ class IoPath {
   std::unordered_map<std::uint64_t, HostOpen> host_open_;  ///< by the request's number
   std::map<std::uint32_t, DeviceLoad> loads_;              ///< by host device
   SyscallEvents syscalls_;
+  QemuProbeEvents probes_;
   OrderTies calls_;
   std::vector<DiskPart> parts_;  ///< of the host request at hand
 };

@@ -179,8 +179,14 @@ class MadeIo {
   }
   /// The host's first CPU lost events before its next one.
   void lose() { lost_before_ = events_["host"].size(); }
-  bool anchors = false;  ///< so that the host's ticks are nanoseconds since the start
-  bool ended = false;    ///< the journal tells the recording's end
+  bool anchors = false;           ///< so that the host's ticks are nanoseconds since the start
+  bool ended = false;             ///< the journal tells the recording's end
+  std::string more_host_formats;  ///< of events that add() gives
+
+  /// Any event of the host's.
+  void add(std::uint64_t at, decode::Bytes record) {
+    events_["host"].emplace_back(kIoStart + at, std::move(record));
+  }
 
   std::string path() const { return scratch_ / "run.ivt"; }
 
@@ -222,14 +228,14 @@ class MadeIo {
  private:
   using Events = std::vector<std::pair<std::uint64_t, decode::Bytes>>;
 
-  static void machine(run::RunWriter& writer, const std::string& name, const std::string& kind,
-                      std::int32_t pid) {
+  void machine(run::RunWriter& writer, const std::string& name, const std::string& kind, std::int32_t pid) {
     run::MachineRecord record;
     record.name = name;
     record.kind = kind;
     record.qemu_pid = pid;
     EXPECT_TRUE(writer.append(record));
-    EXPECT_TRUE(writer.write_text(name, format::kFormatsName, made_io_formats()));
+    EXPECT_TRUE(writer.write_text(name, format::kFormatsName,
+                                  made_io_formats() + (kind == "host" ? more_host_formats : "")));
     if (kind == "host") return;
     run::EpochRecord epoch;
     epoch.machine = name;

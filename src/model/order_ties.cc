@@ -25,7 +25,7 @@ bool moves(IoDirection direction) {
 }  // namespace
 
 void OrderTies::enter(const SyscallEvents::Seen& seen, HostTsc at, std::size_t machine,
-                      const BlockRequests::Open* open) {
+                      const BlockRequests::Open* open, const QemuRequests* qemu) {
   if (threads_.size() >= kMaxThreads && !threads_.contains(seen.thread)) return;
   Thread& thread = threads_[seen.thread];
   thread = {at, {}};
@@ -42,20 +42,34 @@ void OrderTies::enter(const SyscallEvents::Seen& seen, HostTsc at, std::size_t m
   for (const auto& [key, request] : *open) {
     const bool same =
         call.kind == Kind::kSubmit ? moves(request.direction) : request.direction == call.direction;
-    if (!same || request.issued > at) continue;
+    if (!same || request.issued > at || (qemu != nullptr && !qemu->has(request.number))) continue;
     if (call.candidates.size() == kMaxCandidates) {
       guest.gone_until = at;
       return;
     }
-    call.candidates.push_back({request.number, request.range, request.direction});
+    Candidate candidate;
+    candidate.request = request.number;
+    candidate.range = request.range;
+    candidate.direction = request.direction;
+    candidate.bytes = request.range.count * kSectorBytes;
+    if (qemu != nullptr) candidate.entered = qemu->find(request.number)->entered;
+    call.candidates.push_back(candidate);
   }
   if (call.candidates.empty()) return;
+  if (qemu != nullptr) join(call.candidates);
   if (guest.calls.size() >= kMaxCalls) {
     guest.gone_until = guest.calls.begin()->second.from;
     guest.calls.erase(guest.calls.begin());
   }
   thread.call = {machine, ++count_};
   guest.calls.emplace(count_, std::move(call));
+}
+
+/// An event has its moment for itself: what entered at one entered as one.
+void OrderTies::join(std::vector<Candidate>& candidates) {
+  std::map<HostTsc, std::uint64_t> bytes;
+  for (const Candidate& candidate : candidates) bytes[*candidate.entered] += candidate.bytes;
+  for (Candidate& candidate : candidates) candidate.bytes = bytes[*candidate.entered];
 }
 
 void OrderTies::exit(const SyscallEvents::Seen& seen, HostTsc at) {
@@ -129,38 +143,45 @@ void OrderTies::host_requeued(const BlockRequest& host) {
 }
 
 bool OrderTies::fits(std::size_t machine, const Call& call, const Candidate& candidate) const {
-  const std::uint64_t bytes = candidate.range.count * kSectorBytes;
   if (call.several) return true;
   if (candidate.direction != call.direction) return false;
-  if (call.kind == Kind::kSubmit) return bytes == call.service.bytes;
-  if (!raw_[machine]) return bytes == call.moved;
+  if (call.kind == Kind::kSubmit) return candidate.bytes == call.service.bytes;
+  if (!raw_[machine]) return candidate.bytes == call.moved;
   const std::uint64_t first = candidate.range.first * kSectorBytes;
+  const std::uint64_t bytes = candidate.range.count * kSectorBytes;
   return call.offset <= first && first + bytes <= call.offset + call.moved;
+}
+
+bool OrderTies::are_one(const std::vector<const Candidate*>& candidates) {
+  return candidates.size() == 1 ||
+         std::all_of(candidates.begin(), candidates.end(), [&](const Candidate* candidate) {
+           return candidate->entered && candidate->entered == candidates.front()->entered;
+         });
 }
 
 /// Do all that fit have a part in it?
 bool OrderTies::fits_no_other(std::size_t machine, const Call& call) const {
-  std::vector<SectorRange> fitting;
+  std::vector<const Candidate*> fitting;
   for (const Candidate& candidate : call.candidates) {
-    if (fits(machine, call, candidate)) fitting.push_back(candidate.range);
+    if (fits(machine, call, candidate)) fitting.push_back(&candidate);
   }
-  if (call.kind == Kind::kSubmit || !raw_[machine]) return fitting.size() == 1;
+  if (call.kind == Kind::kSubmit || !raw_[machine]) return are_one(fitting);
   std::sort(fitting.begin(), fitting.end(),
-            [](const SectorRange& a, const SectorRange& b) { return a.first < b.first; });
+            [](const Candidate* a, const Candidate* b) { return a->range.first < b->range.first; });
   std::uint64_t at = call.offset;
-  for (const SectorRange& range : fitting) {
-    if (range.first * kSectorBytes != at) return false;
-    at = range.end() * kSectorBytes;
+  for (const Candidate* candidate : fitting) {
+    if (candidate->range.first * kSectorBytes != at) return false;
+    at = candidate->range.end() * kSectorBytes;
   }
   return at == call.offset + call.moved;
 }
 
-const ServingCall* OrderTies::find(std::size_t machine, const BlockRequest& request) const {
+const ServingCall* OrderTies::find(std::size_t machine, const BlockRequest& request, HostTsc done) const {
   const Guest& guest = guests_[machine];
   if (guest.gone_until >= request.issued) return nullptr;
   const Call* served = nullptr;
   for (const auto& [number, call] : guest.calls) {
-    if (call.placed || !call.until || *call.until > *request.completed) continue;
+    if (call.placed || !call.until || *call.until > done) continue;
     const auto candidate = std::find_if(call.candidates.begin(), call.candidates.end(),
                                         [&](const Candidate& one) { return one.request == request.number; });
     if (candidate == call.candidates.end() || !fits(machine, call, *candidate)) continue;

@@ -13,6 +13,9 @@
 //   io_submit, io_uring_enter              says neither: it counts only when it handed over one read or
 //                                          write, and the host requests queued within it say what that was.
 //
+// Where QEMU's probes tell which requests QEMU has (qemu_requests.h), only those are candidates, and those
+// that entered as one fit a call as one.
+//
 // What a call did on a place that belongs to some image's extents is none of this: its tie is by address.
 #pragma once
 
@@ -26,6 +29,7 @@
 #include "base/units.h"
 #include "model/block_requests.h"
 #include "model/io_service.h"
+#include "model/qemu_requests.h"
 #include "model/syscall_events.h"
 
 namespace ivtrace::model {
@@ -45,9 +49,9 @@ class OrderTies {
   explicit OrderTies(std::vector<bool> raw) : raw_(std::move(raw)), guests_(raw_.size()) {}
 
   /// A call of any thread began. `machine`: the guest whose QEMU's thread it is, and `open` its requests with
-  /// the driver; nullptr for a thread of nobody's.
+  /// the driver; nullptr for a thread of nobody's. `qemu`: tells which of these QEMU has; nullptr: not known.
   void enter(const SyscallEvents::Seen& call, HostTsc at, std::size_t machine,
-             const BlockRequests::Open* open);
+             const BlockRequests::Open* open, const QemuRequests* qemu);
   void exit(const SyscallEvents::Seen& call, HostTsc at);
   /// Since when a thread is in a system call.
   std::optional<HostTsc> since(std::int32_t thread) const;
@@ -59,7 +63,8 @@ class OrderTies {
   void host_requeued(const BlockRequest& host);
 
   /// The call that served a request that is completed now, or nullptr; valid until the next change here.
-  const ServingCall* find(std::size_t machine, const BlockRequest& request) const;
+  /// `done`: when QEMU, or else the guest, had done with it.
+  const ServingCall* find(std::size_t machine, const BlockRequest& request, HostTsc done) const;
   /// The request is over: calls that can only have served such ones are forgotten.
   void completed(std::size_t machine, const BlockRequest& request);
 
@@ -77,6 +82,8 @@ class OrderTies {
     std::uint64_t request = 0;
     SectorRange range;
     IoDirection direction = IoDirection::kOther;
+    std::uint64_t bytes = 0;  ///< of all that entered QEMU with it
+    std::optional<HostTsc> entered;
     bool open = true;
   };
   struct Call : ServingCall {
@@ -103,6 +110,8 @@ class OrderTies {
   };
 
   Call* call_of(const CallId& id);
+  static void join(std::vector<Candidate>& candidates);
+  static bool are_one(const std::vector<const Candidate*>& candidates);
   CallId call_within(std::size_t machine, std::int32_t thread, HostTsc at) const;
   bool fits(std::size_t machine, const Call& call, const Candidate& candidate) const;
   bool fits_no_other(std::size_t machine, const Call& call) const;

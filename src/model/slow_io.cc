@@ -74,13 +74,19 @@ IoPart part_of(IoPhaseKind phase) {
     case IoPhaseKind::kGuestQueue:
       return IoPart::kGuest;
     case IoPhaseKind::kToQemu:
+    case IoPhaseKind::kVirtqueue:
+    case IoPhaseKind::kQemuBlock:
     case IoPhaseKind::kQemuToHost:
     case IoPhaseKind::kToHost:
       return IoPart::kHandover;
     case IoPhaseKind::kQemuCall:
+    case IoPhaseKind::kQemuRequest:
     case IoPhaseKind::kHostQueue:
     case IoPhaseKind::kDevice:
       return IoPart::kHost;
+    case IoPhaseKind::kQemuCompletion:
+    case IoPhaseKind::kQemuNotify:
+    case IoPhaseKind::kInterrupt:
     case IoPhaseKind::kToGuest:
     case IoPhaseKind::kGuestCompletion:
     case IoPhaseKind::kReturn:

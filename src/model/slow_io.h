@@ -33,9 +33,9 @@ namespace ivtrace::model {
 /// Who has the request: phases of one layer.
 enum class IoPart : std::uint8_t {
   kGuest,         ///< guest_queue
-  kHandover,      ///< to_qemu, qemu_to_host, to_host
-  kHost,          ///< qemu_call, host_queue, device
-  kBack,          ///< to_guest, guest_completion, return
+  kHandover,      ///< to_qemu, virtqueue, qemu_block, qemu_to_host, to_host
+  kHost,          ///< qemu_call, qemu_request, host_queue, device
+  kBack,          ///< qemu_completion, qemu_notify, interrupt, to_guest, guest_completion, return
   kUnattributed,  ///< unattributed
 };
 inline constexpr std::size_t kIoParts = 5;

@@ -1,7 +1,8 @@
 // Arguments are by register, as a distribution's QEMU has no debug information. A virtio device gives the
 // block layer its VirtIOBlockReq as the callback's argument, whose first member is the element that it later
-// pushes: so the two have one address, and it is the request's number while it is open. (QEMU:
-// include/sysemu/block-backend-io.h, include/hw/virtio/virtio.h, include/hw/virtio/virtio-blk.h)
+// pushes: so the two have one address, and it is the request's number while it is open. A read's or write's
+// bytes are its QEMUIOVector's `size`, at byte 32 since QEMU 4.0. (QEMU: include/sysemu/block-backend-io.h,
+// include/hw/virtio/virtio.h, include/hw/virtio/virtio-blk.h, include/qemu/iov.h)
 #include "probes/qemu_pack.h"
 
 #include <array>
@@ -13,13 +14,16 @@ namespace ivtrace::probes {
 namespace {
 
 using Probe = std::pair<const char*, const char*>;
-constexpr std::array<Probe, 7> kProbes{{{"blk_aio_preadv", "off=%si:s64 request=%r9:x64"},
-                                        {"blk_aio_pwritev", "off=%si:s64 request=%r9:x64"},
-                                        {"blk_aio_flush", "request=%dx:x64"},
-                                        {"block_acct_done", "cookie=%si:x64"},
-                                        {"virtqueue_push", "request=%si:x64 bytes=%dx:u32"},
-                                        {"virtio_notify", "queue=%si:x64"},
-                                        {"virtio_notify_irqfd", "queue=%si:x64"}}};
+constexpr const char* kMove = "backend=%di:x64 off=%si:s64 bytes=+32(%dx):u64 request=%r9:x64";
+constexpr std::array<Probe, 8> kProbes{
+    {{"blk_aio_preadv", kMove},
+     {"blk_aio_pwritev", kMove},
+     {"blk_aio_flush", "backend=%di:x64 request=%dx:x64"},
+     {"blk_aio_pdiscard", "backend=%di:x64 off=%si:s64 bytes=%dx:s64 request=%r8:x64"},
+     {"block_acct_done", "cookie=%si:x64"},
+     {"virtqueue_push", "queue=%di:x64 request=%si:x64 bytes=%dx:u32"},
+     {"virtio_notify", "queue=%si:x64"},
+     {"virtio_notify_irqfd", "queue=%si:x64"}}};
 
 }  // namespace
 

@@ -41,7 +41,8 @@ std::vector<ModelPass::Subject> ModelPass::subjects_of(const decode::FormatTable
   static const std::map<std::string_view, Subject> kSystems = {
       {"sched", Subject::kScheduler}, {"kvm", Subject::kKvm},           {"irq", Subject::kInterrupt},
       {"syscalls", Subject::kCall},   {"raw_syscalls", Subject::kCall}, {"task", Subject::kTask},
-      {"block", Subject::kBlock},     {"mark", Subject::kMark},         {"usdt", Subject::kMark}};
+      {"block", Subject::kRequest},   {"mark", Subject::kMark},         {"usdt", Subject::kMark},
+      {"uprobe", Subject::kRequest}};
   std::vector<Subject> subjects;
   if (formats == nullptr) return subjects;
   for (const decode::EventFormat* format : formats->all()) {
@@ -254,7 +255,7 @@ void ModelPass::look(const merge::MergedEvent& event) {
       if (io_) io_->look(event);
       if (programs_) programs_->look(event);
       return;
-    case Subject::kBlock:
+    case Subject::kRequest:
       if (io_) io_->look(event);
       return;
     case Subject::kMark:
@@ -439,6 +440,14 @@ void ModelPass::add(const model::IoRequest& request) {
     row.host_device = request.host_device;
     row.host_requests = request.host_requests;
     row.host_thread = request.host_thread;
+  }
+  if (request.qemu) {
+    const auto ns_or_none = [this](const std::optional<HostTsc>& time) {
+      return time ? ns(*time) : IoRequestRow::kNoTime;
+    };
+    row.entered_ns = ns(request.qemu->entered);
+    row.pushed_ns = ns_or_none(request.qemu->pushed);
+    row.notified_ns = ns_or_none(request.qemu->notified);
   }
   io_requests_->append(row);
   phases_.clear();

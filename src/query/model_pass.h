@@ -50,7 +50,7 @@ class ModelPass {
 
  private:
   /// Whom an event concerns.
-  enum class Subject : std::uint8_t { kNone, kScheduler, kKvm, kInterrupt, kCall, kTask, kBlock, kMark };
+  enum class Subject : std::uint8_t { kNone, kScheduler, kKvm, kInterrupt, kCall, kTask, kRequest, kMark };
 
   static std::vector<Subject> subjects_of(const decode::FormatTable* formats);
   /// Of a set of its own.

@@ -14,6 +14,8 @@
 namespace ivtrace::query {
 namespace {
 
+Cell time_or_null(std::int64_t ns) { return ns == IoRequestRow::kNoTime ? kNull : Cell(ns); }
+
 Cell device_cell(std::uint32_t device, std::string& text) {
   text = device_text(device);
   return std::string_view(text);
@@ -78,11 +80,16 @@ struct IoRequestSource {
          {"comm", kText, "", "that thread's name; NULL: not recorded"},
          {"from_ns", kInteger, "ns", "queued in the guest, since the run's start", kRange},
          {"until_ns", kInteger, "ns", "completed in the guest", kRange},
-         {"tie", kText, "", "how it is tied to the host's: address, order, no-host-io, lost or untied"},
+         {"tie", kText, "", "how it is tied to the host's: address, order, qemu, no-host-io, lost or untied"},
          {"host_device", kText, "", "major:minor on the host; NULL: not tied"},
          {"host_requests", kInteger, "", "how many of the host served it; NULL: not tied"},
          {"host_bytes", kInteger, "bytes", "their size; NULL: not tied"},
-         {"host_thread", kInteger, "", "the host's thread that queued them; NULL: not tied"}}};
+         {"host_thread", kInteger, "", "the host's thread that queued them; NULL: not tied"},
+         {"entered_ns", kInteger, "ns",
+          "QEMU's block layer got it; NULL: not known, as without --probe host:qemu"},
+         {"pushed_ns", kInteger, "ns", "QEMU pushed it into the virtqueue; NULL: not known"},
+         {"notified_ns", kInteger, "ns",
+          "QEMU notified the guest then; NULL: not known, or the guest had it before"}}};
     return kInfo;
   }
   static Cell cell(const ModelRows& rows, const IoRequestRow& row, std::uint64_t at, int column,
@@ -119,8 +126,14 @@ struct IoRequestSource {
         return integer_if(tied, row.host_requests);
       case 14:
         return integer_if(tied, row.host_bytes);
-      default:
+      case 15:
         return tied ? Cell(std::int64_t{row.host_thread}) : kNull;
+      case 16:
+        return time_or_null(row.entered_ns);
+      case 17:
+        return time_or_null(row.pushed_ns);
+      default:
+        return time_or_null(row.notified_ns);
     }
   }
 };

@@ -90,6 +90,9 @@ void visit_fields(const IoRequestRow& row, Visit visit) {
   visit(row.sector);
   visit(row.bytes);
   visit(row.host_bytes);
+  visit(row.entered_ns);
+  visit(row.pushed_ns);
+  visit(row.notified_ns);
   visit(row.machine);
   visit(row.disk);
   visit(row.device);

@@ -112,12 +112,12 @@ TEST_F(RowCheckTest, RequestsAndWhenTheyWereSlowReferToWhatIsThere) {
   request.machine = 1;
   check(request, &IoRequestRow::disk, {-1, 0}, {1, -2});
   check(request, &IoRequestRow::direction, {0, 4}, {5, 255});
-  check(request, &IoRequestRow::tie, {0, 4}, {5, 255});
+  check(request, &IoRequestRow::tie, {0, 5}, {6, 255});
   check_span(request);
   IoPhaseRow phase;
   phase.request = 1;
   check(phase, &IoPhaseRow::request, {1, 2}, {0, 3, -1});
-  check(phase, &IoPhaseRow::kind, {0, 10}, {11, 255});
+  check(phase, &IoPhaseRow::kind, {0, 16}, {17, 255});
   check_span(phase);
   IoSlowRow slow;
   slow.machine = 1;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "model/io_request.h"
 #include "model/qemu_threads.h"
@@ -40,9 +41,13 @@ struct SchedSliceRow : Span {
   SliceEnd end = SliceEnd::kOpen;
 };
 struct IoRequestRow : Span {
+  static constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::min();
   std::uint64_t sector = 0;
   std::uint64_t bytes = 0;
   std::uint64_t host_bytes = 0;
+  std::int64_t entered_ns = kNoTime;
+  std::int64_t pushed_ns = kNoTime;
+  std::int64_t notified_ns = kNoTime;
   std::uint32_t machine = 0;
   std::int32_t disk = -1;  ///< index in Machine::disks, -1: not known
   std::uint32_t device = 0;

@@ -14,6 +14,7 @@ from harness import ivtrace, named
 
 READS = 200
 FLUSH = "dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync 2>/dev/null"
+PROBES = ["--probe", "host:qemu"]
 ALL_PHASES = {"guest_queue", "to_qemu", "qemu_to_host", "to_host", "host_queue", "device", "to_guest", "guest_completion", "return", "unattributed"}
 
 
@@ -30,15 +31,16 @@ def shares(group: dict) -> dict:
     return totals
 
 
-def record(run, vm, command: str, also=()) -> None:
-    """Records one guest, and others, while it runs a command."""
+def record(run, vm, command: str, also=(), options=()) -> str:
+    """Records one guest, and others, while it runs a command; what that said."""
     for machine in (vm, *also):
         harness.ensure_agent(machine)
-    with harness.Recording(run, *named(vm, *also)) as recording:
+    with harness.Recording(run, *named(vm, *also), *options) as recording:
         recording.wait_for(["host", vm.name, *(machine.name for machine in also)])
         code, said = vm.start(command).wait(60)
         assert code == 0, said
         recording.stop(check=None)
+    return said
 
 
 def group_of(told: dict, vm, direction: str) -> dict:
@@ -68,10 +70,21 @@ def without_addresses(run, copy) -> Path:
     return copy
 
 
+def without_probes(run, copy) -> Path:
+    """The same run as if QEMU had not been probed."""
+    shutil.copytree(run, copy)
+    formats = copy / "host" / "formats"
+    text = formats.read_bytes()
+    assert b"file uprobe/blk_aio_preadv/format " in text
+    formats.write_bytes(text.replace(b"file uprobe/", b"file unused/"))
+    return copy
+
+
 def by_order_against_address(run, copy) -> collections.Counter:
     """Of the requests that are tied by address: how many are the "same" by order, "wrong", "untied", or "bare".
 
-    A bare one is tied to its call, whose host request was not found: another thread's bio was merged into it.
+    A bare one is tied to its call, or to QEMU's request, whose host request was not found: another thread's bio was merged
+    into it, or no single call fits.
     """
     truth, told = served(run), served(without_addresses(run, copy))
     counts = collections.Counter()
@@ -80,7 +93,7 @@ def by_order_against_address(run, copy) -> collections.Counter:
             continue
         by_order, services_by_order = told[number]
         is_bare = services_by_order[0] is None
-        counts["untied" if by_order != "order" else "same" if services_by_order == services else "bare" if is_bare else "wrong"] += 1
+        counts["untied" if by_order not in ("order", "qemu") else "same" if services_by_order == services else "bare" if is_bare else "wrong"] += 1
     return counts
 
 
@@ -132,6 +145,86 @@ def test_without_addresses_the_calls_of_qemu_tie_the_same_requests(aio, depth, l
     counts = by_order_against_address(tmp_path / "run.ivt", tmp_path / "copy.ivt")
     print(f"aio={aio}, depth {depth}: {dict(counts)}")
     assert counts["wrong"] == 0 and counts.total() >= READS and counts["same"] >= least * counts.total(), counts
+
+
+# Every request with the moments at which each of its boundaries was.
+BOUNDARIES = """
+SELECT r.direction, r.sector, r.bytes, r.tie, r.host_requests, g.issued_ns, r.entered_ns, r.pushed_ns, r.notified_ns, r.until_ns,
+  (SELECT p.until_ns FROM io_phase p WHERE p.request = r.id AND p.phase = 'qemu_block') AS called_ns,
+  (SELECT p.until_ns FROM io_phase p WHERE p.request = r.id AND p.phase = 'device') AS served_ns,
+  (SELECT sum(p.until_ns - p.from_ns) FROM io_phase p WHERE p.request = r.id) - (r.until_ns - r.from_ns) AS gap_ns
+FROM io_request r JOIN block_request g ON g.request = r.id AND g.machine = r.machine
+"""
+
+
+def with_boundaries(run) -> list[dict]:
+    return [json.loads(line) for line in ivtrace("query", run, BOUNDARIES, "--json", check=None).stdout.splitlines()]
+
+
+def ties_of(run) -> collections.Counter:
+    """Of reads, writes and flushes by tie."""
+    lines = ivtrace("query", run, "SELECT direction, tie, count(*) AS n FROM io_request GROUP BY 1, 2", "--json", check=None).stdout.splitlines()
+    return collections.Counter({(row["direction"], row["tie"]): row["n"] for row in map(json.loads, lines)})
+
+
+def tied(ties: collections.Counter) -> int:
+    return sum(count for (_, tie), count in ties.items() if tie in ("address", "order", "qemu"))
+
+
+def check_order(row: dict) -> None:
+    way = [row[name] for name in ("issued_ns", "entered_ns", "called_ns", "served_ns", "pushed_ns", "notified_ns", "until_ns")]
+    seen = [moment for moment in way if moment is not None]
+    assert seen == sorted(seen), row
+
+
+@pytest.mark.parametrize("aio", ["threads", "native", "io_uring"])
+def test_qemus_probes_tell_when_qemu_had_each_request(aio, new_guest, tmp_path):
+    run = tmp_path / "run.ivt"
+    with new_guest(f"io-probed-{aio.replace('_', '')}", aio=aio) as vm:
+        said = record(run, vm, f"iv-reads --seconds 0 --count {READS} --list 1 && {FLUSH}", options=PROBES)
+    rows = with_boundaries(run)
+    reads = [row for row in rows if row["direction"] == "read" and row["bytes"] == 4096][:READS]
+    assert [row["sector"] for row in reads] == json.loads(said.splitlines()[0])["sectors"]
+    for row in reads:
+        assert None not in (row["entered_ns"], row["pushed_ns"], row["notified_ns"]), row
+    for row in rows:
+        check_order(row)
+        assert abs(row["gap_ns"]) <= 12, row  # each phase's ends are rounded
+    # One that QEMU's probes alone can tell of.
+    flushes = [row for row in rows if row["direction"] == "flush"]
+    assert flushes and all(row["tie"] == "qemu" and row["pushed_ns"] is not None for row in flushes), flushes
+    phases = {phase["phase"]: phase["requests"] for phase in group_of(io(run), vm, "read")["phases"]}
+    assert phases["virtqueue"] >= READS and phases["qemu_completion"] >= READS and phases["qemu_notify"] >= READS
+    assert phases["qemu_block"] > 0.9 * READS and "to_qemu" not in phases, phases
+    ties, bare = ties_of(run), ties_of(without_probes(run, tmp_path / "bare.ivt"))
+    print(f"aio={aio}: {dict(ties)}, without the probes {dict(bare)}")
+    assert ties["read", "address"] == bare["read", "address"] >= READS
+    assert tied(ties) >= tied(bare) + len(flushes)
+    assert all(row["entered_ns"] is None for row in with_boundaries(tmp_path / "bare.ivt"))
+
+
+@pytest.mark.parametrize("aio", ["threads", "native"])
+def test_requests_that_qemu_joins_are_told_apart_by_its_probes(aio, new_guest, tmp_path):
+    run = tmp_path / "run.ivt"
+    with new_guest(f"io-joined-{aio}", aio=aio, smp=1) as vm:
+        said = record(run, vm, "iv-writes --seconds 1 --size 16384 --depth 8", options=PROBES)
+    rows = [row for row in with_boundaries(run) if row["direction"] == "write"]
+    assert sum(row["bytes"] for row in rows) == json.loads(said)["bytes"]
+    for row in rows:
+        check_order(row)
+    known = [row for row in rows if row["pushed_ns"] is not None]
+    assert len(known) > 0.98 * len(rows)
+    together = len(rows) - len({row["entered_ns"] for row in rows})
+    entered = [event for event in harness.events(run, "--machine", "host", name="uprobe:blk_aio_pwritev")]
+    print(f"aio={aio}: {len(rows)} writes, {len(known)} with QEMU's boundaries, {len(entered)} entered, {together} joined to others")
+    assert len(entered) + together >= len(known)
+    # What the probes tell without addresses is never another request's, and no less than without them.
+    counts = by_order_against_address(run, tmp_path / "placeless.ivt")
+    bare = without_probes(run, tmp_path / "bare.ivt")
+    before = by_order_against_address(bare, tmp_path / "bare-placeless.ivt")
+    print(f"against address: {dict(counts)}, without the probes {dict(before)}")
+    assert counts["wrong"] == before["wrong"] == 0 and counts["same"] >= before["same"]
+    assert tied(ties_of(tmp_path / "placeless.ivt")) >= len(known)
 
 
 def test_another_guests_writes_are_named_as_what_the_device_had_meanwhile(new_guest, tmp_path):

@@ -43,6 +43,15 @@ describe.each([kLight, kDark])('the $name theme', (theme) => {
         ['guest_queue', 'to_host', 'host_queue', 'device', 'return'],
         ['guest_queue', 'to_qemu', 'qemu_call', 'to_guest', 'guest_completion'],
         ['guest_queue', 'unattributed'],
+        // With QEMU's probe pack.
+        ['guest_queue', 'virtqueue', 'qemu_block', 'qemu_to_host', 'host_queue', 'device', 'qemu_completion'],
+        ['qemu_completion', 'qemu_notify', 'interrupt', 'guest_completion'],
+        ['virtqueue', 'to_host', 'host_queue'],
+        ['virtqueue', 'qemu_block', 'qemu_call', 'qemu_completion', 'return'],
+        ['virtqueue', 'qemu_request', 'qemu_notify', 'return'],
+        ['qemu_request', 'to_guest'],
+        ['qemu_completion', 'to_guest'],
+        ['virtqueue', 'unattributed'],
       ];
       for (const way of ways) {
         for (let i = 1; i < way.length; i++) {

@@ -12,6 +12,7 @@ import { Fact } from './selection';
 const kTies: Record<string, string> = {
   address: 'by the place of its bytes: exact',
   order: 'by the order of things: likely',
+  qemu: 'by QEMU’s own probes: exact as far as QEMU',
   'no-host-io': 'the host needed no request of its own for it',
   lost: 'not, since the host lost events then',
   untied: 'not: nobody knows what it became',
