@@ -221,6 +221,10 @@ TEST_F(MachineTracersTest, AScriptMayDeclareAnEventOfItsOwnName) {
   EXPECT_NE(formats.find("sector"), std::string::npos);
   EXPECT_NE(formats.find("file stap/disk_text/format "), std::string::npos);
   EXPECT_EQ(machine().tracers.at(0).events, (std::vector<std::string>{"stap:disk", "stap:disk_text"}));
+  // What its lines are called already is no event of its own: said, not mixed up.
+  const auto run = run::RunReader::open(scratch_ + "/run.ivt");
+  ASSERT_EQ(run->notes().size(), 1u);
+  EXPECT_NE(run->notes()[0].text.find("\"disk_text\", which is no name or is taken"), std::string::npos);
   port_.last.tracers.push_back({1, "ended", "", "", 0, 0});
 }
 

@@ -25,7 +25,7 @@ std::string TracerFormats::declare_lines(std::uint32_t tracer, const std::string
   std::string free = name;
   while (events_.contains(kind + ":" + free)) free += "_text";
   std::string event = kind + ":" + free;
-  const Event added{next_id(), tracer};
+  const Event added{next_id(), tracer, true};
   events_.emplace(event, added);
   append(event, line_format(free, added.id));
   return event;
@@ -37,8 +37,8 @@ Result<std::string> TracerFormats::declare_typed(std::uint32_t tracer, const std
   const std::string fields = blank == std::string::npos ? "" : declaration.substr(blank + 1);
   std::string event = "stap:" + name;
   const auto known = events_.find(event);
-  if ((known != events_.end() && known->second.tracer == tracer) || events_.size() >= kMaxDeclared)
-    return std::string();
+  const bool repeated = known != events_.end() && known->second.tracer == tracer && !known->second.is_lines;
+  if (repeated || events_.size() >= kMaxDeclared) return std::string();
   if (!format::valid_text_event_name(name) || known != events_.end()) {
     return Error(ErrorCode::kInvalid, "it declares an event \"" + name.substr(0, format::kMaxTextEventName) +
                                           "\", which is no name or is taken: it stays text");
@@ -49,7 +49,7 @@ Result<std::string> TracerFormats::declare_typed(std::uint32_t tracer, const std
     append_terminal_safe(reason, text.error().message);
     return Error(ErrorCode::kInvalid, event + " is not declared: " + reason);
   }
-  events_.emplace(event, Event{next_id(), tracer});
+  events_.emplace(event, Event{next_id(), tracer, false});
   append(event, *text);
   return event;
 }

@@ -29,6 +29,7 @@ class TracerFormats {
   struct Event {
     std::uint16_t id = 0;
     std::uint32_t tracer = 0;
+    bool is_lines = false;
   };
   std::uint16_t next_id() const;
   void append(const std::string& event, const std::string& format_text);
