@@ -33,11 +33,11 @@ std::string slices_sql(Tables& tables) {
          NULL, NULL
     FROM block_request{}
   UNION ALL
-  SELECT machine <> 'host', machine, 3, 0, 0, 5, tgid << 32 | tid & 0xffffffff, coalesce(name, ''), NULL, NULL,
+  SELECT machine <> 'host', machine, 3, 0, 0, 5, (tgid << 32) | (tid & 0xffffffff), coalesce(name, ''), NULL, NULL,
          from_ns, until_ns, NULL, NULL
     FROM mark_slice{}
   UNION ALL
-  SELECT machine <> 'host', machine, 3, 0, 0, 6, tgid << 32 | tid & 0xffffffff, '', NULL, NULL,
+  SELECT machine <> 'host', machine, 3, 0, 0, 6, (tgid << 32) | (tid & 0xffffffff), '', NULL, NULL,
          time_ns, time_ns, NULL, name
     FROM mark_instant{}
   UNION ALL

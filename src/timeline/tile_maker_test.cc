@@ -258,7 +258,9 @@ TEST(TileMaker, ACountersBinsHaveTheMeanHoweverManyValuesThereAre) {
         for (std::size_t i = 0; i < made.slices().size(); ++i) {
           const auto within = static_cast<double>(std::min(made.slices()[i].until_ns, end) -
                                                   std::max(made.slices()[i].from_ns, begin));
-          if (within > 0) ns += within, sum += within * static_cast<double>(made.values()[i]);
+          if (within <= 0) continue;
+          ns += within;
+          sum += within * static_cast<double>(made.values()[i]);
         }
         ASSERT_EQ(got.contains(bin), ns > 0);
         if (ns == 0) continue;
