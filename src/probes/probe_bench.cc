@@ -1,10 +1,11 @@
 // What a hit of a probe costs, against something that everybody knows, in the same run.
 //
 // The probes are set on this program itself as a recording sets them, and recorded by an instance of its own
-// whose buffer wraps. `of_getpid` is the time of a call of the probed function over that of the cheapest
-// system call, the median of pairs measured one after the other: a uprobe, too, is a way into the kernel and
-// back. The rows: nothing is set; a probe without fields; one with a number, with a text of 7 bytes; a
-// return; a USDT point while nobody listens and while somebody does, where its semaphore says so first.
+// whose buffer wraps, filtered as a recorder's. `of_getpid` is the time of a call of the probed function over
+// that of the cheapest system call, the median of pairs measured one after the other: a uprobe, too, is a way
+// into the kernel and back. The rows: nothing is set; a probe without fields; one with a number, with a text
+// of 7 bytes; a return; a USDT point while nobody listens and while somebody does, where its semaphore says
+// so first.
 //
 // The kernel must know uprobes; what it lacks is said and left out.
 #include <benchmark/benchmark.h>
@@ -27,6 +28,7 @@
 #include "probes/probe_set.h"
 #include "tracefs/instance.h"
 #include "tracefs/mount.h"
+#include "tracefs/probe_filter.h"
 
 extern "C" {
 unsigned short bench_point_semaphore __attribute__((section(".probes"))) = 0;
@@ -93,7 +95,10 @@ class Recorded {
     instance_.emplace(std::move(instance));
     IVT_RETURN_IF_ERROR(instance_->set_clock("x86-tsc"));
     IVT_RETURN_IF_ERROR(instance_->set_buffer_kb(kBufferKb));
-    const auto refused = instance_->set_events(probes_->kernel_events());
+    const std::vector<std::string> events = probes_->kernel_events();
+    for (const std::string& event : events)
+      IVT_RETURN_IF_ERROR(instance_->set_filter(event, tracefs::probe_filter("", "ivtrace")));
+    const auto refused = instance_->set_events(events);
     if (!refused.empty()) return Error(ErrorCode::kUnsupported, refused.front());
     return instance_->set_tracing(true);
   }
