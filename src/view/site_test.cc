@@ -196,7 +196,7 @@ TEST_F(SiteTest, TellsOfTheRunAndItsTracks) {
   EXPECT_EQ(run["findings_ready"], true);
   EXPECT_EQ(run["bins"], 256);
   EXPECT_GE(run["base_span_ns"], run["duration_ns"]);
-  EXPECT_EQ(run["phases"].size(), 11u);
+  EXPECT_EQ(run["phases"].size(), 17u);
   ASSERT_THAT(run["machines"], SizeIs(3));
   EXPECT_EQ(run["machines"][0]["name"], "host");
   EXPECT_EQ(run["machines"][1]["aligned"], true);
