@@ -73,6 +73,9 @@ void Salvage::run(const tracefs::TraceDir* dir) {
 }
 
 bool Salvage::open_run() {
+  // One that died before its recording began, while scripts were being compiled, has none.
+  std::error_code unreadable;
+  if (entry_.rings.empty() && !std::filesystem::exists(entry_.run, unreadable)) return false;
   auto reader = run::RunReader::open(entry_.run);
   if (!reader) {
     problem("its run cannot be completed: " + reader.error().message);
