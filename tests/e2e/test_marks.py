@@ -85,9 +85,9 @@ def test_every_mark_of_the_header_is_an_event_in_its_order(recorded, machine):
 
 def test_probes_of_who_may_not_write_are_events(recorded, machine):
     assert recorded["probed"][machine]["taken"] == 0
-    counts = ask(recorded["run"], f"SELECT event, count(*) AS n FROM event WHERE system = 'usdt' AND machine = '{machine}' GROUP BY 1 ORDER BY 1")
+    counts = ask(recorded["run"], f"SELECT name, count(*) AS n FROM event WHERE system = 'usdt' AND machine = '{machine}' GROUP BY 1 ORDER BY 1")
     # Both processes passed the points.
-    assert counts == [{"event": name, "n": 2 * times * ROUNDS * THREADS} for name, times in (("begin", 2), ("counter", 1), ("end", 2), ("instant", 1))]
+    assert counts == [{"name": name, "n": 2 * times * ROUNDS * THREADS} for name, times in (("begin", 2), ("counter", 1), ("end", 2), ("instant", 1))]
 
 
 @pytest.mark.parametrize("how", ["loads", "probed"])
