@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -87,17 +88,28 @@ def new_root(directory: Path, more: tuple[str, ...] = ()) -> Path:
     return directory
 
 
-def in_root(root: Path, *command, binds: list[Path] = ()) -> subprocess.CompletedProcess:
-    """Runs a command in a root that sees this machine's /proc, /sys and /dev, and these directories besides.
+# $1: a root; then directories of this machine that it sees, "--", and the command in it.
+_ENTER = 'root=$1; shift; while [ "$1" != -- ]; do mkdir -p "$root$1" && mount --rbind "$1" "$root$1" || exit 125; shift; done; shift; exec chroot "$root" "$@"'
 
-    In a mount namespace of its own, so that nothing stays mounted.
-    """
-    script = 'root=$1; shift; while [ "$1" != -- ]; do mkdir -p "$root$1" && mount --rbind "$1" "$root$1" || exit 125; shift; done; shift; exec chroot "$root" "$@"'
+
+def _enter(script: str, places: list[Path], *command, binds: list[Path]) -> subprocess.CompletedProcess:
+    """In a mount namespace of its own, so that nothing stays mounted."""
     shown = [Path("/proc"), Path("/sys"), Path("/dev"), *binds]
-    return subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", root, *shown, "--", *command],
+    return subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", *places, *shown, "--", *command],
                           capture_output=True, text=True, errors="replace", timeout=SECONDS, stdin=subprocess.DEVNULL,
                           env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
                                **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}})
+
+
+def in_root(root: Path, *command, binds: list[Path] = ()) -> subprocess.CompletedProcess:
+    """Runs a command in a root that sees this machine's /proc, /sys and /dev, and these directories besides."""
+    return _enter(_ENTER, [root], *command, binds=binds)
+
+
+def in_disk(image: Path, *command, binds: list[Path] = ()) -> subprocess.CompletedProcess:
+    """The same in the root that is on a disk which no guest uses; exit 125 where it cannot be mounted."""
+    with tempfile.TemporaryDirectory(prefix="ivlab-disk-") as place:
+        return _enter(f'mount -o loop "$1" "$2" || exit 125; shift; {_ENTER}', [image, place], *command, binds=binds)
 
 
 def make_disk(root: Path, image: Path, megabytes: int = MEGABYTES) -> Path:

@@ -16,6 +16,7 @@
 #include "tracers/quiet_run.h"
 #include "tracers/stap_cache.h"
 #include "tracers/stap_kernel.h"
+#include "tracers/stap_learning.h"
 
 namespace ivtrace::tracers {
 namespace {
@@ -138,8 +139,10 @@ std::string Compilation::sum_of(const std::string& program) const {
 Result<StapModule> Compilation::run() {
   IVT_RETURN_IF_ERROR(prepare());
   IVT_ASSIGN_OR_RETURN(const ScratchDirectory scratch, ScratchDirectory::make(cache_));
+  IVT_ASSIGN_OR_RETURN(StapLearning learning, StapLearning::begin(cache_));
   IVT_ASSIGN_OR_RETURN(const QuietRun translated,
                        pass("-p3", std::string(kStapModulePrefix) + "x", scratch.path()));
+  if (translated.status < 128) learning.end();
   if (translated.status != 0) return failed(translated);
   StapModule module;
   module.name = std::string(kStapModulePrefix) + sum_of(translated.output);
