@@ -83,7 +83,9 @@ class Stapped(harness.Recording):
     def __enter__(self):
         def told():
             assert self.process.poll() is None, self.said()
-            return [record["state"] for record in tracers(self.run)]
+            states = [record["state"] for record in tracers(self.run)]
+            assert "failed" not in states, self.said()
+            return states
         harness.wait_until(lambda: told() == ["armed"] * self.scripts, COMPILING, lambda: f"not armed: {told()} {self.said()}")
         return self
 
