@@ -33,7 +33,7 @@ def kernel():
 
 @pytest.fixture(scope="module")
 def vm_keeper(new_guest, kernel):
-    with new_guest("stap", "6.1", more_files=stap.files(), memory_mb=768) as vm:
+    with new_guest("stap", "6.1", more_files=stap.files(), memory_mb=768, lifetime=COMPILING + 900) as vm:
         # The buffer's first use gives it its size, and there is no way back from that: let it be behind us.
         vm.check(f"{TRACING}; echo 1408 >buffer_size_kb; cd /; umount /tmp/t")
         yield vm
