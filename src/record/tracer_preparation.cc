@@ -56,7 +56,6 @@ void TracerPreparation::leave_to_machine(TracerPort& port) {
     return;
   }
   there_ = true;
-  notice_(request_.path + ": the guest compiles it, as this host cannot: " + made_->obstacle->message);
 }
 
 bool TracerPreparation::wants_poll() {
@@ -67,6 +66,9 @@ bool TracerPreparation::wants_poll() {
 
 void TracerPreparation::take(const format::TracerState& state) {
   if (!there_ || state.tracer != id_) return;
+  // Not of what it has compiled before, for this recording or another one.
+  if (state.state != "compiled" && !std::exchange(said_, true))
+    notice_(request_.path + ": the guest compiles it, as this host cannot: " + made_->obstacle->message);
   if (state.state == "compiled") {
     settled_ = std::move(made_);
   } else if (state.state == "failed") {

@@ -49,7 +49,8 @@ class TracerPreparation {
   Result<PreparedTracer> made_ = Error(ErrorCode::kGone, "it was not prepared");  // the thread's until done_
   bool there_ = false;  // the machine compiles, or has compiled
   std::optional<Result<PreparedTracer>> settled_;
-  std::string told_;  // the machine's last word on its progress
+  bool said_ = false;  // that the machine does it
+  std::string told_;   // the machine's last word on its progress
   std::chrono::steady_clock::time_point next_poll_{};
   std::thread thread_;
 };

@@ -23,27 +23,12 @@ namespace {
 constexpr const char* kSystemCache = "/var/cache";
 constexpr std::string_view kMaking = ".making-";  // and "PID-XXXXXX"
 
-/// The owner of a scratch directory of that name; 0: it is none.
-std::uint64_t owner_of(std::string_view name) {
-  if (!name.starts_with(kMaking)) return 0;
-  name.remove_prefix(kMaking.size());
+/// The pid in a name of `prefix`, pid, "-" and more; 0: it is none.
+std::uint64_t owner_of(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return 0;
+  name.remove_prefix(prefix.size());
   const auto pid = parse_u64(name.substr(0, name.find('-')));
   return pid && *pid <= INT32_MAX ? *pid : 0;
-}
-
-void remove_abandoned(const fs::path& in) {
-  const auto names = list_directory(in.string());
-  if (!names) return;
-  for (const std::string& name : *names) {
-    const std::uint64_t owner = owner_of(name);
-    if (owner == 0 || ::kill(static_cast<pid_t>(owner), 0) == 0 || errno != ESRCH) continue;
-    struct stat status {};
-    const fs::path left = in / name;
-    if (::lstat(left.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
-      continue;
-    std::error_code ignored;
-    fs::remove_all(left, ignored);
-  }
 }
 
 /// Where caches of this user are.
@@ -59,6 +44,19 @@ fs::path cache_base() {
 }
 
 }  // namespace
+
+std::vector<fs::path> abandoned(const fs::path& in, std::string_view prefix) {
+  std::vector<fs::path> left;
+  const auto names = list_directory(in.string());
+  if (!names) return left;
+  for (const std::string& name : *names) {
+    const std::uint64_t owner = owner_of(name, prefix);
+    if (owner == 0 || ::kill(static_cast<pid_t>(owner), 0) == 0 || errno != ESRCH) continue;
+    struct stat status {};
+    if (::lstat((in / name).c_str(), &status) == 0 && status.st_uid == ::geteuid()) left.push_back(in / name);
+  }
+  return left;
+}
 
 bool only_root_writes(const fs::path& path) {
   fs::path walked;
@@ -91,7 +89,8 @@ Result<fs::path> stap_cache() {
 }
 
 Result<ScratchDirectory> ScratchDirectory::make(const fs::path& in) {
-  remove_abandoned(in);
+  std::error_code ignored;
+  for (const fs::path& left : abandoned(in, kMaking)) fs::remove_all(left, ignored);
   std::string name = (in / (std::string(kMaking) + std::to_string(::getpid()) + "-XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr)
     return errno_error(errno, "cannot make a directory in " + in.string());

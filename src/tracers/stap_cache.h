@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -19,6 +20,10 @@ Result<std::filesystem::path> stap_cache();
 /// directory of root's that others cannot write to, except a sticky one (/tmp), where they cannot replace the
 /// next part.
 bool only_root_writes(const std::filesystem::path& path);
+
+/// What processes that are gone have left in a directory, of the names that begin with `prefix`, a pid and
+/// "-"; only what is this user's.
+std::vector<std::filesystem::path> abandoned(const std::filesystem::path& in, std::string_view prefix);
 
 /// A directory that goes with the object. Its name holds the pid; those that a killed process has left go
 /// when the same user makes another one beside.

@@ -1,17 +1,16 @@
 #include "tracers/stap_learning.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/fd.h"
-#include "base/text.h"
+#include "tracers/stap_cache.h"
 
 namespace ivtrace::tracers {
 
@@ -44,22 +43,12 @@ void forget_since(fs::file_time_type since) {
   }
 }
 
-bool is_of_dead(std::string_view name) {
-  if (!name.starts_with(kMarker)) return false;
-  name.remove_prefix(kMarker.size());
-  const auto pid = parse_u64(name.substr(0, name.find('-')));
-  return pid && *pid != 0 && *pid <= INT32_MAX && ::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH;
-}
-
 void forget_abandoned(const fs::path& cache) {
-  const auto names = list_directory(cache.string());
-  if (!names) return;
-  for (const std::string& name : *names) {
-    if (!is_of_dead(name)) continue;
+  for (const fs::path& marker : abandoned(cache, kMarker)) {
     std::error_code error;
-    const auto since = fs::last_write_time(cache / name, error);
+    const auto since = fs::last_write_time(marker, error);
     if (!error) forget_since(since);
-    fs::remove(cache / name, error);
+    fs::remove(marker, error);
   }
 }
 
