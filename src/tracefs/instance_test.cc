@@ -13,6 +13,7 @@
 
 #include "tracefs/checks.h"
 #include "tracefs/events.h"
+#include "tracefs/test_support.h"
 
 namespace ivtrace::tracefs {
 namespace {
@@ -39,13 +40,11 @@ TEST(ParseStats, a_missing_counter_is_no_zero) {
   EXPECT_FALSE(parse_stats("").ok());
 }
 
-class InstanceTest : public ::testing::Test {
+class InstanceTest : public TracefsTest {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "tracefs needs root";
-    auto dir = TraceDir::open();
-    if (!dir) GTEST_SKIP() << dir.error().to_string();
-    dir_.emplace(std::move(*dir));
+    TracefsTest::SetUp();
+    if (IsSkipped()) return;
     auto instance = Instance::create(*dir_, name_);
     ASSERT_TRUE(instance.ok()) << instance.error().to_string();
     instance_.emplace(std::move(*instance));
@@ -57,7 +56,6 @@ class InstanceTest : public ::testing::Test {
   }
 
   const std::string name_ = "ivtrace-itest-" + std::to_string(::getpid());
-  std::optional<TraceDir> dir_;
   std::optional<Instance> instance_;
 };
 

@@ -52,13 +52,12 @@ std::vector<int> all_numbers(const Collector& collector) {
 }
 
 /// A fresh instance per test, and this thread pinned to one CPU.
-class ReaderTest : public ::testing::Test {
+class ReaderTest : public TracefsTest {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "tracefs needs root";
-    auto dir = TraceDir::open();
-    if (!dir) GTEST_SKIP() << dir.error().to_string();
-    auto instance = Instance::create(*dir, "ivtrace-test-" + std::to_string(::getpid()));
+    TracefsTest::SetUp();
+    if (IsSkipped()) return;
+    auto instance = Instance::create(*dir_, "ivtrace-test-" + std::to_string(::getpid()));
     ASSERT_TRUE(instance.ok()) << instance.error().to_string();
     instance_.emplace(std::move(*instance));
     const auto online = online_cpus();

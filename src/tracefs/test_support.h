@@ -1,18 +1,36 @@
-// For tests only: what a workload of numbered trace_marker lines left in sub-buffers.
+// For tests only: this machine's tracefs, and what a workload of numbered trace_marker lines left in
+// sub-buffers.
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "format/kernel_page.h"
+#include "tracefs/mount.h"
 
 namespace ivtrace::tracefs {
+
+/// Skips its tests, with the reason, where there is no tracefs for us.
+class TracefsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "tracefs needs root";
+    auto dir = TraceDir::open();
+    if (!dir) GTEST_SKIP() << dir.error().to_string();
+    dir_.emplace(std::move(*dir));
+  }
+
+  std::optional<TraceDir> dir_;
+};
 
 /// The numbers of the "n=N" lines in an image's print events, in order. Fails on anything that is not a whole
 /// event.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tracefs/instance.h"
+#include "tracefs/test_support.h"
 
 namespace ivtrace::tracefs {
 namespace {
@@ -17,15 +18,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class TaskNamesTest : public ::testing::Test {
+class TaskNamesTest : public TracefsTest {
  protected:
-  void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "tracefs needs root";
-    auto dir = TraceDir::open();
-    if (!dir) GTEST_SKIP() << dir.error().to_string();
-    dir_.emplace(std::move(*dir));
-  }
-
   /// The line of a thread that had that name, did what an instance records, and has ended.
   std::string line_of_ended(const char* name) {
     const pid_t child = ::fork();
@@ -42,8 +36,6 @@ class TaskNamesTest : public ::testing::Test {
     EXPECT_TRUE(text.ok());
     return text ? "\n" + *text : "";
   }
-
-  std::optional<TraceDir> dir_;
 };
 
 TEST_F(TaskNamesTest, threads_that_live_and_those_that_were_recorded_and_ended) {
